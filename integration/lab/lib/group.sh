@@ -1,0 +1,144 @@
+# shellcheck shell=bash
+# What makes mysqld on the hosts a replication group: my.cnf as it would be in production, and the first start.
+
+GROUP_UUID=aaaaaaaa-1111-2222-3333-bbbbbbbbbbbb
+
+# my_cnf HOST: everything that a version's defaults could change is said here, so that members of different versions
+# agree. loose_: the plugin is not loaded yet when mysqld --verbose --help judges the file.
+my_cnf() {
+  local name seeds='' binlog=binlog
+  for name in $(database_hosts); do seeds+=${seeds:+,}$(cat "$RUN/$name/address"):33061; done
+  [ "$(cat "$RUN/$1/number")" != 2 ] || binlog=/srv/mysql/binlog/binlog # the second host keeps them elsewhere
+  cat <<CNF
+[mysqld]
+server_id                     = $(cat "$RUN/$1/number")
+datadir                       = /srv/mysql/data
+log_error                     = /var/log/mysql/error.log
+log_error_verbosity           = 3
+bind_address                  = 0.0.0.0
+report_host                   = $(cat "$RUN/$1/address")
+port                          = 3306
+mysqlx                        = OFF
+skip_name_resolve             = ON
+super_read_only               = ON
+
+gtid_mode                     = ON
+enforce_gtid_consistency      = ON
+log_bin                       = $binlog
+relay_log                     = relay
+binlog_format                 = ROW
+binlog_expire_logs_seconds    = 604800
+innodb_flush_log_at_trx_commit = 1
+sync_binlog                   = 1
+replica_parallel_workers      = 4
+replica_preserve_commit_order = ON
+
+innodb_buffer_pool_size       = 96M
+innodb_redo_log_capacity      = 64M
+innodb_log_buffer_size        = 4M
+max_connections               = 100
+table_open_cache              = 400
+table_definition_cache        = 400
+performance_schema_max_table_instances = 500
+performance_schema_max_digest_length   = 256
+
+plugin_load_add = group_replication.so
+plugin_load_add = mysql_clone.so
+loose_group_replication_group_name       = $GROUP_UUID
+loose_group_replication_local_address    = $(cat "$RUN/$1/address"):33061
+loose_group_replication_group_seeds      = $seeds
+loose_group_replication_ip_allowlist     = 10.77.0.0/24
+loose_group_replication_single_primary_mode = ON
+loose_group_replication_enforce_update_everywhere_checks = OFF
+loose_group_replication_communication_stack = XCOM
+loose_group_replication_bootstrap_group  = OFF
+loose_group_replication_start_on_boot    = OFF
+loose_group_replication_ssl_mode         = REQUIRED
+loose_group_replication_recovery_use_ssl = ON
+loose_group_replication_recovery_get_public_key = ON
+loose_group_replication_recovery_reconnect_interval = 2
+loose_group_replication_consistency      = BEFORE_ON_PRIMARY_FAILOVER
+loose_group_replication_exit_state_action = OFFLINE_MODE
+loose_group_replication_member_expel_timeout = 5
+loose_group_replication_unreachable_majority_timeout = 20
+loose_group_replication_autorejoin_tries = 3
+loose_group_replication_message_cache_size = 128M
+CNF
+}
+
+# sql HOST STATEMENTS
+sql() { run_in "$1" timeout 90 mysql -NBe "$2"; }
+
+member_line() {
+  sql "$1" "SELECT RPAD(VERSION(), 10, ' '), CONCAT_WS(' ', member_state, LOWER(member_role), IF(@@super_read_only, 'read-only', 'writable'))
+    FROM performance_schema.replication_group_members WHERE member_id IN (@@server_uuid, '') LIMIT 1" 2>/dev/null | tr '\t' ' ' || echo "?"
+}
+
+group() {
+  [ "${1:-}" = bootstrap ] || die "usage: lab.sh group bootstrap [HOST...]"
+  shift
+  local members=("$@") name start
+  [ $# -gt 0 ] || mapfile -t members < <(database_hosts)
+  for name in "${members[@]}"; do need_host "$name"; done
+  start=$(now_ms)
+  lock "$LAB_NAME" 5
+  make_passwords
+  bootstrap "${members[0]}"
+  each join_group "${members[@]:1}"
+  within 60 all_online "${members[@]}" || die "the group is not complete: $(status)"
+  within 60 same_gtids "${members[@]}" || die "the members' gtid_executed differ: $(status)"
+  each start_on_boot "${members[@]}"
+  say "group of ${#members[@]} ONLINE in $(since "$start"); primary ${members[0]}"
+}
+
+# The passwords of this lab's accounts: in $RUN, and the application's also on every host without mysqld.
+make_passwords() {
+  local file name
+  umask 077
+  for file in app recovery; do
+    head -c 15 /dev/urandom | base64 | tr '+/' 'ab' >"$RUN/$file.password"
+  done
+  for name in $(hosts); do is_database "$name" || put "$name" "$RUN/app.password" /root/refit_app.password; done
+}
+
+recovery_channel() {
+  echo "CHANGE REPLICATION SOURCE TO SOURCE_USER='repl', SOURCE_PASSWORD='$(cat "$RUN/recovery.password")'
+    FOR CHANNEL 'group_replication_recovery';"
+}
+
+# The accounts are made once, on the member that starts the group; the others receive them as transactions.
+bootstrap() {
+  sql "$1" "$(recovery_channel)
+    SET GLOBAL group_replication_bootstrap_group = ON; START GROUP_REPLICATION; SET GLOBAL group_replication_bootstrap_group = OFF"
+  within 30 writable "$1" || die "$1 did not become a writable primary: $(run_in "$1" tail -5 /var/log/mysql/error.log)"
+  sql "$1" "
+    CREATE USER 'repl'@'%' IDENTIFIED WITH caching_sha2_password BY '$(cat "$RUN/recovery.password")';
+    GRANT REPLICATION SLAVE, BACKUP_ADMIN, CONNECTION_ADMIN, GROUP_REPLICATION_STREAM ON *.* TO 'repl'@'%';
+    CREATE USER 'refit_app'@'%' IDENTIFIED WITH caching_sha2_password BY '$(cat "$RUN/app.password")';
+    GRANT ALL ON refit_load.* TO 'refit_app'@'%';
+    GRANT SELECT ON performance_schema.* TO 'refit_app'@'%';
+    CREATE DATABASE refit_load"
+}
+
+writable() { [ "$(sql "$1" 'SELECT @@super_read_only' 2>/dev/null)" = 0 ]; }
+
+join_group() { sql "$1" "$(recovery_channel) START GROUP_REPLICATION"; }
+
+online() {
+  [ "$(sql "$1" "SELECT SUM(member_state = 'ONLINE') FROM performance_schema.replication_group_members" 2>/dev/null)" = "$2" ]
+}
+all_online() {
+  local name
+  for name in "$@"; do online "$name" $# || return 1; done
+}
+
+same_gtids() {
+  local name
+  [ "$(for name in "$@"; do sql "$name" "SELECT REPLACE(@@gtid_executed, '\n', '')"; done | sort -u | wc -l)" = 1 ]
+}
+
+# Only now: a member that boots before there is a group would try to join it for a minute.
+start_on_boot() {
+  run_in "$1" sed -i '/start_on_boot/s/OFF/ON/' /etc/mysql/mysql.conf.d/zz-production.cnf
+  sql "$1" "SET GLOBAL group_replication_start_on_boot = ON"
+}
