@@ -1,0 +1,225 @@
+//! The host as the agent's operations see it: four ports, each with a production adapter and, in the simulated world, a
+//! second implementation that passes the same contract tests.
+//!
+//! ```text
+//! operations ──> ServiceManager  systemd over D-Bus
+//!            ──> Packages        apt and dpkg, argv only
+//!            ──> Mysql           the local socket
+//!            ──> Files           option files, drop-ins, snapshots below a root
+//! ```
+//!
+//! Adapters decide nothing: what should happen is in [`crate::operations`], and they only do it or say why they could not.
+
+use async_trait::async_trait;
+use refit_shared::ids::ServerUuid;
+use refit_shared::observation::{
+    GroupFacts, MemberState, PackageFacts, PackagePin, ServerFacts, ServiceState, SnapshotMethod,
+    StorageFacts,
+};
+use refit_shared::receipt::{Failure, FailureCode};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// What went wrong at the host: the operation, the noun and the cause. Printed to a person as it is.
+#[derive(Debug, thiserror::Error)]
+pub enum HostError {
+    #[error("{action} {what}: {source}")]
+    Io {
+        action: &'static str,
+        what: String,
+        source: std::io::Error,
+    },
+    #[error("{program} {status}: {output}")]
+    Program {
+        program: String,
+        status: String,
+        output: String,
+    },
+    #[error("{what} did not finish within {after:?}")]
+    Timeout { what: String, after: Duration },
+    #[error("systemd: {0}")]
+    Service(String),
+    /// The server can't be asked at all (stopped, refusing connections).
+    #[error("mysqld can't be asked: {0}")]
+    ServerAway(String),
+    /// The server answered with an error.
+    #[error("{statement}: error {code}: {message}")]
+    Sql {
+        statement: String,
+        code: u16,
+        message: String,
+    },
+    #[error("{0}")]
+    Packages(String),
+    #[error("package {name} {version} is in no configured repository")]
+    PackageUnavailable { name: String, version: String },
+    #[error("package {name} {version} has SHA-256 {found}, the plan pins {pinned}")]
+    PackageHash {
+        name: String,
+        version: String,
+        found: String,
+        pinned: String,
+    },
+    #[error("not enough room in {place}: {needed} bytes are needed, {free} are free")]
+    Space {
+        place: String,
+        needed: u64,
+        free: u64,
+    },
+    #[error("snapshot {name}: {why}")]
+    Snapshot { name: String, why: String },
+    #[error("unexpected answer: {0}")]
+    Unexpected(String),
+}
+
+impl HostError {
+    /// The stable code for a failure that this error causes.
+    pub fn code(&self) -> FailureCode {
+        match self {
+            Self::Io { .. } | Self::Service(_) | Self::Program { .. } | Self::Unexpected(_) => {
+                FailureCode::Host
+            }
+            Self::Timeout { .. } => FailureCode::Deadline,
+            Self::ServerAway(_) | Self::Sql { .. } => FailureCode::Sql,
+            Self::Packages(_) => FailureCode::PackageInstall,
+            Self::PackageUnavailable { .. } => FailureCode::PackageUnavailable,
+            Self::PackageHash { .. } => FailureCode::PackageHashMismatch,
+            Self::Space { .. } => FailureCode::DiskSpace,
+            Self::Snapshot { .. } => FailureCode::Snapshot,
+        }
+    }
+    pub fn clean(self) -> Failure {
+        Failure::clean(self.code(), self.to_string())
+    }
+    pub fn partial(self) -> Failure {
+        Failure::partial(self.code(), self.to_string())
+    }
+}
+
+pub type HostResult<T> = Result<T, HostError>;
+
+/// mysqld's unit.
+#[async_trait]
+pub trait ServiceManager: Send + Sync + std::fmt::Debug {
+    async fn state(&self) -> HostResult<ServiceState>;
+    /// Queues a start job and returns: a first start of a new version may take hours.
+    async fn begin_start(&self) -> HostResult<()>;
+    /// Queues a stop job and returns.
+    async fn begin_stop(&self) -> HostResult<()>;
+    /// The service manager reads its unit files and drop-ins again.
+    async fn reload_units(&self) -> HostResult<()>;
+    /// Clears a failed state so that a start is possible again.
+    async fn reset_failed(&self) -> HostResult<()>;
+    /// The server's process, while there is one.
+    async fn main_pid(&self) -> HostResult<Option<u32>>;
+}
+
+/// The package manager, for the packages that the agent's configuration names and no others.
+#[async_trait]
+pub trait Packages: Send + Sync + std::fmt::Debug {
+    async fn facts(&self) -> HostResult<PackageFacts>;
+    /// Downloads the pinned packages into the agent's own cache and verifies each hash. Already there and right: nothing.
+    async fn fetch(&self, pins: &[PackagePin], phase: &Phase) -> HostResult<()>;
+    /// Verifies that every pinned package is in the cache with its hash.
+    async fn verify_fetched(&self, pins: &[PackagePin]) -> HostResult<()>;
+    /// Finishes what an interrupted package manager left (waits for a running one first), without running mysqld.
+    async fn repair(&self, phase: &Phase) -> HostResult<()>;
+    /// Installs exactly these from the cache, up or down, without a maintainer script running mysqld; then holds them.
+    async fn install(&self, pins: &[PackagePin], phase: &Phase) -> HostResult<()>;
+    /// Puts the holds back that were there before [`Packages::install`] (recorded by the caller).
+    async fn set_held(&self, names: &[String], held: bool) -> HostResult<()>;
+    /// Deletes the cache.
+    async fn drop_fetched(&self) -> HostResult<()>;
+}
+
+/// The local server. Every call has a deadline of its own and opens or reuses a connection over the socket.
+#[async_trait]
+pub trait Mysql: Send + Sync + std::fmt::Debug {
+    /// Everything that an observation reports. [`HostError::ServerAway`] when it can't be asked.
+    async fn facts(&self) -> HostResult<ServerFacts>;
+    /// The group as this server sees it; `None` where Group Replication is not set up.
+    async fn group(&self) -> HostResult<Option<GroupFacts>>;
+    /// (own state, writable, executed transactions, applier queue): cheap, several a second.
+    async fn pulse(&self) -> HostResult<Pulse>;
+    async fn uuid(&self) -> HostResult<ServerUuid>;
+    async fn set_super_read_only(&self, on: bool) -> HostResult<()>;
+    async fn super_read_only(&self) -> HostResult<bool>;
+    /// Active transactions that have written something (`information_schema.innodb_trx.trx_rows_modified > 0`).
+    async fn writing_transactions(&self) -> HostResult<u64>;
+    /// STOP GROUP_REPLICATION; already stopped is fine.
+    async fn stop_group_replication(&self, deadline: Duration) -> HostResult<()>;
+    /// START GROUP_REPLICATION; returns when the statement does. Already running is fine.
+    async fn start_group_replication(&self, deadline: Duration) -> HostResult<()>;
+    /// `group_replication_set_as_primary`; already primary is fine.
+    async fn appoint_primary(&self, uuid: &ServerUuid, deadline: Duration) -> HostResult<()>;
+    /// `SET GLOBAL innodb_fast_shutdown`: 0 or 1.
+    async fn set_fast_shutdown(&self, mode: u8) -> HostResult<()>;
+    /// `SET GLOBAL group_replication_start_on_boot` for the running server (the drop-in speaks for the next start).
+    async fn set_start_on_boot(&self, on: bool) -> HostResult<()>;
+}
+
+/// A quick look at the local member.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pulse {
+    pub state: Option<MemberState>,
+    pub primary: bool,
+    pub super_read_only: bool,
+    pub offline_mode: bool,
+    pub transactions_executed: u64,
+    pub applier_queue: u64,
+}
+
+impl Pulse {
+    /// Truth, not hope: the role says PRIMARY even of members that can't write.
+    pub fn writable(&self) -> bool {
+        !self.super_read_only && !self.offline_mode
+    }
+}
+
+/// Files of the server and of the agent, on the real file system below a root.
+#[async_trait]
+pub trait Files: Send + Sync + std::fmt::Debug {
+    /// Content, modes and owners of every option file the server reads and mysqld-auto.cnf, as one digest. Refit's own
+    /// drop-ins are left out.
+    async fn config_digest(&self) -> HostResult<refit_shared::ids::Digest>;
+    /// Copies them byte for byte under this name; a complete backup of that name with the same content is left alone.
+    async fn back_up_config(&self, name: &str) -> HostResult<()>;
+    async fn has_config_backup(&self, name: &str) -> HostResult<bool>;
+    /// Puts them back: bytes, modes, owners; files that were not there before are removed.
+    async fn restore_config(&self, name: &str) -> HostResult<()>;
+    /// mysqld's drop-in (start_on_boot off, super_read_only on, skip_replica_start) and systemd's (timeouts lifted, hold).
+    async fn write_maintenance(&self) -> HostResult<()>;
+    async fn remove_maintenance(&self) -> HostResult<()>;
+    async fn in_maintenance(&self) -> HostResult<bool>;
+    /// The hold keeps mysqld's unit from starting, by anybody and across reboots, while the file exists.
+    async fn set_hold(&self, on: bool) -> HostResult<()>;
+    async fn held(&self) -> HostResult<bool>;
+    /// What a snapshot would take here.
+    async fn storage(&self) -> HostResult<StorageFacts>;
+    /// Takes the snapshot (data directory and every external path) with a manifest and an atomic rename. A complete one of
+    /// that name is left alone; an incomplete one is removed first.
+    async fn take_snapshot(&self, name: &str, phase: &Phase) -> HostResult<SnapshotMethod>;
+    /// Complete, and as its manifest says?
+    async fn verify_snapshot(&self, name: &str) -> HostResult<bool>;
+    /// Sets the present directories aside and puts the snapshot's content in their place, atomically per path; may be repeated.
+    async fn restore_snapshot(&self, name: &str, phase: &Phase) -> HostResult<()>;
+    /// Deletes the snapshot of that name and the directories set aside for it.
+    async fn drop_snapshot(&self, name: &str) -> HostResult<()>;
+    /// The marker "a server of another version has been started on this data directory since the snapshot of that name".
+    async fn set_dirty(&self, snapshot: &str, dirty: bool) -> HostResult<()>;
+    async fn is_dirty(&self, snapshot: &str) -> HostResult<bool>;
+    /// Where the server writes its error log.
+    async fn error_log(&self) -> HostResult<PathBuf>;
+}
+
+/// Where an adapter says what it is at. The sender never blocks the work.
+pub type Phase = crate::progress::Phase;
+
+/// The four ports of one host.
+#[derive(Debug, Clone)]
+pub struct Host {
+    pub service: std::sync::Arc<dyn ServiceManager>,
+    pub packages: std::sync::Arc<dyn Packages>,
+    pub mysql: std::sync::Arc<dyn Mysql>,
+    pub files: std::sync::Arc<dyn Files>,
+}

@@ -1,0 +1,262 @@
+//! Conditions that gates wait for: judgements over a whole cluster.
+
+use crate::expectation::{Expectation, Holds};
+use crate::ids::MemberName;
+use crate::observation::MemberState;
+use crate::topology::Sighting;
+use crate::version::MysqlVersion;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+use std::fmt;
+
+/// Something about a cluster that must hold before a member may be touched or the next one begun.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "condition", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Condition {
+    /// These members, no more and no fewer, are ONLINE in one view that at least `witnesses` of them report alike.
+    OnlineTogether {
+        members: BTreeSet<MemberName>,
+        witnesses: u8,
+    },
+    /// Without this member the others still are at least `least` ONLINE ones in one view; the member itself may be anything.
+    /// Used before a broken or upgraded member is taken out to be unwound.
+    OthersOnline { without: MemberName, least: u8 },
+    /// No member has transactions that nobody else knows.
+    NoErrantTransactions,
+    /// On every ONLINE member at most so many transactions wait to be certified or applied.
+    QueuesAtMost { transactions: u64 },
+    /// No transaction has been running for longer, on any ONLINE member.
+    NoTransactionOlderThan { seconds: u64 },
+    /// No XA transaction is in the prepared state on the member.
+    NoPreparedXa { member: MemberName },
+    /// The member is ONLINE and its server is of this version.
+    MemberAt {
+        member: MemberName,
+        version: MysqlVersion,
+    },
+    /// Some member is the primary and can write.
+    WritablePrimary,
+    /// This member is the primary.
+    PrimaryIs { member: MemberName },
+    /// Something expected of one member.
+    Member { member: MemberName, is: Expectation },
+}
+
+impl Condition {
+    /// Judges what was seen. What could not be seen is `Unknown`, never `Yes`.
+    pub fn judge(&self, seen: &Sighting) -> Holds {
+        match self.try_judge(seen) {
+            Ok(()) => Holds::Yes,
+            Err(holds) => holds,
+        }
+    }
+
+    fn try_judge(&self, seen: &Sighting) -> Result<(), Holds> {
+        let no = |why: String| Err(Holds::No(why));
+        let unknown = Holds::Unknown;
+        match self {
+            Self::OnlineTogether { members, witnesses } => {
+                let view = seen.agreed_view().map_err(Holds::No)?;
+                for name in members {
+                    let server = seen
+                        .server(name)
+                        .map_err(|why| unknown(format!("{name}: {why}")))?;
+                    let state = view
+                        .members
+                        .iter()
+                        .find(|m| m.uuid == server.uuid)
+                        .map(|m| m.state);
+                    match state {
+                        Some(MemberState::Online) => {}
+                        Some(state) => return no(format!("{name} is {}", state.as_str())),
+                        None => return no(format!("{name} is not in the group's view")),
+                    }
+                }
+                if view.members.len() != members.len() {
+                    return no(format!(
+                        "the view has {} members, {} are expected",
+                        view.members.len(),
+                        members.len()
+                    ));
+                }
+                if view.witnesses.len() < usize::from(*witnesses) {
+                    return no(format!(
+                        "only {} member(s) confirm the view, {witnesses} are needed",
+                        view.witnesses.len()
+                    ));
+                }
+                Ok(())
+            }
+            Self::OthersOnline { without, least } => {
+                let out = seen.server(without).ok().map(|server| server.uuid.clone());
+                let views = seen.views();
+                let best = views
+                    .iter()
+                    .map(|v| {
+                        v.members.iter().filter(|m| {
+                            m.state == MemberState::Online && Some(&m.uuid) != out.as_ref()
+                        })
+                    })
+                    .map(Iterator::count)
+                    .max();
+                match best {
+                    Some(count) if count >= usize::from(*least) => Ok(()),
+                    Some(count) => no(format!(
+                        "{count} other member(s) ONLINE, {least} are needed"
+                    )),
+                    None => no(format!("no member besides {without} reports itself ONLINE")),
+                }
+            }
+            Self::NoErrantTransactions => {
+                for (name, _, group) in seen.groups() {
+                    if group.own_state != MemberState::Online {
+                        continue;
+                    }
+                    match seen.errant(name) {
+                        Some(errant) if errant.is_empty() => {}
+                        Some(errant) => {
+                            return no(format!("{name} has transactions nobody else has: {errant}"));
+                        }
+                        None => {
+                            return Err(unknown(format!(
+                                "too little was seen to tell whether {name} has errant transactions"
+                            )));
+                        }
+                    }
+                }
+                Ok(())
+            }
+            Self::QueuesAtMost { transactions } => {
+                for (name, _, group) in seen
+                    .groups()
+                    .filter(|(_, _, g)| g.own_state == MemberState::Online)
+                {
+                    let waiting = group.applier_queue.max(group.certifier_queue);
+                    if waiting > *transactions {
+                        return no(format!(
+                            "{waiting} transactions wait on {name}, at most {transactions} may"
+                        ));
+                    }
+                }
+                Ok(())
+            }
+            Self::NoTransactionOlderThan { seconds } => {
+                for (name, server, _) in seen
+                    .groups()
+                    .filter(|(_, _, g)| g.own_state == MemberState::Online)
+                {
+                    let long = server
+                        .long_transactions
+                        .require()
+                        .map_err(|why| unknown(format!("{name}: {why}")))?;
+                    if let Some(one) = long.iter().find(|t| t.running_s > *seconds) {
+                        return no(format!(
+                            "on {name} a transaction of {} (thread {}) has been running for {} s",
+                            one.user, one.thread_id, one.running_s
+                        ));
+                    }
+                }
+                Ok(())
+            }
+            Self::NoPreparedXa { member } => {
+                let server = seen
+                    .server(member)
+                    .map_err(|why| unknown(format!("{member}: {why}")))?;
+                match server
+                    .prepared_xa
+                    .require()
+                    .map_err(|why| unknown(format!("{member}: {why}")))?
+                {
+                    0 => Ok(()),
+                    n => no(format!(
+                        "{member} has {n} prepared XA transaction(s): commit or roll them back (XA RECOVER)"
+                    )),
+                }
+            }
+            Self::MemberAt { member, version } => {
+                let server = seen
+                    .server(member)
+                    .map_err(|why| unknown(format!("{member}: {why}")))?;
+                if server.version != *version {
+                    return no(format!("{member} runs {}, not {version}", server.version));
+                }
+                let group = server
+                    .group
+                    .require()
+                    .map_err(|why| unknown(format!("{member}: {why}")))?;
+                match group.as_ref().map(|g| g.own_state) {
+                    Some(MemberState::Online) => Ok(()),
+                    state => no(format!(
+                        "{member} is {}",
+                        state.map_or("in no group", MemberState::as_str)
+                    )),
+                }
+            }
+            Self::WritablePrimary => {
+                let view = seen.agreed_view().map_err(Holds::No)?;
+                let primary = view
+                    .primary()
+                    .ok_or_else(|| Holds::No("the group has no single ONLINE primary".into()))?;
+                let name = seen.member_of(&primary.uuid).ok_or_else(|| {
+                    unknown(format!("the primary {} was not observed", primary.host))
+                })?;
+                let server = seen.server(name).map_err(unknown)?;
+                if server.super_read_only {
+                    no(format!("the primary {name} is super_read_only"))
+                } else {
+                    Ok(())
+                }
+            }
+            Self::PrimaryIs { member } => {
+                let view = seen.agreed_view().map_err(Holds::No)?;
+                let server = seen
+                    .server(member)
+                    .map_err(|why| unknown(format!("{member}: {why}")))?;
+                match view.primary() {
+                    Some(primary) if primary.uuid == server.uuid => Ok(()),
+                    Some(primary) => no(format!("the primary is {}, not {member}", primary.host)),
+                    None => no("the group has no single ONLINE primary".to_owned()),
+                }
+            }
+            Self::Member { member, is } => {
+                let fact = seen
+                    .members
+                    .get(member)
+                    .ok_or_else(|| unknown(format!("{member} is not a member")))?;
+                let observation = fact
+                    .require()
+                    .map_err(|why| unknown(format!("{member}: {why}")))?;
+                match is.judge(observation) {
+                    Holds::Yes => Ok(()),
+                    Holds::No(why) => no(format!("{member}: {why}")),
+                    Holds::Unknown(why) => Err(unknown(format!("{member}: {why}"))),
+                }
+            }
+        }
+    }
+}
+
+impl fmt::Display for Condition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::OnlineTogether { members, witnesses } => {
+                write!(
+                    f,
+                    "all {} ONLINE in one view seen by {witnesses}",
+                    members.len()
+                )
+            }
+            Self::OthersOnline { without, least } => write!(f, "{least} ONLINE besides {without}"),
+            Self::NoErrantTransactions => write!(f, "no errant transactions"),
+            Self::QueuesAtMost { transactions } => write!(f, "queues at most {transactions}"),
+            Self::NoTransactionOlderThan { seconds } => {
+                write!(f, "no transaction older than {seconds} s")
+            }
+            Self::NoPreparedXa { member } => write!(f, "no prepared XA on {member}"),
+            Self::MemberAt { member, version } => write!(f, "{member} ONLINE at {version}"),
+            Self::WritablePrimary => write!(f, "a writable primary"),
+            Self::PrimaryIs { member } => write!(f, "{member} is the primary"),
+            Self::Member { member, is } => write!(f, "{member}: {is}"),
+        }
+    }
+}

@@ -1,0 +1,216 @@
+//! The agent's typed operations: all that a controller can ask of a host. There is no remote shell; package names and
+//! paths come from the agent's own configuration.
+
+use crate::ids::{Attempt, ClusterName, Digest, Epoch, MemberName, RolloutId, ServerUuid, StepId};
+use crate::observation::PackagePin;
+use crate::version::{MysqlVersion, PackageVersion};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// One operation on one host. Each has a probe (has it been done?), a perform and an undo, and copes with being asked twice.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "operation", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Operation {
+    /// Download the target's packages *and* those to go back to, and check their hashes, before anything is stopped.
+    /// Undo: nothing (a cache harms nobody).
+    FetchPackages {
+        target: Vec<PackagePin>,
+        rollback: Vec<PackagePin>,
+    },
+    /// Copy the option files and mysqld-auto.cnf byte for byte, with modes and owners. Undo: put them back.
+    BackUpConfig,
+    /// Put the drop-ins in place: group start on boot off, super_read_only on, replicas not started; systemd's timeouts
+    /// lifted. Undo: remove them.
+    EnterMaintenance,
+    /// Stop taking part in the group: super_read_only first, what is in flight drained (bounded), then STOP
+    /// GROUP_REPLICATION. A primary hands over by this. Undo: join again, wait for ONLINE and an empty applier queue.
+    LeaveGroup { drain_s: u32 },
+    /// Stop mysqld and prove from the error log that it ended cleanly; from then the unit is held down, across reboots too.
+    /// `slow`: with innodb_fast_shutdown=0, for a change of series. Undo: start the version that was stopped.
+    StopServer { version: MysqlVersion, slow: bool },
+    /// Copy the data directory and every path outside it, as one unit, with a manifest. Undo: nothing yet (released by
+    /// [`Operation::ReleaseArtifacts`]).
+    SnapshotData { name: String },
+    /// Install exactly these packages without letting a maintainer script run mysqld, then hold them. Undo: install `from`.
+    SwapPackages {
+        from: Vec<PackagePin>,
+        to: Vec<PackagePin>,
+    },
+    /// Lift the hold, start mysqld and follow its error log to a verdict. Refuses to start a new version without the
+    /// verified snapshot of that name. Undo: stop it, put the snapshot back.
+    StartServer {
+        version: MysqlVersion,
+        snapshot: String,
+    },
+    /// START GROUP_REPLICATION, wait for ONLINE and an empty applier queue. If it is refused the server is kept read-only.
+    /// Undo: leave.
+    JoinGroup { drain_s: u32 },
+    /// Remove what [`Operation::EnterMaintenance`] put. Undo: put it back.
+    LeaveMaintenance,
+    /// Make this member the primary (`group_replication_set_as_primary`). Undo: nothing.
+    AppointPrimary { uuid: ServerUuid },
+    /// Forward: only sees that this member is the primary. Undo: appoint it if it is not.
+    KeepPrimary { uuid: ServerUuid },
+    /// Delete the snapshot, the set-aside data directories and the package cache of this rollout. Can't be undone.
+    ReleaseArtifacts { snapshot: String },
+}
+
+/// An operation without its arguments: for measured times, progress and names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OperationKind {
+    FetchPackages,
+    BackUpConfig,
+    EnterMaintenance,
+    LeaveGroup,
+    StopServer,
+    SnapshotData,
+    SwapPackages,
+    StartServer,
+    JoinGroup,
+    LeaveMaintenance,
+    AppointPrimary,
+    KeepPrimary,
+    ReleaseArtifacts,
+}
+
+impl OperationKind {
+    pub const ALL: [OperationKind; 13] = [
+        Self::FetchPackages,
+        Self::BackUpConfig,
+        Self::EnterMaintenance,
+        Self::LeaveGroup,
+        Self::StopServer,
+        Self::SnapshotData,
+        Self::SwapPackages,
+        Self::StartServer,
+        Self::JoinGroup,
+        Self::LeaveMaintenance,
+        Self::AppointPrimary,
+        Self::KeepPrimary,
+        Self::ReleaseArtifacts,
+    ];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::FetchPackages => "fetch_packages",
+            Self::BackUpConfig => "back_up_config",
+            Self::EnterMaintenance => "enter_maintenance",
+            Self::LeaveGroup => "leave_group",
+            Self::StopServer => "stop_server",
+            Self::SnapshotData => "snapshot_data",
+            Self::SwapPackages => "swap_packages",
+            Self::StartServer => "start_server",
+            Self::JoinGroup => "join_group",
+            Self::LeaveMaintenance => "leave_maintenance",
+            Self::AppointPrimary => "appoint_primary",
+            Self::KeepPrimary => "keep_primary",
+            Self::ReleaseArtifacts => "release_artifacts",
+        }
+    }
+
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == text)
+    }
+}
+
+impl fmt::Display for OperationKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl Operation {
+    pub fn kind(&self) -> OperationKind {
+        match self {
+            Self::FetchPackages { .. } => OperationKind::FetchPackages,
+            Self::BackUpConfig => OperationKind::BackUpConfig,
+            Self::EnterMaintenance => OperationKind::EnterMaintenance,
+            Self::LeaveGroup { .. } => OperationKind::LeaveGroup,
+            Self::StopServer { .. } => OperationKind::StopServer,
+            Self::SnapshotData { .. } => OperationKind::SnapshotData,
+            Self::SwapPackages { .. } => OperationKind::SwapPackages,
+            Self::StartServer { .. } => OperationKind::StartServer,
+            Self::JoinGroup { .. } => OperationKind::JoinGroup,
+            Self::LeaveMaintenance => OperationKind::LeaveMaintenance,
+            Self::AppointPrimary { .. } => OperationKind::AppointPrimary,
+            Self::KeepPrimary { .. } => OperationKind::KeepPrimary,
+            Self::ReleaseArtifacts { .. } => OperationKind::ReleaseArtifacts,
+        }
+    }
+
+    /// While it runs or after it, the member does not serve: not a member of its group, or its server is down.
+    pub fn takes_member_out(&self) -> bool {
+        matches!(self, Self::LeaveGroup { .. } | Self::StopServer { .. })
+    }
+
+    /// The one version that a set of pins installs, where they agree.
+    pub fn pinned_version(pins: &[PackagePin]) -> Option<&PackageVersion> {
+        let first = &pins.first()?.version;
+        pins.iter()
+            .all(|pin| &pin.version == first)
+            .then_some(first)
+    }
+}
+
+/// Forward or back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Direction {
+    Perform,
+    Undo,
+}
+
+impl fmt::Display for Direction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Perform => "perform",
+            Self::Undo => "undo",
+        })
+    }
+}
+
+/// What makes one try at one step unique in the world.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct AttemptId {
+    pub rollout: RolloutId,
+    pub step: StepId,
+    pub attempt: Attempt,
+}
+
+impl fmt::Display for AttemptId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}#{}", self.rollout, self.step, self.attempt)
+    }
+}
+
+/// An order to one agent. The agent refuses it when the cluster or the member is not its own, when the epoch is older than
+/// one it has obeyed, or when the attempt is known with other content.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Order {
+    pub id: AttemptId,
+    pub epoch: Epoch,
+    pub cluster: ClusterName,
+    pub member: MemberName,
+    pub direction: Direction,
+    pub operation: Operation,
+    /// Seconds of work, from when the agent begins.
+    pub deadline_s: u32,
+}
+
+impl Order {
+    /// What "the same content" means: everything but the epoch, since a restarted controller asks again under a new one.
+    pub fn content_digest(&self) -> Digest {
+        let content = (
+            &self.id,
+            &self.cluster,
+            &self.member,
+            self.direction,
+            &self.operation,
+            self.deadline_s,
+        );
+        let bytes =
+            serde_json::to_vec(&content).expect("plain data with string keys always serialises");
+        Digest::of(&bytes)
+    }
+}

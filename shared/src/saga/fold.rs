@@ -1,0 +1,428 @@
+//! From a journal to the state of a rollout. An event that can't follow is an error: the journal is then not trusted.
+
+use super::event::{Actor, End, Entry, Event, ParkReason, Scope, UnwindCause};
+use crate::ids::{Attempt, Digest, Epoch, MemberName, RolloutId, Seq, StepId};
+use crate::plan::{Plan, Step};
+use crate::receipt::{Failure, Outcome};
+
+/// Where one step stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StepStatus {
+    /// Never begun, or undone again.
+    Pending,
+    /// Durable intent, outcome not known.
+    Intended,
+    Done {
+        epoch: Epoch,
+        generation: u32,
+    },
+    Failed {
+        failure: Failure,
+        generation: u32,
+    },
+    UndoIntended,
+    UndoFailed {
+        failure: Failure,
+        generation: u32,
+    },
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StepRecord {
+    pub status: StepStatus,
+    /// The latest try, forward or back; 0 when there was none.
+    pub attempt: Attempt,
+    pub intended_unix_ms: Option<i64>,
+    pub resolved_unix_ms: Option<i64>,
+    pub undone: bool,
+}
+
+/// Which way a rollout is going.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Phase {
+    Forward,
+    Unwinding { scope: Scope, cause: UnwindCause },
+    Closed { end: End },
+    Finalizing { end: End },
+    Finalized { end: End },
+}
+
+/// The state of a rollout, all of it read from its journal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rollout {
+    pub id: RolloutId,
+    pub plan: Plan,
+    pub created_by: Actor,
+    pub created_unix_ms: i64,
+    pub next_seq: Seq,
+    pub phase: Phase,
+    pub parked: Option<ParkReason>,
+    pub pivot_approved: Option<Actor>,
+    pub pivot_crossed: bool,
+    /// Counts resumptions: what was judged before one is judged again after it.
+    pub generation: u32,
+    pub last_unix_ms: i64,
+    steps: Vec<StepRecord>,
+}
+
+/// A journal entry that can't follow what came before.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("journal of rollout {rollout}, entry {seq}: {why}")]
+pub struct IllegalEvent {
+    pub rollout: RolloutId,
+    pub seq: Seq,
+    pub why: String,
+}
+
+impl Rollout {
+    /// Begins from the first entry, which must be [`Event::RolloutCreated`] for exactly this plan.
+    pub fn begin(plan: Plan, entry: &Entry) -> Result<Self, IllegalEvent> {
+        let wrong = |why: String| IllegalEvent {
+            rollout: entry.rollout.clone(),
+            seq: entry.seq,
+            why,
+        };
+        let Event::RolloutCreated {
+            cluster,
+            plan: digest,
+            by,
+        } = &entry.event
+        else {
+            return Err(wrong("a journal begins with RolloutCreated".to_owned()));
+        };
+        let actual: Digest = plan.digest();
+        if actual != *digest {
+            return Err(wrong(format!(
+                "made from plan {digest}, but the stored plan is {actual}"
+            )));
+        }
+        if plan.cluster != *cluster || entry.seq != Seq(0) {
+            return Err(wrong("the first entry does not fit its plan".to_owned()));
+        }
+        let fresh = StepRecord {
+            status: StepStatus::Pending,
+            attempt: Attempt(0),
+            intended_unix_ms: None,
+            resolved_unix_ms: None,
+            undone: false,
+        };
+        let steps = vec![fresh; plan.steps().count()];
+        Ok(Self {
+            id: entry.rollout.clone(),
+            plan,
+            created_by: by.clone(),
+            created_unix_ms: entry.at_unix_ms,
+            next_seq: Seq(1),
+            phase: Phase::Forward,
+            parked: None,
+            pivot_approved: None,
+            pivot_crossed: false,
+            generation: 0,
+            last_unix_ms: entry.at_unix_ms,
+            steps,
+        })
+    }
+
+    /// Folds a whole journal.
+    pub fn fold(plan: Plan, entries: &[Entry]) -> Result<Self, IllegalEvent> {
+        let first = entries.first().ok_or_else(|| IllegalEvent {
+            rollout: RolloutId::new("none").expect("a literal that fits the grammar"),
+            seq: Seq(0),
+            why: "the journal is empty".to_owned(),
+        })?;
+        entries[1..]
+            .iter()
+            .try_fold(Self::begin(plan, first)?, |mut rollout, entry| {
+                rollout.apply(entry)?;
+                Ok(rollout)
+            })
+    }
+
+    pub fn record(&self, id: StepId) -> &StepRecord {
+        &self.steps[usize::from(id.0)]
+    }
+
+    pub fn is_parked(&self) -> bool {
+        self.parked.is_some()
+    }
+
+    /// At rest: nothing more happens unless a person acts.
+    pub fn at_rest(&self) -> bool {
+        self.is_parked() || matches!(self.phase, Phase::Closed { .. } | Phase::Finalized { .. })
+    }
+
+    pub fn is_closed(&self) -> bool {
+        matches!(
+            self.phase,
+            Phase::Closed { .. } | Phase::Finalizing { .. } | Phase::Finalized { .. }
+        )
+    }
+
+    pub fn end(&self) -> Option<&End> {
+        match &self.phase {
+            Phase::Closed { end } | Phase::Finalizing { end } | Phase::Finalized { end } => {
+                Some(end)
+            }
+            Phase::Forward | Phase::Unwinding { .. } => None,
+        }
+    }
+
+    /// Whether going back is possible now; `Err` says why not.
+    pub fn may_unwind(&self) -> Result<(), String> {
+        if self.pivot_crossed {
+            let why = self
+                .plan
+                .pivot
+                .as_ref()
+                .map_or("", |pivot| pivot.why.as_str());
+            return Err(format!("the pivot has been crossed: {why}"));
+        }
+        match &self.phase {
+            Phase::Forward
+            | Phase::Unwinding {
+                scope: Scope::Lane { .. },
+                ..
+            } => Ok(()),
+            Phase::Closed { end: End::Upgraded } => Ok(()),
+            Phase::Unwinding {
+                scope: Scope::All, ..
+            } => Err("it is being unwound already".to_owned()),
+            Phase::Closed { end } => Err(format!("it has ended: {end}")),
+            Phase::Finalizing { .. } | Phase::Finalized { .. } => {
+                Err("it has been finalized: the snapshots are gone".to_owned())
+            }
+        }
+    }
+
+    /// Takes the next entry. The one place where a rollout changes.
+    pub fn apply(&mut self, entry: &Entry) -> Result<(), IllegalEvent> {
+        let wrong = |why: String| IllegalEvent {
+            rollout: entry.rollout.clone(),
+            seq: entry.seq,
+            why,
+        };
+        if entry.rollout != self.id || entry.seq != self.next_seq {
+            return Err(wrong(format!(
+                "expected entry {} of {}",
+                self.next_seq, self.id
+            )));
+        }
+        self.take(&entry.event, entry.epoch, entry.at_unix_ms)
+            .map_err(wrong)?;
+        self.next_seq = self.next_seq.next();
+        self.last_unix_ms = entry.at_unix_ms;
+        Ok(())
+    }
+
+    fn take(&mut self, event: &Event, epoch: Epoch, at: i64) -> Result<(), String> {
+        match event {
+            Event::RolloutCreated { .. } => return Err("a rollout is created once".to_owned()),
+            Event::StepIntended { step, attempt } => {
+                if self.is_parked()
+                    || !matches!(self.phase, Phase::Forward | Phase::Finalizing { .. })
+                {
+                    return Err(format!(
+                        "{step} is intended while the rollout is not going forward"
+                    ));
+                }
+                let is_pivot = self
+                    .plan
+                    .pivot
+                    .as_ref()
+                    .is_some_and(|pivot| pivot.step == *step);
+                if is_pivot && self.pivot_approved.is_none() {
+                    return Err(format!("{step} is the pivot and has not been approved"));
+                }
+                self.change(*step, *attempt, StepChange::Intended, at)?;
+                self.pivot_crossed |= is_pivot;
+            }
+            Event::StepResolved {
+                step,
+                attempt,
+                outcome,
+            } => {
+                let generation = self.generation;
+                let change = match outcome {
+                    Outcome::Done { .. } => {
+                        StepChange::Done(StepStatus::Done { epoch, generation })
+                    }
+                    Outcome::Failed(failure) => StepChange::Failed(StepStatus::Failed {
+                        failure: failure.clone(),
+                        generation,
+                    }),
+                };
+                self.change(*step, *attempt, change, at)?;
+            }
+            Event::UnwindDecided { cause, scope } => {
+                self.may_unwind()?;
+                self.phase = Phase::Unwinding {
+                    scope: scope.clone(),
+                    cause: cause.clone(),
+                };
+                self.parked = None;
+            }
+            Event::UndoIntended { step, attempt } => {
+                if self.is_parked() || !matches!(self.phase, Phase::Unwinding { .. }) {
+                    return Err(format!(
+                        "{step} is to be undone while the rollout is not unwinding"
+                    ));
+                }
+                self.change(*step, *attempt, StepChange::UndoIntended, at)?;
+            }
+            Event::UndoResolved {
+                step,
+                attempt,
+                outcome,
+            } => {
+                let change = match outcome {
+                    Outcome::Done { .. } => StepChange::Undone,
+                    Outcome::Failed(failure) => StepChange::UndoFailed(StepStatus::UndoFailed {
+                        failure: failure.clone(),
+                        generation: self.generation,
+                    }),
+                };
+                self.change(*step, *attempt, change, at)?;
+            }
+            Event::PivotApproved { by } => {
+                if self.plan.pivot.is_none() {
+                    return Err("the plan has no pivot".to_owned());
+                }
+                self.pivot_approved = Some(by.clone());
+            }
+            Event::Parked { reason } => {
+                if self.is_parked()
+                    || matches!(self.phase, Phase::Closed { .. } | Phase::Finalized { .. })
+                {
+                    return Err("it is at rest already".to_owned());
+                }
+                if matches!(reason, ParkReason::MemberRestored { .. }) {
+                    if !matches!(
+                        self.phase,
+                        Phase::Unwinding {
+                            scope: Scope::Lane { .. },
+                            ..
+                        }
+                    ) {
+                        return Err("no member was being put back".to_owned());
+                    }
+                    self.phase = Phase::Forward;
+                }
+                self.parked = Some(reason.clone());
+            }
+            Event::Resumed { .. } => {
+                if self.parked.take().is_none() {
+                    return Err("it is not parked".to_owned());
+                }
+                self.generation += 1;
+            }
+            Event::RolloutClosed { end } => {
+                let fits = match (&self.phase, end) {
+                    (Phase::Forward, End::Upgraded) => !self.is_parked(),
+                    (
+                        Phase::Unwinding {
+                            scope: Scope::All, ..
+                        },
+                        End::Restored,
+                    ) => !self.is_parked(),
+                    (Phase::Forward | Phase::Unwinding { .. }, End::Abandoned { .. }) => true,
+                    _ => false,
+                };
+                if !fits {
+                    return Err(format!("it can't end as {end} now"));
+                }
+                self.parked = None;
+                self.phase = Phase::Closed { end: end.clone() };
+            }
+            Event::FinalizeDecided { .. } => match &self.phase {
+                Phase::Closed { end } => self.phase = Phase::Finalizing { end: end.clone() },
+                _ => return Err("only a rollout that has ended can be finalized".to_owned()),
+            },
+            Event::Finalized => match &self.phase {
+                Phase::Finalizing { end } => self.phase = Phase::Finalized { end: end.clone() },
+                _ => return Err("it was not being finalized".to_owned()),
+            },
+        }
+        Ok(())
+    }
+
+    fn change(
+        &mut self,
+        id: StepId,
+        attempt: Attempt,
+        change: StepChange,
+        at: i64,
+    ) -> Result<(), String> {
+        let record = self
+            .steps
+            .get_mut(usize::from(id.0))
+            .ok_or_else(|| format!("the plan has no step {id}"))?;
+        let opens = matches!(change, StepChange::Intended | StepChange::UndoIntended);
+        let expected = if opens {
+            record.attempt.next()
+        } else {
+            record.attempt
+        };
+        if attempt != expected {
+            return Err(format!("{id}: attempt {attempt} where {expected} is due"));
+        }
+        let undone = matches!(change, StepChange::Undone);
+        record.status =
+            next_status(&record.status, change).map_err(|why| format!("{id}: {why}"))?;
+        record.attempt = attempt;
+        record.undone = undone || (record.undone && !opens);
+        if opens {
+            record.intended_unix_ms = Some(at);
+            record.resolved_unix_ms = None;
+        } else {
+            record.resolved_unix_ms = Some(at);
+        }
+        Ok(())
+    }
+}
+
+/// What an event does to one step.
+#[derive(Debug)]
+enum StepChange {
+    Intended,
+    Done(StepStatus),
+    Failed(StepStatus),
+    UndoIntended,
+    Undone,
+    UndoFailed(StepStatus),
+}
+
+/// The transition function of a step: every legal change, and nothing else.
+fn next_status(now: &StepStatus, change: StepChange) -> Result<StepStatus, String> {
+    use StepStatus as S;
+    match (now, change) {
+        (S::Pending | S::Failed { .. }, StepChange::Intended) => Ok(S::Intended),
+        // A gate is asked again after a crash or a pause.
+        (S::Done { .. }, StepChange::Intended) => Ok(S::Intended),
+        (S::Intended, StepChange::Done(done)) => Ok(done),
+        (S::Intended, StepChange::Failed(failed)) => Ok(failed),
+        (
+            S::Intended | S::Done { .. } | S::Failed { .. } | S::UndoFailed { .. },
+            StepChange::UndoIntended,
+        ) => Ok(S::UndoIntended),
+        (S::UndoIntended, StepChange::Undone) => Ok(S::Pending),
+        (S::UndoIntended, StepChange::UndoFailed(failed)) => Ok(failed),
+        (now, change) => Err(format!("{change:?} can't follow {now:?}")),
+    }
+}
+
+impl StepRecord {
+    /// Something of the step may be in the world.
+    pub fn is_owed(&self) -> bool {
+        !matches!(self.status, StepStatus::Pending)
+    }
+    /// How long the latest try took, in milliseconds, where it has ended.
+    pub fn took_ms(&self) -> Option<i64> {
+        Some(self.resolved_unix_ms? - self.intended_unix_ms?)
+    }
+}
+
+/// The member of a step, for messages.
+pub(super) fn member_of(plan: &Plan, id: StepId) -> MemberName {
+    let step: &Step = plan.step(id).expect("ids of records come from the plan");
+    step.member.clone()
+}
