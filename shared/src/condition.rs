@@ -115,7 +115,9 @@ impl Condition {
                     match seen.errant(name) {
                         Some(errant) if errant.is_empty() => {}
                         Some(errant) => {
-                            return no(format!("{name} has transactions nobody else has: {errant}"));
+                            return no(format!(
+                                "{name} has transactions nobody else has: {errant}"
+                            ));
                         }
                         None => {
                             return Err(unknown(format!(

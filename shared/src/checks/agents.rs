@@ -1,0 +1,33 @@
+//! Every member's agent answers, and its server can be asked.
+
+use super::{Check, Finding, Subject};
+
+pub const CHECK: Check = Check {
+    id: "refitAgents",
+    title: "Agents and servers answer",
+    description: "A member that can't be seen can't be upgraded safely: its agent must answer and its mysqld must be up.",
+    run,
+};
+
+fn run(subject: Subject<'_>) -> Vec<Finding> {
+    let mut found = Vec::new();
+    for (name, fact) in &subject.seen.members {
+        match fact.require() {
+            Err(why) => found.push(CHECK.error(
+                name,
+                format!("the agent can't be asked: {why}"),
+                format!("on {name}: systemctl status refit-agent"),
+            )),
+            Ok(seen) => {
+                if let Err(why) = seen.server.require() {
+                    found.push(CHECK.error(
+                        name,
+                        format!("mysqld can't be asked: {why}"),
+                        "start the server, or mend what keeps it from starting",
+                    ));
+                }
+            }
+        }
+    }
+    found
+}

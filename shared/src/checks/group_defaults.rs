@@ -1,0 +1,47 @@
+//! Defaults that changed at 9.5 and would keep the upgraded member from joining.
+
+use super::{Check, Finding, Subject};
+use crate::version::MysqlVersion;
+
+pub const CHECK: Check = Check {
+    id: "groupReplicationDefaults",
+    title: "Settings whose defaults change are pinned",
+    description: "From 9.5 on group_replication_ssl_mode is REQUIRED, gtid_mode and enforce_gtid_consistency are ON by default: a member that takes a new default can't talk to members that have the old one.",
+    run,
+};
+
+const CHANGED_AT: MysqlVersion = MysqlVersion::new(9, 5, 0);
+const PINS: [&str; 4] = [
+    "group_replication_ssl_mode",
+    "group_replication_recovery_use_ssl",
+    "gtid_mode",
+    "enforce_gtid_consistency",
+];
+
+fn run(subject: Subject<'_>) -> Vec<Finding> {
+    let mut found = Vec::new();
+    if subject.target < CHANGED_AT {
+        return found;
+    }
+    for (name, server) in subject
+        .seen
+        .servers()
+        .filter(|(_, server)| server.version < CHANGED_AT)
+    {
+        for pin in PINS
+            .iter()
+            .filter(|pin| !server.explicit_variables.contains(**pin))
+        {
+            let value = server
+                .variables
+                .get(*pin)
+                .map_or("its present value", String::as_str);
+            found.push(CHECK.error(
+                name,
+                format!("{pin} is not set in an option file, and its default changes at 9.5"),
+                format!("set `loose_{pin}={value}` in the option file of every member"),
+            ));
+        }
+    }
+    found
+}

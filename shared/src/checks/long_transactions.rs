@@ -1,0 +1,30 @@
+//! Transactions that have been running for long hold up a hand-over.
+
+use super::{Check, Finding, Subject};
+
+pub const CHECK: Check = Check {
+    id: "longTransactions",
+    title: "No long-running transactions",
+    description: "A gate waits for them before a member is taken out; better to end them first.",
+    run,
+};
+
+fn run(subject: Subject<'_>) -> Vec<Finding> {
+    let mut found = Vec::new();
+    for (name, server) in subject.seen.servers() {
+        match server.long_transactions.require() {
+            Ok(list) => found.extend(list.iter().map(|t| {
+                CHECK.warning(
+                    name,
+                    format!(
+                        "a transaction of {} has been running for {} s",
+                        t.user, t.running_s
+                    ),
+                    format!("let it end, or KILL {}", t.thread_id),
+                )
+            })),
+            Err(why) => found.push(CHECK.untold(name, "running transactions", why)),
+        }
+    }
+    found
+}

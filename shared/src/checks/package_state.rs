@@ -1,0 +1,38 @@
+//! The package manager is idle and in order.
+
+use super::{Check, Finding, Subject};
+
+pub const CHECK: Check = Check {
+    id: "packageManagerState",
+    title: "The package manager is in order",
+    description: "No half-installed package, nobody else holding the lock, no FROZEN marker of somebody else.",
+    run,
+};
+
+fn run(subject: Subject<'_>) -> Vec<Finding> {
+    let mut found = Vec::new();
+    for (name, seen) in subject.seen.observed() {
+        let Some(packages) = seen.packages.known() else {
+            continue;
+        };
+        if !packages.broken.is_empty() {
+            let list: Vec<_> = packages.broken.iter().map(String::as_str).collect();
+            found.push(CHECK.error(name, format!("half-installed packages: {}", list.join(", ")), "dpkg --configure -a, with /etc/mysql/FROZEN in place so that no script starts mysqld"));
+        }
+        if packages.locked_by_other {
+            found.push(CHECK.error(
+                name,
+                "somebody else is using the package manager",
+                "wait for it to end, and keep unattended-upgrades off during the upgrade",
+            ));
+        }
+        if packages.frozen_by_other {
+            found.push(CHECK.error(
+                name,
+                "/etc/mysql/FROZEN exists: somebody has frozen this server's packages",
+                "find out who and why; remove the file when it is no longer needed",
+            ));
+        }
+    }
+    found
+}

@@ -1,0 +1,26 @@
+//! Members keep up.
+
+use super::{Check, Finding, Subject};
+
+pub const CHECK: Check = Check {
+    id: "replicationQueues",
+    title: "Members keep up with the primary",
+    description: "A member with a long queue takes long to leave and to come back.",
+    run,
+};
+
+const MANY: u64 = 1000;
+
+fn run(subject: Subject<'_>) -> Vec<Finding> {
+    let behind = subject.seen.groups().filter_map(|(name, _, group)| {
+        let waiting = group.applier_queue.max(group.certifier_queue);
+        (waiting > MANY).then(|| {
+            CHECK.warning(
+                name,
+                format!("{waiting} transactions wait to be applied"),
+                "wait until the queue is short, or find out why it grows",
+            )
+        })
+    });
+    behind.collect()
+}

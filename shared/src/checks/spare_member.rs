@@ -1,0 +1,39 @@
+//! With one member out, may the group lose another?
+
+use super::{Check, Finding, Level, Subject};
+use crate::rules::group::tolerated_losses;
+
+pub const CHECK: Check = Check {
+    id: "spareMember",
+    title: "One more loss can be survived",
+    description: "While a member is upgraded, the rest must survive the loss of one more; a group of three or four with one out can't, or only just.",
+    run,
+};
+
+fn run(subject: Subject<'_>) -> Vec<Finding> {
+    let Ok(view) = subject.seen.agreed_view() else {
+        return Vec::new();
+    };
+    let size = view.members.len();
+    if size < 3 || tolerated_losses(size - 1) >= 1 {
+        return Vec::new();
+    }
+    let description = format!(
+        "of {size} members, {} stay while one is upgraded: any further loss stops writes until it is back",
+        size - 1
+    );
+    if subject.policy.accept_no_spare {
+        vec![CHECK.finding(
+            Level::Warning,
+            &subject.seen.cluster,
+            description,
+            "accepted with --accept-no-spare",
+        )]
+    } else {
+        vec![CHECK.error(
+            &subject.seen.cluster,
+            description,
+            "add a member, or accept this with --accept-no-spare",
+        )]
+    }
+}

@@ -1,0 +1,55 @@
+//! The target is a version that each member can be upgraded to in place, and that may join the group.
+
+use super::{Check, Finding, Level, Subject};
+use crate::rules::group::{Join, join};
+use crate::rules::upgrade_path::upgrade;
+
+pub const CHECK: Check = Check {
+    id: "upgradePath",
+    title: "The target can be reached in place",
+    description: "MySQL is upgraded patch to patch, series to next series, and never past a long-term release.",
+    run,
+};
+
+fn run(subject: Subject<'_>) -> Vec<Finding> {
+    let mut found = Vec::new();
+    let versions: Vec<_> = subject
+        .seen
+        .servers()
+        .map(|(_, server)| server.version)
+        .collect();
+    for (name, server) in subject.seen.servers() {
+        if subject.target < server.version {
+            found.push(CHECK.error(
+                name,
+                format!("runs {}; the target {} is lower: an upgrade can't go down", server.version, subject.target),
+                "give a target above every member's version; to go back within a rollout use `refit unwind`",
+            ));
+        } else if let Err(refused) = upgrade(server.version, subject.target) {
+            found.push(CHECK.error(
+                name,
+                refused.to_string(),
+                "upgrade to the release that it names first",
+            ));
+        }
+    }
+    if !versions.is_empty() && versions.iter().all(|version| *version == subject.target) {
+        found.push(CHECK.error(
+            &subject.seen.cluster,
+            format!("every member runs {} already", subject.target),
+            "nothing to do",
+        ));
+    }
+    if let Join::Refused(why) = join(subject.target, &versions) {
+        let lower = versions.iter().any(|version| subject.target < *version);
+        if !lower {
+            found.push(CHECK.finding(
+                Level::Error,
+                &subject.seen.cluster,
+                format!("the group would refuse the upgraded member: {why}"),
+                "choose another target or strategy",
+            ));
+        }
+    }
+    found
+}

@@ -1,0 +1,6 @@
+//! Tests of the pure core, as one program.
+
+mod linter;
+mod planner;
+mod saga;
+mod support;

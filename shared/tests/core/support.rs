@@ -1,0 +1,175 @@
+//! Clusters to plan for, in a few words.
+
+use refit_shared::ids::{ClusterName, Digest, Epoch, MemberName, ServerUuid};
+use refit_shared::observation::*;
+use refit_shared::plan::{ApprovePivot, Policy};
+use refit_shared::planner::Request;
+use refit_shared::topology::Sighting;
+use refit_shared::version::{MysqlVersion, PackageVersion};
+use std::collections::{BTreeMap, BTreeSet};
+
+pub const GROUP: &str = "aaaaaaaa-1111-2222-3333-bbbbbbbbbbbb";
+
+/// A healthy group: member `i` is `dbi`, the first one the primary. `offered` are the package versions of every host.
+pub fn group(versions: &[&str], offered: &[&str]) -> Sighting {
+    let view: Vec<GroupMember> = versions
+        .iter()
+        .enumerate()
+        .map(|(i, version)| GroupMember {
+            uuid: uuid(i),
+            host: format!("db{}", i + 1),
+            port: 3306,
+            state: MemberState::Online,
+            role: if i == 0 {
+                MemberRole::Primary
+            } else {
+                MemberRole::Secondary
+            },
+            version: version.parse().unwrap(),
+        })
+        .collect();
+    let members = (0..versions.len()).map(|i| {
+        let name = member(&format!("db{}", i + 1));
+        (
+            name,
+            Fact::Known(observation(i, versions[i], &view, offered)),
+        )
+    });
+    Sighting {
+        cluster: ClusterName::new("shop").unwrap(),
+        members: members.collect(),
+    }
+}
+
+pub fn member(name: &str) -> MemberName {
+    MemberName::new(name).unwrap()
+}
+
+fn uuid(i: usize) -> ServerUuid {
+    ServerUuid::new(format!("00000000-0000-0000-0000-00000000000{}", i + 1)).unwrap()
+}
+
+fn observation(i: usize, version: &str, view: &[GroupMember], offered: &[&str]) -> Observation {
+    let names = ["mysql-server", "mysql-server-core"];
+    let installed = PackageVersion::new(format!("{version}-1")).unwrap();
+    let pin = |name: &str, version: &str| PackagePin {
+        name: name.to_owned(),
+        version: PackageVersion::new(version).unwrap(),
+        sha256: Digest::of(format!("{name}{version}").as_bytes()).to_string(),
+    };
+    let pins = ["ssl_mode", "recovery_use_ssl"].map(|v| format!("group_replication_{v}"));
+    let explicit: BTreeSet<String> = pins
+        .into_iter()
+        .chain(["gtid_mode", "enforce_gtid_consistency"].map(str::to_owned))
+        .collect();
+    Observation {
+        member: member(&format!("db{}", i + 1)),
+        cluster: ClusterName::new("shop").unwrap(),
+        at_unix_ms: 0,
+        agent: AgentFacts {
+            version: "0.1.0".into(),
+            highest_epoch: Epoch(1),
+            working_on: None,
+            in_maintenance: false,
+            holding_server_down: false,
+            measured_s: BTreeMap::new(),
+        },
+        host: HostFacts {
+            hostname: format!("db{}", i + 1),
+            os: "Debian".into(),
+            boot_id: Fact::Known("b".into()),
+            uptime_s: Fact::Known(1000),
+        },
+        service: Fact::Known(ServiceState::Active),
+        packages: Fact::Known(PackageFacts {
+            installed: names
+                .iter()
+                .map(|n| ((*n).to_owned(), installed.clone()))
+                .collect(),
+            available: offered
+                .iter()
+                .flat_map(|v| names.map(|n| pin(n, v)))
+                .collect(),
+            held: BTreeSet::new(),
+            broken: BTreeSet::new(),
+            locked_by_other: false,
+            frozen_by_other: false,
+        }),
+        config_digest: Fact::Known(Digest::of(b"config")),
+        storage: Fact::Known(StorageFacts {
+            paths: vec![DataPath {
+                role: PathRole::DataDir,
+                path: "/var/lib/mysql".into(),
+                bytes: 1 << 30,
+                filesystem: "btrfs".into(),
+            }],
+            snapshot_method: SnapshotMethod::BtrfsSubvolume,
+            snapshot_needs_bytes: 0,
+            snapshot_free_bytes: 50 << 30,
+            data_free_bytes: 50 << 30,
+        }),
+        server: Fact::Known(ServerFacts {
+            version: version.parse().unwrap(),
+            version_string: format!("{version}-1"),
+            uuid: view[i].uuid.clone(),
+            server_id: i as u64 + 1,
+            report_host: view[i].host.clone(),
+            port: 3306,
+            uptime_s: 100,
+            read_only: i != 0,
+            super_read_only: i != 0,
+            offline_mode: false,
+            gtid_executed: format!("{GROUP}:1-100").parse().unwrap(),
+            gtid_purged: "".parse().unwrap(),
+            variables: BTreeMap::from([(
+                "binlog_expire_logs_seconds".to_owned(),
+                "2592000".to_owned(),
+            )]),
+            explicit_variables: explicit,
+            table_count: Fact::Known(200),
+            long_transactions: Fact::Known(vec![]),
+            prepared_xa: Fact::Known(0),
+            channels: Fact::Known(vec![]),
+            group: Fact::Known(Some(GroupFacts {
+                group_name: GROUP.into(),
+                view_id: "17:3".into(),
+                single_primary: true,
+                own_state: MemberState::Online,
+                members: view.to_vec(),
+                certifier_queue: 0,
+                applier_queue: (3 - i.min(3)) as u64,
+                received: "".parse().unwrap(),
+                communication_protocol: Fact::Known(MysqlVersion::new(8, 0, 27)),
+                weight: 50,
+            })),
+        }),
+    }
+}
+
+/// A request with the choices of a careful operator of a three-member group.
+pub fn request(target: &str) -> Request {
+    Request {
+        target: target.parse().unwrap(),
+        policy: Policy {
+            approve_pivot: ApprovePivot::Person,
+            accept_no_spare: true,
+            restore_primary: true,
+            soak_s: 2,
+        },
+    }
+}
+
+/// Changes what one member reports of its server.
+pub fn change_server(seen: &mut Sighting, name: &str, change: impl FnOnce(&mut ServerFacts)) {
+    change_member(seen, name, |observation| match &mut observation.server {
+        Fact::Known(server) => change(server),
+        Fact::Unknown(why) => panic!("{why}"),
+    });
+}
+
+pub fn change_member(seen: &mut Sighting, name: &str, change: impl FnOnce(&mut Observation)) {
+    match seen.members.get_mut(&member(name)).unwrap() {
+        Fact::Known(observation) => change(observation),
+        Fact::Unknown(why) => panic!("{why}"),
+    }
+}
