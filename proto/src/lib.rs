@@ -7,7 +7,11 @@
 //!
 //! Only this crate knows the generated messages' fields; everybody else converts at the edge and works with domain types.
 
+pub mod convert;
+pub mod exchange;
 pub mod identity;
+pub mod journal_codec;
+pub mod operator;
 pub mod tls;
 
 #[allow(clippy::all, missing_debug_implementations, rustdoc::all)]

@@ -1,0 +1,281 @@
+//! Orders and the operations in them.
+//!
+//! Package and snapshot names end up in argument lists and paths, so their form is checked here once, for good.
+
+use super::{FromWire, InvalidMessage, Why, each, field, messages, required, travels, wire_enum};
+use crate::common as wire;
+use crate::common::operation::Operation as Choice;
+use refit_shared::observation::PackagePin;
+use refit_shared::operation::{AttemptId, Direction, Operation, OperationKind, Order};
+
+wire_enum! {
+    Direction { Perform, Undo }
+    OperationKind {
+        FetchPackages, BackUpConfig, EnterMaintenance, LeaveGroup, StopServer, SnapshotData, SwapPackages, StartServer,
+        JoinGroup, LeaveMaintenance, AppointPrimary, KeepPrimary, ReleaseArtifacts,
+    }
+}
+
+travels! {
+    wire::Order => Order, "order";
+    wire::Operation => Operation, "operation";
+    wire::AttemptId => AttemptId, "attempt_id";
+}
+
+impl FromWire<wire::Order> for Order {
+    fn from_wire(order: wire::Order) -> Result<Self, InvalidMessage> {
+        let wire::Order {
+            id,
+            epoch,
+            cluster,
+            member,
+            direction,
+            operation,
+            deadline_s,
+        } = order;
+        Ok(Self {
+            id: required("id", id)?,
+            epoch: field("epoch", epoch)?,
+            cluster: field("cluster", cluster)?,
+            member: field("member", member)?,
+            direction: field("direction", direction)?,
+            operation: required("operation", operation)?,
+            deadline_s,
+        })
+    }
+}
+
+impl From<Order> for wire::Order {
+    fn from(order: Order) -> Self {
+        let Order {
+            id,
+            epoch,
+            cluster,
+            member,
+            direction,
+            operation,
+            deadline_s,
+        } = order;
+        Self {
+            id: Some(id.into()),
+            epoch: epoch.0,
+            cluster: cluster.into(),
+            member: member.into(),
+            direction: wire::Direction::from(direction).into(),
+            operation: Some(operation.into()),
+            deadline_s,
+        }
+    }
+}
+
+impl FromWire<wire::AttemptId> for AttemptId {
+    fn from_wire(id: wire::AttemptId) -> Result<Self, InvalidMessage> {
+        let wire::AttemptId {
+            rollout,
+            step,
+            attempt,
+        } = id;
+        Ok(Self {
+            rollout: field("rollout", rollout)?,
+            step: field("step", step)?,
+            attempt: field("attempt", attempt)?,
+        })
+    }
+}
+
+impl From<AttemptId> for wire::AttemptId {
+    fn from(id: AttemptId) -> Self {
+        let AttemptId {
+            rollout,
+            step,
+            attempt,
+        } = id;
+        Self {
+            rollout: rollout.into(),
+            step: step.0.into(),
+            attempt: attempt.0,
+        }
+    }
+}
+
+impl FromWire<wire::Operation> for Operation {
+    fn from_wire(operation: wire::Operation) -> Result<Self, InvalidMessage> {
+        let choice = operation
+            .operation
+            .ok_or_else(|| InvalidMessage::here(Why::Missing))?;
+        let name = variant(&choice);
+        read(choice).map_err(|e| e.within(name))
+    }
+}
+
+/// The name of the field that holds the choice.
+fn variant(choice: &Choice) -> &'static str {
+    let kind = match choice {
+        Choice::FetchPackages(_) => OperationKind::FetchPackages,
+        Choice::BackUpConfig(_) => OperationKind::BackUpConfig,
+        Choice::EnterMaintenance(_) => OperationKind::EnterMaintenance,
+        Choice::LeaveGroup(_) => OperationKind::LeaveGroup,
+        Choice::StopServer(_) => OperationKind::StopServer,
+        Choice::SnapshotData(_) => OperationKind::SnapshotData,
+        Choice::SwapPackages(_) => OperationKind::SwapPackages,
+        Choice::StartServer(_) => OperationKind::StartServer,
+        Choice::JoinGroup(_) => OperationKind::JoinGroup,
+        Choice::LeaveMaintenance(_) => OperationKind::LeaveMaintenance,
+        Choice::AppointPrimary(_) => OperationKind::AppointPrimary,
+        Choice::KeepPrimary(_) => OperationKind::KeepPrimary,
+        Choice::ReleaseArtifacts(_) => OperationKind::ReleaseArtifacts,
+    };
+    kind.as_str()
+}
+
+fn read(choice: Choice) -> Result<Operation, InvalidMessage> {
+    Ok(match choice {
+        Choice::FetchPackages(wire::FetchPackages { target, rollback }) => {
+            Operation::FetchPackages {
+                target: each("target", target)?,
+                rollback: each("rollback", rollback)?,
+            }
+        }
+        Choice::BackUpConfig(wire::BackUpConfig {}) => Operation::BackUpConfig,
+        Choice::EnterMaintenance(wire::EnterMaintenance {}) => Operation::EnterMaintenance,
+        Choice::LeaveGroup(wire::LeaveGroup { drain_s }) => Operation::LeaveGroup { drain_s },
+        Choice::StopServer(wire::StopServer { version, slow }) => Operation::StopServer {
+            version: field("version", version)?,
+            slow,
+        },
+        Choice::SnapshotData(wire::SnapshotData { name }) => Operation::SnapshotData {
+            name: snapshot_name("name", name)?,
+        },
+        Choice::SwapPackages(wire::SwapPackages { from, to }) => Operation::SwapPackages {
+            from: each("from", from)?,
+            to: each("to", to)?,
+        },
+        Choice::StartServer(wire::StartServer { version, snapshot }) => Operation::StartServer {
+            version: field("version", version)?,
+            snapshot: snapshot_name("snapshot", snapshot)?,
+        },
+        Choice::JoinGroup(wire::JoinGroup { drain_s }) => Operation::JoinGroup { drain_s },
+        Choice::LeaveMaintenance(wire::LeaveMaintenance {}) => Operation::LeaveMaintenance,
+        Choice::AppointPrimary(wire::AppointPrimary { uuid }) => Operation::AppointPrimary {
+            uuid: field("uuid", uuid)?,
+        },
+        Choice::KeepPrimary(wire::KeepPrimary { uuid }) => Operation::KeepPrimary {
+            uuid: field("uuid", uuid)?,
+        },
+        Choice::ReleaseArtifacts(wire::ReleaseArtifacts { snapshot }) => {
+            Operation::ReleaseArtifacts {
+                snapshot: snapshot_name("snapshot", snapshot)?,
+            }
+        }
+    })
+}
+
+impl From<Operation> for wire::Operation {
+    fn from(operation: Operation) -> Self {
+        let choice = match operation {
+            Operation::FetchPackages { target, rollback } => {
+                Choice::FetchPackages(wire::FetchPackages {
+                    target: messages(target),
+                    rollback: messages(rollback),
+                })
+            }
+            Operation::BackUpConfig => Choice::BackUpConfig(wire::BackUpConfig {}),
+            Operation::EnterMaintenance => Choice::EnterMaintenance(wire::EnterMaintenance {}),
+            Operation::LeaveGroup { drain_s } => Choice::LeaveGroup(wire::LeaveGroup { drain_s }),
+            Operation::StopServer { version, slow } => Choice::StopServer(wire::StopServer {
+                version: version.into(),
+                slow,
+            }),
+            Operation::SnapshotData { name } => Choice::SnapshotData(wire::SnapshotData { name }),
+            Operation::SwapPackages { from, to } => Choice::SwapPackages(wire::SwapPackages {
+                from: messages(from),
+                to: messages(to),
+            }),
+            Operation::StartServer { version, snapshot } => {
+                Choice::StartServer(wire::StartServer {
+                    version: version.into(),
+                    snapshot,
+                })
+            }
+            Operation::JoinGroup { drain_s } => Choice::JoinGroup(wire::JoinGroup { drain_s }),
+            Operation::LeaveMaintenance => Choice::LeaveMaintenance(wire::LeaveMaintenance {}),
+            Operation::AppointPrimary { uuid } => {
+                Choice::AppointPrimary(wire::AppointPrimary { uuid: uuid.into() })
+            }
+            Operation::KeepPrimary { uuid } => {
+                Choice::KeepPrimary(wire::KeepPrimary { uuid: uuid.into() })
+            }
+            Operation::ReleaseArtifacts { snapshot } => {
+                Choice::ReleaseArtifacts(wire::ReleaseArtifacts { snapshot })
+            }
+        };
+        Self {
+            operation: Some(choice),
+        }
+    }
+}
+
+impl FromWire<wire::PackagePin> for PackagePin {
+    fn from_wire(pin: wire::PackagePin) -> Result<Self, InvalidMessage> {
+        let wire::PackagePin {
+            name,
+            version,
+            sha256,
+        } = pin;
+        Ok(Self {
+            name: word("name", "package name", "'+', '-', '.', '_'", b"+-._", name)?,
+            version: field("version", version)?,
+            sha256: checksum("sha256", sha256)?,
+        })
+    }
+}
+
+impl From<PackagePin> for wire::PackagePin {
+    fn from(pin: PackagePin) -> Self {
+        let PackagePin {
+            name,
+            version,
+            sha256,
+        } = pin;
+        Self {
+            name,
+            version: version.into(),
+            sha256,
+        }
+    }
+}
+
+fn snapshot_name(field: &str, text: String) -> Result<String, InvalidMessage> {
+    word(field, "snapshot name", "'-', '.', '_'", b"-._", text)
+}
+
+fn word(
+    field: &str,
+    what: &'static str,
+    others: &'static str,
+    other_bytes: &[u8],
+    text: String,
+) -> Result<String, InvalidMessage> {
+    let fine = text.len() <= 128
+        && text
+            .as_bytes()
+            .first()
+            .is_some_and(u8::is_ascii_alphanumeric)
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || other_bytes.contains(&b));
+    if fine {
+        Ok(text)
+    } else {
+        Err(InvalidMessage::new(field, Why::Word { what, text, others }))
+    }
+}
+
+fn checksum(field: &str, text: String) -> Result<String, InvalidMessage> {
+    let fine = text.len() == 64 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+    if fine {
+        Ok(text)
+    } else {
+        Err(InvalidMessage::new(field, Why::Sha256(text)))
+    }
+}

@@ -1,0 +1,73 @@
+//! What controller and agent say to each other beyond the domain's own types, as values: requests, and replies that can also
+//! be a refusal. The generated messages of the same names are in [`crate::agent`].
+
+use refit_shared::ids::{ClusterName, Digest, Epoch, MemberName, RolloutId};
+use refit_shared::operation::Order;
+use refit_shared::receipt::{Failure, Probe, Progress, Receipt};
+use std::time::Duration;
+
+/// "Look at the host and the server once."
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ObserveRequest {
+    pub cluster: ClusterName,
+    pub member: MemberName,
+}
+
+/// One message of an answer to an order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CarryOutEvent {
+    Progress(Progress),
+    /// The end: done or failed.
+    Receipt(Receipt),
+    /// The end: nothing was done.
+    Refusal(Refusal),
+}
+
+/// The agent did nothing, and never will under this attempt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    pub failure: Failure,
+    /// The highest epoch that the agent has obeyed, when the order came from an older controller.
+    pub highest_epoch: Option<Epoch>,
+}
+
+/// An answer to "has this been done?"
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ProbeReply {
+    Found(Probe),
+    Refusal(Refusal),
+}
+
+/// "Say how you are, again and again."
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BeatsRequest {
+    pub cluster: ClusterName,
+    pub member: MemberName,
+    /// Whole milliseconds from [`BeatsRequest::SHORTEST`] to [`BeatsRequest::LONGEST`].
+    pub every: Duration,
+}
+
+impl BeatsRequest {
+    pub const SHORTEST: Duration = Duration::from_millis(20);
+    pub const LONGEST: Duration = Duration::from_millis(60_000);
+}
+
+/// "What have you been asked, and how did it end?"
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LedgerRequest {
+    pub cluster: ClusterName,
+    pub member: MemberName,
+    /// Only this rollout's orders.
+    pub rollout: Option<RolloutId>,
+}
+
+/// One order in an agent's ledger.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LedgerEntry {
+    pub order: Order,
+    /// The digest of the order's content as it was recorded when the order was accepted.
+    pub content: Digest,
+    pub began_unix_ms: i64,
+    /// None: the attempt is still open.
+    pub receipt: Option<Receipt>,
+}
