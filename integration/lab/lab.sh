@@ -33,6 +33,7 @@ hosts
        --version V             preinstall this package version, or the version of this role (default: older)
        --data btrfs|xfs|ext4   file system under the data directory (default: btrfs)
        --data-size SIZE        its size (default: 6G, sparse)
+       --disk ram|file         where that is kept (default: ram; about 400 MB a host to begin with)
        --bind-ro SRC:DST       show a directory of this machine to every host (may be repeated)
   group bootstrap [HOST...]  form a single-primary group of these hosts (default: every database host)
   status                     hosts, their mysqld and their membership

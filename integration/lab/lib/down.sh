@@ -16,6 +16,7 @@ down() {
     for ns in $(namespaces); do ip netns del "$ns"; done
     ! mounts | grep -q . || die "still mounted: $(mounts | tr '\n' ' ')"
     rm -rf --one-file-system "$RUN"
+    rm -rf --one-file-system "/run/systemd/nspawn/propagate/refit-$LAB_NAME-"*
     say "lab '$LAB_NAME' removed in $(since "$start")"
   fi
   rm -f "$LAB_DIR/run/$LAB_NAME".lock "$LAB_DIR/run/$LAB_NAME"-*.lock

@@ -84,7 +84,8 @@ group() {
   lock "$LAB_NAME" 5
   make_passwords
   bootstrap "${members[0]}"
-  each join_group "${members[@]:1}"
+  # One after another: of two that join at once one is turned away and tries again seconds later.
+  for name in "${members[@]:1}"; do join_group "$name"; done
   within 60 all_online "${members[@]}" || die "the group is not complete: $(status)"
   within 60 same_gtids "${members[@]}" || die "the members' gtid_executed differ: $(status)"
   each start_on_boot "${members[@]}"

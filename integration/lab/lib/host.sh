@@ -2,8 +2,8 @@
 # Hosts: an overlay over the cached root file system, a data volume, a network namespace, booted by systemd-nspawn.
 #
 # What a host is on disk, in $RUN/<host>/:
-#   root/ (merged) upper/ work/   the overlay        volume.img volume/   the data volume
-#   address  version  cuts        facts              nspawn.pid console.log
+#   root/ (merged) upper/ work/   the overlay        volume/   its volume, from $RUN/disks/<host>.img
+#   address number cuts           facts              nspawn.pid console.log
 #
 # systemd-nspawn is not asked to register with machined nor to use the machine's cgroups: PID 1 of this machine need not
 # be systemd. So a host is entered with nsenter, through its own PID 1 (the leader).
@@ -26,7 +26,7 @@ host_ip() {
 }
 
 up() {
-  local names='' prefix=db version=older data=btrfs size=6G binds=() start i n=${1:-}
+  local names='' prefix=db version=older data=btrfs size=6G disk=ram binds=() start i n=${1:-}
   [[ $n =~ ^[1-9][0-9]?$ ]] || die "usage: lab.sh up N [OPTIONS]"
   shift
   while [ $# -gt 0 ]; do
@@ -37,6 +37,7 @@ up() {
       --version) version=$2 ;;
       --data) data=$2 ;;
       --data-size) size=$2 ;;
+      --disk) disk=$2 ;;
       --bind-ro) binds+=("$2") ;;
       *) die "unknown option '$1' of up" ;;
     esac
@@ -60,6 +61,7 @@ up() {
     echo $i >"$RUN/$name/number"
     : >"$RUN/$name/cuts"
   done <"$RUN/hosts"
+  make_disks "$disk"
   make_switch
   mapfile -t names <"$RUN/hosts"
   each make_and_boot "${names[@]}"
@@ -86,7 +88,7 @@ make_and_boot() {
 }
 
 make_host() {
-  local d=$RUN/$1 root=$RUN/$1/root version lower=$CACHE/root name
+  local d=$RUN/$1 root=$RUN/$1/root version lower=$CACHE/root name data size
   version=$(cat "$RUN/version")
   [ ! -d "$CACHE/layer/$version" ] || lower=$CACHE/layer/$version:$lower
   mkdir -p "$d/upper" "$d/work" "$root"
@@ -98,10 +100,10 @@ make_host() {
     while read -r name; do echo "$(cat "$RUN/$name/address") $name"; done <"$RUN/hosts"
   } >"$root/etc/hosts"
   plug_in "$1" "$(cat "$d/address")"
+  read -r data size <"$RUN/data"
+  make_volume "$1" "$data" "$size"
+  mkdir -p "$root/var/lib/refit-agent" "$root/var/lib/refit-controller"
   if is_database "$1"; then
-    local data size
-    read -r data size <"$RUN/data"
-    make_volume "$1" "$data" "$size"
     my_cnf "$1" >"$root/etc/mysql/mysql.conf.d/zz-production.cnf"
   else
     ln -sf /dev/null "$root/etc/systemd/system/mysql.service"
@@ -119,10 +121,11 @@ boot() {
 }
 
 power_on() {
-  local d=$RUN/$1 tree bind args=()
-  ! leader "$1" >/dev/null || die "$1 is running already"
-  ! is_database "$1" || args+=("--bind=$d/volume:/srv/mysql")
+  local d=$RUN/$1 tree bind args
+  ! nspawn_pid "$1" >/dev/null || die "$1 is running already"
+  mapfile -t args < <(volume_binds "$1")
   while read -r bind; do [ -z "$bind" ] || args+=("--bind-ro=$bind"); done <"$RUN/binds"
+  link_cable "$1" up
   # A cgroup of its own in every hierarchy; else all hosts would share one payload group.
   for tree in "${CGROUP_TREES[@]}"; do [ ! -e "$tree/cgroup.procs" ] || mkdir -p "$tree/$(cgroup "$1")"; done
   (
@@ -188,7 +191,7 @@ run_in() {
   pid=$(leader "$1") || die "$1 is not running"
   shift
   nsenter -t "$pid" -m -u -i -n -p -C -r -w -- \
-    env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8 TERM="${TERM:-dumb}" "$@"
+    env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8 TERM="${TERM:-dumb}" "$@"
 }
 
 enter() {
@@ -236,18 +239,21 @@ halt() {
   pid=$(nspawn_pid "$1") || return 0
   kill -TERM "$pid"
   within 300 gone "$pid" || die "$1 did not power off in 300 s; 'lab.sh crash $1' pulls the plug"
+  link_cable "$1" down
 }
 
 gone() { ! kill -0 "$1" 2>/dev/null; }
 
-# crash HOST
+# crash HOST: the cable first, or the dying processes' connections would be closed in order, which no power loss does.
 crash() {
   local pid init
   need_host "$1"
   pid=$(nspawn_pid "$1") || return 0
   init=$(leader "$1") || init=$pid
+  link_cable "$1" down
   kill -KILL "$init"
   within 15 gone "$pid" || die "$1 survived the death of its PID 1"
+  lose_unwritten "$1"
 }
 
 status() {

@@ -32,6 +32,9 @@ plug_in() {
   ip -n "$ns" link set eth0 up
 }
 
+# link_cable HOST up|down: a host without power has no link either.
+link_cable() { ip -n "$(netns sw)" link set "v-$1" "$2"; }
+
 net() {
   need_args 1 $# "net COMMAND..."
   need_lab
