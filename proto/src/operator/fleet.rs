@@ -1,0 +1,246 @@
+//! The fleet as an operator sees it: one row a member, unknowns as unknowns.
+
+use super::{Malformed, wire};
+use refit_shared::ids::{MemberName, RolloutId};
+use refit_shared::observation::{Fact, MemberRole, MemberState, Observation};
+use refit_shared::topology::Sighting;
+use serde::Serialize;
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ClusterView {
+    pub name: String,
+    /// The primary in the view that all witnesses agree on.
+    pub primary: Option<String>,
+    /// Why there is no agreed view.
+    pub disagreement: Option<String>,
+    pub members: Vec<MemberView>,
+    /// The rollout that occupies the cluster.
+    pub rollout: Option<String>,
+}
+
+/// One member. `None` is "not known", never "no"; `notes` then says why.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct MemberView {
+    pub name: String,
+    /// The agent's, from the fleet file.
+    pub address: String,
+    pub agent_version: Option<String>,
+    pub unreachable: Option<String>,
+    pub mysqld_version: Option<String>,
+    pub package_version: Option<String>,
+    pub state: Option<MemberState>,
+    pub role: Option<MemberRole>,
+    pub writable: Option<bool>,
+    pub queue: Option<u64>,
+    pub notes: Vec<String>,
+}
+
+impl ClusterView {
+    /// `addresses` gives the agents' addresses and the order of the rows.
+    pub fn of(
+        seen: &Sighting,
+        addresses: &[(MemberName, String)],
+        rollout: Option<&RolloutId>,
+    ) -> Self {
+        let view = seen.agreed_view();
+        let primary = view.as_ref().ok().and_then(|view| {
+            let primary = view.primary()?;
+            let name = seen.member_of(&primary.uuid);
+            Some(name.map_or_else(|| primary.host.clone(), |name| name.to_string()))
+        });
+        Self {
+            name: seen.cluster.to_string(),
+            primary,
+            disagreement: view.err(),
+            members: addresses
+                .iter()
+                .filter_map(|(name, address)| {
+                    let fact = seen.members.get(name)?;
+                    Some(MemberView::of(name, address, fact))
+                })
+                .collect(),
+            rollout: rollout.map(ToString::to_string),
+        }
+    }
+}
+
+impl MemberView {
+    fn of(name: &MemberName, address: &str, fact: &Fact<Observation>) -> Self {
+        let mut view = Self {
+            name: name.to_string(),
+            address: address.to_owned(),
+            agent_version: None,
+            unreachable: None,
+            mysqld_version: None,
+            package_version: None,
+            state: None,
+            role: None,
+            writable: None,
+            queue: None,
+            notes: Vec::new(),
+        };
+        match fact {
+            Fact::Unknown(why) => view.unreachable = Some(why.clone()),
+            Fact::Known(seen) => view.fill(seen),
+        }
+        view
+    }
+
+    fn fill(&mut self, seen: &Observation) {
+        self.agent_version = Some(seen.agent.version.clone());
+        match seen.packages.require().map(|p| (p, p.installed_version())) {
+            Ok((packages, version)) => {
+                match version {
+                    Ok(version) => self.package_version = Some(version.to_string()),
+                    Err(why) => self.notes.push(why),
+                }
+                if !packages.broken.is_empty() {
+                    let broken: Vec<&str> = packages.broken.iter().map(String::as_str).collect();
+                    self.notes
+                        .push(format!("half installed: {}", broken.join(", ")));
+                }
+            }
+            Err(why) => self.notes.push(format!("packages: {why}")),
+        }
+        if let Some(work) = &seen.agent.working_on {
+            self.notes.push(format!("working on {work}"));
+        }
+        if seen.agent.in_maintenance {
+            self.notes.push("in maintenance".to_owned());
+        }
+        if seen.agent.holding_server_down {
+            self.notes.push("held down".to_owned());
+        }
+        let server = match seen.server.require() {
+            Ok(server) => server,
+            Err(why) => return self.notes.push(format!("mysqld: {why}")),
+        };
+        self.mysqld_version = Some(server.version.to_string());
+        self.writable = Some(!server.super_read_only);
+        match server.group.require() {
+            Err(why) => self.notes.push(format!("group: {why}")),
+            Ok(None) => {
+                self.role = Some(MemberRole::None);
+                self.notes.push("in no group".to_owned());
+            }
+            Ok(Some(group)) => {
+                self.state = Some(group.own_state);
+                let own = group.members.iter().find(|m| m.uuid == server.uuid);
+                self.role = Some(own.map_or(MemberRole::None, |own| own.role));
+                self.queue = Some(group.applier_queue.max(group.certifier_queue));
+            }
+        }
+        if server.offline_mode {
+            self.notes.push("offline_mode".to_owned());
+        }
+    }
+}
+
+impl From<ClusterView> for wire::Cluster {
+    fn from(view: ClusterView) -> Self {
+        Self {
+            name: view.name,
+            primary: view.primary.unwrap_or_default(),
+            disagreement: view.disagreement.unwrap_or_default(),
+            members: view.members.into_iter().map(Into::into).collect(),
+            rollout: view.rollout.unwrap_or_default(),
+        }
+    }
+}
+
+impl TryFrom<wire::Cluster> for ClusterView {
+    type Error = Malformed;
+    fn try_from(wire: wire::Cluster) -> Result<Self, Malformed> {
+        let some = |text: String| (!text.is_empty()).then_some(text);
+        let members = wire.members.into_iter().map(MemberView::try_from);
+        Ok(Self {
+            name: wire.name,
+            primary: some(wire.primary),
+            disagreement: some(wire.disagreement),
+            members: members.collect::<Result<_, _>>()?,
+            rollout: some(wire.rollout),
+        })
+    }
+}
+
+impl From<MemberView> for wire::Member {
+    fn from(view: MemberView) -> Self {
+        Self {
+            name: view.name,
+            address: view.address,
+            agent_version: view.agent_version,
+            unreachable: view.unreachable,
+            mysqld_version: view.mysqld_version,
+            package_version: view.package_version,
+            state: state_to_wire(view.state).into(),
+            role: role_to_wire(view.role).into(),
+            writable: view.writable,
+            queue: view.queue,
+            notes: view.notes,
+        }
+    }
+}
+
+impl TryFrom<wire::Member> for MemberView {
+    type Error = Malformed;
+    fn try_from(wire: wire::Member) -> Result<Self, Malformed> {
+        let (state, role) = (wire.state(), wire.role());
+        // An enumerator that this version does not know reads as unspecified; that must not pass for "not known".
+        if wire.state != i32::from(state) || wire.role != i32::from(role) {
+            return Err(Malformed::new("Member", "state", "a value that is unknown"));
+        }
+        Ok(Self {
+            name: wire.name,
+            address: wire.address,
+            agent_version: wire.agent_version,
+            unreachable: wire.unreachable,
+            mysqld_version: wire.mysqld_version,
+            package_version: wire.package_version,
+            state: state_of_wire(state),
+            role: role_of_wire(role),
+            writable: wire.writable,
+            queue: wire.queue,
+            notes: wire.notes,
+        })
+    }
+}
+
+fn state_to_wire(state: Option<MemberState>) -> wire::MemberState {
+    match state {
+        None => wire::MemberState::Unspecified,
+        Some(MemberState::Online) => wire::MemberState::Online,
+        Some(MemberState::Recovering) => wire::MemberState::Recovering,
+        Some(MemberState::Offline) => wire::MemberState::Offline,
+        Some(MemberState::Error) => wire::MemberState::Error,
+        Some(MemberState::Unreachable) => wire::MemberState::Unreachable,
+    }
+}
+
+fn state_of_wire(state: wire::MemberState) -> Option<MemberState> {
+    match state {
+        wire::MemberState::Unspecified => None,
+        wire::MemberState::Online => Some(MemberState::Online),
+        wire::MemberState::Recovering => Some(MemberState::Recovering),
+        wire::MemberState::Offline => Some(MemberState::Offline),
+        wire::MemberState::Error => Some(MemberState::Error),
+        wire::MemberState::Unreachable => Some(MemberState::Unreachable),
+    }
+}
+
+fn role_to_wire(role: Option<MemberRole>) -> wire::MemberRole {
+    match role {
+        None => wire::MemberRole::Unspecified,
+        Some(MemberRole::Primary) => wire::MemberRole::Primary,
+        Some(MemberRole::Secondary) => wire::MemberRole::Secondary,
+        Some(MemberRole::None) => wire::MemberRole::None,
+    }
+}
+
+fn role_of_wire(role: wire::MemberRole) -> Option<MemberRole> {
+    match role {
+        wire::MemberRole::Unspecified => None,
+        wire::MemberRole::Primary => Some(MemberRole::Primary),
+        wire::MemberRole::Secondary => Some(MemberRole::Secondary),
+        wire::MemberRole::None => Some(MemberRole::None),
+    }
+}

@@ -1,0 +1,456 @@
+//! One rollout as a person sees it: a picture of its journal and of the work in flight. Nothing decides by it.
+
+use super::{Malformed, wire};
+use refit_shared::plan::Reversibility;
+use refit_shared::receipt::{Failure, FailureCode};
+use serde::Serialize;
+
+/// Where one rollout stands: a line of `refit list`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct SummaryView {
+    pub id: String,
+    pub cluster: String,
+    pub target_version: String,
+    pub created_by: String,
+    pub created_unix_ms: i64,
+    pub last_unix_ms: i64,
+    pub state: State,
+    /// The state's reason or circumstance; empty when the state says all.
+    pub why: String,
+    pub finalized: bool,
+}
+
+/// Everything about one rollout at one moment. `--json` prints exactly this.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RolloutView {
+    #[serde(flatten)]
+    pub summary: SummaryView,
+    pub plan_digest: String,
+    pub strategy: String,
+    /// The next journal entry's sequence number: this picture was made from the entries before it.
+    pub next_seq: u64,
+    pub pivot: Option<PivotView>,
+    /// Why it can't be unwound; `None` when it can.
+    pub no_way_back: Option<String>,
+    pub members: Vec<MemberBefore>,
+    /// In the plan's order, those of the finalize stage last.
+    pub steps: Vec<StepView>,
+    pub writes: WritesView,
+    pub waiting_for: Vec<String>,
+    pub next: Vec<NextView>,
+    pub estimate_ms: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    Forward,
+    AwaitingApproval,
+    Unwinding,
+    Parked,
+    Upgraded,
+    Restored,
+    Abandoned,
+    Finalizing,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PivotView {
+    pub step: u16,
+    pub why: String,
+    pub approved_by: Option<String>,
+    pub crossed: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct MemberBefore {
+    pub name: String,
+    pub version_before: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct NextView {
+    pub command: String,
+    pub effect: String,
+}
+
+/// Whether the cluster takes writes, as its agents tell.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct WritesView {
+    /// How long no member has been writable and ONLINE; 0 when one is. `None`: no agent tells.
+    pub gap_ms: Option<u64>,
+    pub quiet_ms: Option<u64>,
+    pub largest_gap_ms: u64,
+    pub writable_members: u32,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct StepView {
+    pub id: u16,
+    pub stage: String,
+    pub member: String,
+    /// `gate`, or the operation's stable name.
+    pub title: String,
+    pub why: String,
+    pub reversibility: Reversibility,
+    pub estimate_ms: u64,
+    pub state: StepState,
+    pub attempt: u32,
+    pub began_unix_ms: Option<i64>,
+    pub took_ms: Option<u64>,
+    pub failure: Option<Failure>,
+    pub in_flight: Option<InFlightView>,
+    pub notes: Vec<String>,
+    pub largest_write_gap_ms: Option<u64>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StepState {
+    Pending,
+    Running,
+    Done,
+    Failed,
+    Undoing,
+    Undone,
+    UndoFailed,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct InFlightView {
+    pub undoing: bool,
+    pub phase: String,
+    pub percent: Option<u8>,
+}
+
+/// A line of the journal, for people.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LineView {
+    pub rollout: String,
+    pub seq: u64,
+    pub epoch: u64,
+    pub at_unix_ms: i64,
+    /// The event's stable name.
+    pub event: String,
+    pub text: String,
+    pub by: Option<String>,
+    pub step: Option<u16>,
+    pub member: Option<String>,
+}
+
+impl State {
+    /// Nothing more happens unless a person acts.
+    pub fn waits_for_a_person(self) -> bool {
+        match self {
+            Self::Forward | Self::Unwinding | Self::Finalizing => false,
+            Self::AwaitingApproval
+            | Self::Parked
+            | Self::Upgraded
+            | Self::Restored
+            | Self::Abandoned => true,
+        }
+    }
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Forward => "running",
+            Self::AwaitingApproval => "awaiting approval",
+            Self::Unwinding => "unwinding",
+            Self::Parked => "parked",
+            Self::Upgraded => "upgraded",
+            Self::Restored => "restored",
+            Self::Abandoned => "abandoned",
+            Self::Finalizing => "finalizing",
+        }
+    }
+}
+
+impl From<SummaryView> for wire::Summary {
+    fn from(view: SummaryView) -> Self {
+        let state = match view.state {
+            State::Forward => wire::State::Forward,
+            State::AwaitingApproval => wire::State::AwaitingApproval,
+            State::Unwinding => wire::State::Unwinding,
+            State::Parked => wire::State::Parked,
+            State::Upgraded => wire::State::Upgraded,
+            State::Restored => wire::State::Restored,
+            State::Abandoned => wire::State::Abandoned,
+            State::Finalizing => wire::State::Finalizing,
+        };
+        Self {
+            id: view.id,
+            cluster: view.cluster,
+            target_version: view.target_version,
+            created_by: view.created_by,
+            created_unix_ms: view.created_unix_ms,
+            last_unix_ms: view.last_unix_ms,
+            state: state.into(),
+            why: view.why,
+            finalized: view.finalized,
+        }
+    }
+}
+
+impl TryFrom<wire::Summary> for SummaryView {
+    type Error = Malformed;
+    fn try_from(wire: wire::Summary) -> Result<Self, Malformed> {
+        let state = match wire.state() {
+            wire::State::Forward => State::Forward,
+            wire::State::AwaitingApproval => State::AwaitingApproval,
+            wire::State::Unwinding => State::Unwinding,
+            wire::State::Parked => State::Parked,
+            wire::State::Upgraded => State::Upgraded,
+            wire::State::Restored => State::Restored,
+            wire::State::Abandoned => State::Abandoned,
+            wire::State::Finalizing => State::Finalizing,
+            wire::State::Unspecified => {
+                return Err(Malformed::new("Summary", "state", "missing or unknown"));
+            }
+        };
+        Ok(Self {
+            id: wire.id,
+            cluster: wire.cluster,
+            target_version: wire.target_version,
+            created_by: wire.created_by,
+            created_unix_ms: wire.created_unix_ms,
+            last_unix_ms: wire.last_unix_ms,
+            state,
+            why: wire.why,
+            finalized: wire.finalized,
+        })
+    }
+}
+
+impl From<RolloutView> for wire::Rollout {
+    fn from(view: RolloutView) -> Self {
+        let pivot = |pivot: PivotView| wire::Pivot {
+            step: pivot.step.into(),
+            why: pivot.why,
+            approved_by: pivot.approved_by.unwrap_or_default(),
+            crossed: pivot.crossed,
+        };
+        let member = |member: MemberBefore| wire::RolloutMember {
+            name: member.name,
+            version_before: member.version_before,
+        };
+        let next = |next: NextView| wire::NextCommand {
+            command: next.command,
+            effect: next.effect,
+        };
+        Self {
+            summary: Some(view.summary.into()),
+            plan_digest: view.plan_digest,
+            strategy: view.strategy,
+            next_seq: view.next_seq,
+            pivot: view.pivot.map(pivot),
+            no_way_back: view.no_way_back,
+            members: view.members.into_iter().map(member).collect(),
+            steps: view.steps.into_iter().map(Into::into).collect(),
+            writes: Some(wire::Writes {
+                gap_ms: view.writes.gap_ms,
+                quiet_ms: view.writes.quiet_ms,
+                largest_gap_ms: view.writes.largest_gap_ms,
+                writable_members: view.writes.writable_members,
+            }),
+            waiting_for: view.waiting_for,
+            next: view.next.into_iter().map(next).collect(),
+            estimate_ms: view.estimate_ms,
+        }
+    }
+}
+
+impl TryFrom<wire::Rollout> for RolloutView {
+    type Error = Malformed;
+    fn try_from(wire: wire::Rollout) -> Result<Self, Malformed> {
+        let summary = wire
+            .summary
+            .ok_or_else(|| Malformed::new("Rollout", "summary", "missing"))?;
+        let writes = wire
+            .writes
+            .ok_or_else(|| Malformed::new("Rollout", "writes", "missing"))?;
+        let pivot = |pivot: wire::Pivot| {
+            Ok(PivotView {
+                step: step_id("Pivot", pivot.step)?,
+                why: pivot.why,
+                approved_by: some(pivot.approved_by),
+                crossed: pivot.crossed,
+            })
+        };
+        let member = |member: wire::RolloutMember| MemberBefore {
+            name: member.name,
+            version_before: member.version_before,
+        };
+        let next = |next: wire::NextCommand| NextView {
+            command: next.command,
+            effect: next.effect,
+        };
+        let steps = wire.steps.into_iter().map(StepView::try_from);
+        Ok(Self {
+            summary: summary.try_into()?,
+            plan_digest: wire.plan_digest,
+            strategy: wire.strategy,
+            next_seq: wire.next_seq,
+            pivot: wire.pivot.map(pivot).transpose()?,
+            no_way_back: wire.no_way_back,
+            members: wire.members.into_iter().map(member).collect(),
+            steps: steps.collect::<Result<_, _>>()?,
+            writes: WritesView {
+                gap_ms: writes.gap_ms,
+                quiet_ms: writes.quiet_ms,
+                largest_gap_ms: writes.largest_gap_ms,
+                writable_members: writes.writable_members,
+            },
+            waiting_for: wire.waiting_for,
+            next: wire.next.into_iter().map(next).collect(),
+            estimate_ms: wire.estimate_ms,
+        })
+    }
+}
+
+impl From<StepView> for wire::Step {
+    fn from(view: StepView) -> Self {
+        let reversibility = match view.reversibility {
+            Reversibility::NothingToUndo => wire::Reversibility::NothingToUndo,
+            Reversibility::Undoable => wire::Reversibility::Undoable,
+            Reversibility::Irreversible => wire::Reversibility::Irreversible,
+        };
+        let state = match view.state {
+            StepState::Pending => wire::StepState::Pending,
+            StepState::Running => wire::StepState::Running,
+            StepState::Done => wire::StepState::Done,
+            StepState::Failed => wire::StepState::Failed,
+            StepState::Undoing => wire::StepState::Undoing,
+            StepState::Undone => wire::StepState::Undone,
+            StepState::UndoFailed => wire::StepState::UndoFailed,
+        };
+        let failure = |failure: Failure| wire::Failure {
+            code: failure.code.as_str().to_owned(),
+            message: failure.message,
+            partial: failure.partial,
+        };
+        let in_flight = |work: InFlightView| wire::InFlight {
+            undoing: work.undoing,
+            phase: work.phase,
+            percent: work.percent.map(u32::from),
+        };
+        Self {
+            id: view.id.into(),
+            stage: view.stage,
+            member: view.member,
+            title: view.title,
+            why: view.why,
+            reversibility: reversibility.into(),
+            estimate_ms: view.estimate_ms,
+            state: state.into(),
+            attempt: view.attempt,
+            began_unix_ms: view.began_unix_ms,
+            took_ms: view.took_ms,
+            failure: view.failure.map(failure),
+            in_flight: view.in_flight.map(in_flight),
+            notes: view.notes,
+            largest_write_gap_ms: view.largest_write_gap_ms,
+        }
+    }
+}
+
+impl TryFrom<wire::Step> for StepView {
+    type Error = Malformed;
+    fn try_from(wire: wire::Step) -> Result<Self, Malformed> {
+        let unknown = |field| Malformed::new("Step", field, "missing or unknown");
+        let reversibility = match wire.reversibility() {
+            wire::Reversibility::NothingToUndo => Reversibility::NothingToUndo,
+            wire::Reversibility::Undoable => Reversibility::Undoable,
+            wire::Reversibility::Irreversible => Reversibility::Irreversible,
+            wire::Reversibility::Unspecified => return Err(unknown("reversibility")),
+        };
+        let state = match wire.state() {
+            wire::StepState::Pending => StepState::Pending,
+            wire::StepState::Running => StepState::Running,
+            wire::StepState::Done => StepState::Done,
+            wire::StepState::Failed => StepState::Failed,
+            wire::StepState::Undoing => StepState::Undoing,
+            wire::StepState::Undone => StepState::Undone,
+            wire::StepState::UndoFailed => StepState::UndoFailed,
+            wire::StepState::Unspecified => return Err(unknown("state")),
+        };
+        let failure = |failure: wire::Failure| {
+            Ok(Failure {
+                code: FailureCode::parse(&failure.code)
+                    .ok_or_else(|| Malformed::new("Failure", "code", failure.code))?,
+                message: failure.message,
+                partial: failure.partial,
+            })
+        };
+        let in_flight = |work: wire::InFlight| {
+            let percent = |p: u32| {
+                u8::try_from(p)
+                    .ok()
+                    .filter(|p| *p <= 100)
+                    .ok_or_else(|| Malformed::new("InFlight", "percent", p))
+            };
+            Ok(InFlightView {
+                undoing: work.undoing,
+                phase: work.phase,
+                percent: work.percent.map(percent).transpose()?,
+            })
+        };
+        Ok(Self {
+            id: step_id("Step", wire.id)?,
+            stage: wire.stage,
+            member: wire.member,
+            title: wire.title,
+            why: wire.why,
+            reversibility,
+            estimate_ms: wire.estimate_ms,
+            state,
+            attempt: wire.attempt,
+            began_unix_ms: wire.began_unix_ms,
+            took_ms: wire.took_ms,
+            failure: wire.failure.map(failure).transpose()?,
+            in_flight: wire.in_flight.map(in_flight).transpose()?,
+            notes: wire.notes,
+            largest_write_gap_ms: wire.largest_write_gap_ms,
+        })
+    }
+}
+
+impl From<LineView> for wire::JournalLine {
+    fn from(line: LineView) -> Self {
+        Self {
+            rollout: line.rollout,
+            seq: line.seq,
+            epoch: line.epoch,
+            at_unix_ms: line.at_unix_ms,
+            event: line.event,
+            text: line.text,
+            by: line.by.unwrap_or_default(),
+            step: line.step.map(u32::from),
+            member: line.member.unwrap_or_default(),
+        }
+    }
+}
+
+impl TryFrom<wire::JournalLine> for LineView {
+    type Error = Malformed;
+    fn try_from(wire: wire::JournalLine) -> Result<Self, Malformed> {
+        let step = |id| step_id("JournalLine", id);
+        Ok(Self {
+            rollout: wire.rollout,
+            seq: wire.seq,
+            epoch: wire.epoch,
+            at_unix_ms: wire.at_unix_ms,
+            event: wire.event,
+            text: wire.text,
+            by: some(wire.by),
+            step: wire.step.map(step).transpose()?,
+            member: some(wire.member),
+        })
+    }
+}
+
+fn step_id(message: &'static str, id: u32) -> Result<u16, Malformed> {
+    u16::try_from(id).map_err(|_| Malformed::new(message, "step", format!("no step {id}")))
+}
+
+fn some(text: String) -> Option<String> {
+    (!text.is_empty()).then_some(text)
+}
