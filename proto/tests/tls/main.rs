@@ -1,0 +1,8 @@
+//! Mutual TLS between real tonic servers and clients: who gets in, who does not, what each side is
+//! told, and what happens when certificates change or end.
+
+mod accepting;
+mod files;
+mod refusals;
+mod reload;
+mod support;
