@@ -28,7 +28,11 @@ pub struct Fleet {
 
 impl Fleet {
     pub fn of_three(version: &str) -> Self {
-        Self { members: 3, version: version.to_owned(), data: "btrfs".to_owned() }
+        Self {
+            members: 3,
+            version: version.to_owned(),
+            data: "btrfs".to_owned(),
+        }
     }
 }
 
@@ -46,13 +50,38 @@ impl Stage {
     /// Boots the hosts, forms the group, installs Refit and waits until the controller sees every agent.
     pub fn set(lab: Lab, fleet: &Fleet, bin: &Path, mut say: impl FnMut(&str)) -> Result<Self> {
         let members: Vec<String> = (1..=fleet.members).map(|i| format!("db{i}")).collect();
-        let stage = Self { members, workshop: workshop(&lab)?, bin: bin.to_owned(), lab };
-        say(&format!("hosts: {} with MySQL {}, and {CONTROLLER} for the controller", stage.members.join(", "), fleet.version));
-        let (count, names) = ((fleet.members + 1).to_string(), format!("{},{CONTROLLER}", stage.members.join(",")));
+        let stage = Self {
+            members,
+            workshop: workshop(&lab)?,
+            bin: bin.to_owned(),
+            lab,
+        };
+        say(&format!(
+            "hosts: {} with MySQL {}, and {CONTROLLER} for the controller",
+            stage.members.join(", "),
+            fleet.version
+        ));
+        let (count, names) = (
+            (fleet.members + 1).to_string(),
+            format!("{},{CONTROLLER}", stage.members.join(",")),
+        );
         let share = format!("{}:/opt/refit/bin", bin.display());
-        stage.lab.raise(&[&count, "--names", &names, "--version", &fleet.version, "--data", &fleet.data, "--bind-ro", &share])?;
+        stage.lab.raise(&[
+            &count,
+            "--names",
+            &names,
+            "--version",
+            &fleet.version,
+            "--data",
+            &fleet.data,
+            "--bind-ro",
+            &share,
+        ])?;
         say("group: forming it");
-        let group: Vec<&str> = ["group", "bootstrap"].into_iter().chain(stage.members.iter().map(String::as_str)).collect();
+        let group: Vec<&str> = ["group", "bootstrap"]
+            .into_iter()
+            .chain(stage.members.iter().map(String::as_str))
+            .collect();
         stage.lab.call(group)?.ok("lab.sh group bootstrap")?;
         say("certificates: refit pki init, issue");
         stage.make_certificates()?;
@@ -77,17 +106,35 @@ impl Stage {
 
     /// Runs `refit pki` on this machine.
     pub fn pki(&self, arguments: &[&str]) -> Result<()> {
-        let output = Command::new(self.bin.join("refit")).arg("pki").args(arguments).current_dir(&self.workshop).output()?;
+        let output = Command::new(self.bin.join("refit"))
+            .arg("pki")
+            .args(arguments)
+            .current_dir(&self.workshop)
+            .output()?;
         if !output.status.success() {
-            bail!("refit pki {}: {}", arguments.join(" "), String::from_utf8_lossy(&output.stderr));
+            bail!(
+                "refit pki {}: {}",
+                arguments.join(" "),
+                String::from_utf8_lossy(&output.stderr)
+            );
         }
         Ok(())
     }
 
     fn make_certificates(&self) -> Result<()> {
         self.pki(&["init", "--ca", "ca"])?;
-        self.pki(&["issue", "controller", CONTROLLER, "--ca", "ca", "--out", "controller"])?;
-        self.pki(&["issue", "operator", "ann", "--ca", "ca", "--out", "operator"])?;
+        self.pki(&[
+            "issue",
+            "controller",
+            CONTROLLER,
+            "--ca",
+            "ca",
+            "--out",
+            "controller",
+        ])?;
+        self.pki(&[
+            "issue", "operator", "ann", "--ca", "ca", "--out", "operator",
+        ])?;
         for member in &self.members {
             self.pki(&["issue", "agent", member, "--ca", "ca", "--out", member])?;
         }
@@ -132,10 +179,15 @@ impl Stage {
         write(&etc.join("controller.toml"), &deploy("controller.toml")?)?;
         let mut fleet = format!("[[cluster]]\nname = \"{CLUSTER}\"\nmembers = [\n");
         for member in &self.members {
-            fleet += &format!("  {{ name = \"{member}\", address = \"{}:{AGENT_PORT}\" }},\n", self.lab.ip(member)?);
+            fleet += &format!(
+                "  {{ name = \"{member}\", address = \"{}:{AGENT_PORT}\" }},\n",
+                self.lab.ip(member)?
+            );
         }
         write(&etc.join("fleet.toml"), &(fleet + "]\n"))?;
-        let cli = format!("controller = \"{CONTROLLER}:{CONTROLLER_PORT}\"\nidentity = \"/etc/refit/operator\"\n");
+        let cli = format!(
+            "controller = \"{CONTROLLER}:{CONTROLLER_PORT}\"\nidentity = \"/etc/refit/operator\"\n"
+        );
         write(&etc.join("refit.toml"), &cli)?;
         self.lab.put(CONTROLLER, &etc, "/etc/refit")?;
         self.unit(CONTROLLER, "refit-controller")
@@ -143,30 +195,51 @@ impl Stage {
 
     fn unit(&self, host: &str, name: &str) -> Result<()> {
         let file = format!("{name}.service");
-        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy").join(&file);
-        self.lab.put(host, &source, &format!("/etc/systemd/system/{file}"))?;
+        let source = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("../deploy")
+            .join(&file);
+        self.lab
+            .put(host, &source, &format!("/etc/systemd/system/{file}"))?;
         for program in ["refit", "refit-agent", "refit-controller", "refit-writer"] {
             let link = format!("/usr/local/bin/{program}");
-            self.lab.exec(host, &["ln", "-sf", &format!("/opt/refit/bin/{program}"), &link])?.ok("link a program")?;
+            self.lab
+                .exec(
+                    host,
+                    &["ln", "-sf", &format!("/opt/refit/bin/{program}"), &link],
+                )?
+                .ok("link a program")?;
         }
-        self.lab.exec(host, &["systemctl", "enable", "--now", "--quiet", &file])?.ok(&format!("start {name} on {host}")).map(drop)
+        self.lab
+            .exec(host, &["systemctl", "enable", "--now", "--quiet", &file])?
+            .ok(&format!("start {name} on {host}"))
+            .map(drop)
     }
 
     fn wait_until_seen(&self) -> Result<()> {
-        wait_for("the controller to see every agent", Duration::from_secs(30), || {
-            let fleet = self.refit().json(&["fleet"])?;
-            let text = fleet.to_string();
-            let unseen: Vec<&String> = self.members.iter().filter(|member| !text.contains(member.as_str())).collect();
-            if !unseen.is_empty() || text.contains("unreachable") {
-                bail!("not all agents are seen: {text}");
-            }
-            Ok(())
-        })
+        wait_for(
+            "the controller to see every agent",
+            Duration::from_secs(30),
+            || {
+                let fleet = self.refit().json(&["fleet"])?;
+                let text = fleet.to_string();
+                let unseen: Vec<&String> = self
+                    .members
+                    .iter()
+                    .filter(|member| !text.contains(member.as_str()))
+                    .collect();
+                if !unseen.is_empty() || text.contains("unreachable") {
+                    bail!("not all agents are seen: {text}");
+                }
+                Ok(())
+            },
+        )
     }
 }
 
 fn workshop(lab: &Lab) -> Result<PathBuf> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../.lab/stage").join(lab.name());
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../.lab/stage")
+        .join(lab.name());
     if root.exists() {
         std::fs::remove_dir_all(&root)?;
     }
@@ -175,7 +248,9 @@ fn workshop(lab: &Lab) -> Result<PathBuf> {
 }
 
 fn deploy(name: &str) -> Result<String> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy").join(name);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../deploy")
+        .join(name);
     std::fs::read_to_string(&path).with_context(|| format!("read deploy/{name}"))
 }
 
@@ -187,7 +262,8 @@ fn write(path: &Path, text: &str) -> Result<()> {
 fn copy_bundle(from: &Path, to: &Path) -> Result<()> {
     std::fs::create_dir_all(to)?;
     for name in ["ca.pem", "cert.pem", "key.pem"] {
-        std::fs::copy(from.join(name), to.join(name)).with_context(|| format!("copy {name} of {}", from.display()))?;
+        std::fs::copy(from.join(name), to.join(name))
+            .with_context(|| format!("copy {name} of {}", from.display()))?;
     }
     Ok(())
 }

@@ -28,14 +28,22 @@ impl Output {
         if self.code == 0 {
             return Ok(self.stdout);
         }
-        bail!("{what}: exit code {}\n{}{}", self.code, self.stdout, self.stderr)
+        bail!(
+            "{what}: exit code {}\n{}{}",
+            self.code,
+            self.stdout,
+            self.stderr
+        )
     }
 }
 
 impl Lab {
     pub fn named(name: &str) -> Self {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("lab/lab.sh");
-        Self { script, name: name.to_owned() }
+        Self {
+            script,
+            name: name.to_owned(),
+        }
     }
 
     pub fn name(&self) -> &str {
@@ -59,9 +67,13 @@ impl Lab {
         let text = self.call(["versions"])?.ok("lab.sh versions")?;
         let of_role = |line: &str| -> Option<String> {
             let mut words = line.split_whitespace();
-            (words.next() == Some(role)).then(|| words.next().map(str::to_owned)).flatten()
+            (words.next() == Some(role))
+                .then(|| words.next().map(str::to_owned))
+                .flatten()
         };
-        text.lines().find_map(of_role).with_context(|| format!("no version is called {role:?} in:\n{text}"))
+        text.lines()
+            .find_map(of_role)
+            .with_context(|| format!("no version is called {role:?} in:\n{text}"))
     }
 
     /// Any command of lab.sh.
@@ -70,7 +82,11 @@ impl Lab {
         I: IntoIterator<Item = S>,
         S: AsRef<OsStr>,
     {
-        let output = self.command(arguments).stdin(Stdio::null()).output().context("run lab.sh")?;
+        let output = self
+            .command(arguments)
+            .stdin(Stdio::null())
+            .output()
+            .context("run lab.sh")?;
         Ok(Output {
             code: output.status.code().unwrap_or(-1),
             stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
@@ -97,12 +113,18 @@ impl Lab {
     /// One statement on a host's server, over its socket; rows as tab-separated lines.
     pub fn sql(&self, host: &str, statement: &str) -> Result<String> {
         let argv = ["timeout", "30", "mysql", "-NBe", statement];
-        Ok(self.exec(host, &argv)?.ok(&format!("{host}: {statement}"))?.trim().to_owned())
+        Ok(self
+            .exec(host, &argv)?
+            .ok(&format!("{host}: {statement}"))?
+            .trim()
+            .to_owned())
     }
 
     pub fn put(&self, host: &str, from: &Path, to: &str) -> Result<()> {
         let from = from.to_str().context("a path that is text")?;
-        self.call(["put", host, from, to])?.ok("lab.sh put").map(drop)
+        self.call(["put", host, from, to])?
+            .ok("lab.sh put")
+            .map(drop)
     }
 
     pub fn ip(&self, host: &str) -> Result<String> {
@@ -124,18 +146,32 @@ impl Lab {
 
     /// Kills a unit's main process with SIGKILL, as `kill -9` by a person or the kernel would.
     pub fn kill_unit(&self, host: &str, unit: &str) -> Result<()> {
-        let argv = ["systemctl", "kill", "--kill-whom=main", "--signal=SIGKILL", unit];
-        self.exec(host, &argv)?.ok(&format!("kill {unit} on {host}")).map(drop)
+        let argv = [
+            "systemctl",
+            "kill",
+            "--kill-whom=main",
+            "--signal=SIGKILL",
+            unit,
+        ];
+        self.exec(host, &argv)?
+            .ok(&format!("kill {unit} on {host}"))
+            .map(drop)
     }
 }
 
 /// Waits until a condition gives a value; the error says what was last in the way.
-pub fn wait_for<T>(what: &str, deadline: Duration, mut condition: impl FnMut() -> Result<T>) -> Result<T> {
+pub fn wait_for<T>(
+    what: &str,
+    deadline: Duration,
+    mut condition: impl FnMut() -> Result<T>,
+) -> Result<T> {
     let end = Instant::now() + deadline;
     loop {
         match condition() {
             Ok(value) => return Ok(value),
-            Err(why) if Instant::now() >= end => return Err(why.context(format!("waited {deadline:?} for {what}"))),
+            Err(why) if Instant::now() >= end => {
+                return Err(why.context(format!("waited {deadline:?} for {what}")));
+            }
             Err(_) => std::thread::park_timeout(Duration::from_millis(100)),
         }
     }

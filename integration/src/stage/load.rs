@@ -25,10 +25,19 @@ pub struct Verdict {
 
 impl<'a> Load<'a> {
     pub(super) fn prepare(lab: &'a Lab, members: &[String]) -> Result<Self> {
-        let hosts = members.iter().map(|member| lab.ip(member)).collect::<Result<Vec<_>>>()?.join(",");
+        let hosts = members
+            .iter()
+            .map(|member| lab.ip(member))
+            .collect::<Result<Vec<_>>>()?
+            .join(",");
         let password = lab.call(["app-password"])?.ok("lab.sh app-password")?;
-        lab.exec("ctl", &["mkdir", "-p", DIRECTORY])?.ok("make the writer's directory")?;
-        lab.put("ctl", std::path::Path::new(password.trim()), &format!("{DIRECTORY}/password"))?;
+        lab.exec("ctl", &["mkdir", "-p", DIRECTORY])?
+            .ok("make the writer's directory")?;
+        lab.put(
+            "ctl",
+            std::path::Path::new(password.trim()),
+            &format!("{DIRECTORY}/password"),
+        )?;
         Ok(Self { lab, hosts })
     }
 
@@ -43,44 +52,108 @@ impl<'a> Load<'a> {
 
     /// Begins to write and waits for the first acknowledged commit. `rate`: commits a second, or "max".
     pub fn start(&self, threads: u32, rate: &str) -> Result<()> {
-        let (threads, password, status, ledger) =
-            (threads.to_string(), format!("{DIRECTORY}/password"), self.status_file(), self.ledger());
+        let (threads, password, status, ledger) = (
+            threads.to_string(),
+            format!("{DIRECTORY}/password"),
+            self.status_file(),
+            self.ledger(),
+        );
         let argv = [
-            "systemd-run", "--quiet", "--unit=refit-writer", "--collect", "--property=KillSignal=SIGTERM", "/usr/local/bin/refit-writer", "run",
-            "--hosts", &self.hosts, "--user", "refit_app", "--password-file", &password, "--threads", &threads, "--rate", rate,
-            "--ledger", &ledger, "--status", &status,
+            "systemd-run",
+            "--quiet",
+            "--unit=refit-writer",
+            "--collect",
+            "--property=KillSignal=SIGTERM",
+            "/usr/local/bin/refit-writer",
+            "run",
+            "--hosts",
+            &self.hosts,
+            "--user",
+            "refit_app",
+            "--password-file",
+            &password,
+            "--threads",
+            &threads,
+            "--rate",
+            rate,
+            "--ledger",
+            &ledger,
+            "--status",
+            &status,
         ];
-        self.lab.exec("ctl", &argv)?.ok("start the writing client")?;
-        wait_for("the first acknowledged write", Duration::from_secs(20), || {
-            let acked = self.status()?["acked"].as_u64().context("no count of acknowledged writes")?;
-            if acked == 0 { bail!("nothing acknowledged yet") } else { Ok(()) }
-        })
+        self.lab
+            .exec("ctl", &argv)?
+            .ok("start the writing client")?;
+        wait_for(
+            "the first acknowledged write",
+            Duration::from_secs(20),
+            || {
+                let acked = self.status()?["acked"]
+                    .as_u64()
+                    .context("no count of acknowledged writes")?;
+                if acked == 0 {
+                    bail!("nothing acknowledged yet")
+                } else {
+                    Ok(())
+                }
+            },
+        )
     }
 
     pub fn status(&self) -> Result<serde_json::Value> {
-        let text = self.lab.exec("ctl", &["cat", &self.status_file()])?.ok("read the writer's status")?;
+        let text = self
+            .lab
+            .exec("ctl", &["cat", &self.status_file()])?
+            .ok("read the writer's status")?;
         serde_json::from_str(&text).context("the writer's status")
     }
 
     /// Stops writing and compares the ledger with every member.
     pub fn stop_and_verify(&self) -> Result<Verdict> {
-        self.lab.exec("ctl", &["systemctl", "stop", "refit-writer"])?.ok("stop the writing client")?;
+        self.lab
+            .exec("ctl", &["systemctl", "stop", "refit-writer"])?
+            .ok("stop the writing client")?;
         let password = format!("{DIRECTORY}/password");
         let ledger = self.ledger();
         let argv = [
-            "refit-writer", "verify", "--ledger", &ledger, "--hosts", &self.hosts, "--user", "refit_app", "--password-file", &password, "--deadline", "90",
+            "refit-writer",
+            "verify",
+            "--ledger",
+            &ledger,
+            "--hosts",
+            &self.hosts,
+            "--user",
+            "refit_app",
+            "--password-file",
+            &password,
+            "--deadline",
+            "90",
         ];
         let output = self.lab.exec("ctl", &argv)?;
-        serde_json::from_str(&output.stdout).with_context(|| format!("refit-writer verify ended with {}:\n{}{}", output.code, output.stdout, output.stderr))
+        serde_json::from_str(&output.stdout).with_context(|| {
+            format!(
+                "refit-writer verify ended with {}:\n{}{}",
+                output.code, output.stdout, output.stderr
+            )
+        })
     }
 
     /// Gaps in which no write was acknowledged, longest first, in milliseconds.
     pub fn gaps_ms(&self) -> Result<Vec<f64>> {
         let ledger = self.ledger();
-        let text = self.lab.exec("ctl", &["refit-writer", "report", "--ledger", &ledger])?.ok("refit-writer report")?;
+        let text = self
+            .lab
+            .exec("ctl", &["refit-writer", "report", "--ledger", &ledger])?
+            .ok("refit-writer report")?;
         let report: serde_json::Value = serde_json::from_str(&text)?;
-        let list = report.as_array().or_else(|| report["gaps"].as_array()).context("no gaps in the report")?;
-        let mut gaps: Vec<f64> = list.iter().filter_map(|gap| gap["ms"].as_f64().or_else(|| gap["length_ms"].as_f64())).collect();
+        let list = report
+            .as_array()
+            .or_else(|| report["gaps"].as_array())
+            .context("no gaps in the report")?;
+        let mut gaps: Vec<f64> = list
+            .iter()
+            .filter_map(|gap| gap["ms"].as_f64().or_else(|| gap["length_ms"].as_f64()))
+            .collect();
         gaps.sort_by(|a, b| b.total_cmp(a));
         Ok(gaps)
     }

@@ -16,7 +16,7 @@ mod refit;
 mod world;
 
 pub use install::{Fleet, Stage};
-pub use lab::{Lab, Output};
+pub use lab::{Lab, Output, wait_for};
 pub use load::{Load, Verdict};
 pub use refit::{Refit, Reply};
 pub use world::{MemberView, World};

@@ -27,9 +27,16 @@ impl Refit<'_> {
         with_json.push("--json");
         let reply = self.run(&with_json)?;
         if reply.code != 0 {
-            bail!("refit {}: exit code {}\n{}{}", arguments.join(" "), reply.code, reply.stdout, reply.stderr);
+            bail!(
+                "refit {}: exit code {}\n{}{}",
+                arguments.join(" "),
+                reply.code,
+                reply.stdout,
+                reply.stderr
+            );
         }
-        serde_json::from_str(&reply.stdout).with_context(|| format!("refit {}: not JSON: {}", arguments.join(" "), reply.stdout))
+        serde_json::from_str(&reply.stdout)
+            .with_context(|| format!("refit {}: not JSON: {}", arguments.join(" "), reply.stdout))
     }
 
     /// Begins a command and leaves it running.
@@ -37,7 +44,10 @@ impl Refit<'_> {
         let mut argv = vec!["exec", "ctl", "timeout", "1200", "refit"];
         argv.extend(arguments);
         let mut command = self.lab.command(argv);
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
         command.spawn().context("run refit on ctl")
     }
 
@@ -45,7 +55,11 @@ impl Refit<'_> {
     pub fn show(&self, arguments: &[&str]) -> Result<i32> {
         let mut argv = vec!["exec", "ctl", "env", "TERM=xterm-256color", "refit"];
         argv.extend(arguments);
-        let status = self.lab.command(argv).status().context("run refit on ctl")?;
+        let status = self
+            .lab
+            .command(argv)
+            .status()
+            .context("run refit on ctl")?;
         Ok(status.code().unwrap_or(-1))
     }
 }

@@ -26,15 +26,25 @@ pub struct World(pub BTreeMap<String, MemberView>);
 
 impl World {
     pub(super) fn look(lab: &Lab, members: &[String]) -> Result<Self> {
-        members.iter().map(|member| Ok((member.clone(), look_at(lab, member)?))).collect::<Result<_>>().map(Self)
+        members
+            .iter()
+            .map(|member| Ok((member.clone(), look_at(lab, member)?)))
+            .collect::<Result<_>>()
+            .map(Self)
     }
 
     pub fn versions(&self) -> Vec<&str> {
-        self.0.values().map(|member| member.version.as_str()).collect()
+        self.0
+            .values()
+            .map(|member| member.version.as_str())
+            .collect()
     }
 
     pub fn primary(&self) -> Option<&str> {
-        self.0.iter().find(|(_, member)| member.role == "PRIMARY").map(|(name, _)| name.as_str())
+        self.0
+            .iter()
+            .find(|(_, member)| member.role == "PRIMARY")
+            .map(|(name, _)| name.as_str())
     }
 
     /// Every member is ONLINE, all see each other, one is the primary and exactly that one can write.
@@ -43,10 +53,21 @@ impl World {
         for (name, member) in &self.0 {
             assert_eq!(member.state, "ONLINE", "{name}: {self:#?}");
             assert_eq!(member.online, size, "{name}: {self:#?}");
-            assert_eq!(member.super_read_only, member.role != "PRIMARY", "{name}: {self:#?}");
+            assert_eq!(
+                member.super_read_only,
+                member.role != "PRIMARY",
+                "{name}: {self:#?}"
+            );
             assert_eq!(member.leftovers, "", "{name}: {self:#?}");
         }
-        assert_eq!(self.0.values().filter(|member| member.role == "PRIMARY").count(), 1, "{self:#?}");
+        assert_eq!(
+            self.0
+                .values()
+                .filter(|member| member.role == "PRIMARY")
+                .count(),
+            1,
+            "{self:#?}"
+        );
     }
 }
 
@@ -58,29 +79,69 @@ fn look_at(lab: &Lab, member: &str) -> Result<MemberView> {
          FROM performance_schema.replication_group_members WHERE MEMBER_ID IN (@@server_uuid, '') LIMIT 1",
     )?;
     let mut fields = row.split('\t').map(str::to_owned);
-    let mut next = || fields.next().with_context(|| format!("{member}: unexpected row {row:?}"));
+    let mut next = || {
+        fields
+            .next()
+            .with_context(|| format!("{member}: unexpected row {row:?}"))
+    };
     let (version, state, role, read_only, online) = (next()?, next()?, next()?, next()?, next()?);
-    let text = |argv: &[&str]| -> Result<String> { Ok(lab.exec(member, argv)?.ok(argv[0])?.trim().to_owned()) };
+    let text = |argv: &[&str]| -> Result<String> {
+        Ok(lab.exec(member, argv)?.ok(argv[0])?.trim().to_owned())
+    };
     Ok(MemberView {
         version,
-        packages: text(&["dpkg-query", "-W", "-f", "${Version} ", "mysql-server", "mysql-server-core"])?,
+        packages: text(&[
+            "dpkg-query",
+            "-W",
+            "-f",
+            "${Version} ",
+            "mysql-server",
+            "mysql-server-core",
+        ])?,
         state,
         role,
         super_read_only: read_only == "1",
         online: online.parse()?,
         config: config_digest(lab, member)?,
         leftovers: text(&[
-            "find", "/etc/mysql", "/etc/systemd/system", "/var/lib/refit-agent", "-name", "*refit-maintenance*", "-o", "-name", "90-refit.conf", "-o",
-            "-name", "FROZEN", "-o", "-name", "hold",
+            "find",
+            "/etc/mysql",
+            "/etc/systemd/system",
+            "/var/lib/refit-agent",
+            "-name",
+            "*refit-maintenance*",
+            "-o",
+            "-name",
+            "90-refit.conf",
+            "-o",
+            "-name",
+            "FROZEN",
+            "-o",
+            "-name",
+            "hold",
         ])?,
     })
 }
 
 fn config_digest(lab: &Lab, member: &str) -> Result<String> {
-    let list = lab.exec(member, &["find", "/etc/mysql", "/srv/mysql/data/mysqld-auto.cnf", "-type", "f", "-printf", "%p %m %u %g\n"])?;
+    let list = lab.exec(
+        member,
+        &[
+            "find",
+            "/etc/mysql",
+            "/srv/mysql/data/mysqld-auto.cnf",
+            "-type",
+            "f",
+            "-printf",
+            "%p %m %u %g\n",
+        ],
+    )?;
     let mut lines: Vec<&str> = list.stdout.lines().collect();
     lines.sort_unstable();
-    let files: Vec<&str> = lines.iter().filter_map(|line| line.split(' ').next()).collect();
+    let files: Vec<&str> = lines
+        .iter()
+        .filter_map(|line| line.split(' ').next())
+        .collect();
     let mut argv = vec!["sha256sum"];
     argv.extend(&files);
     let sums = lab.exec(member, &argv)?.ok("sha256sum")?;

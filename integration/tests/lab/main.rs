@@ -1,0 +1,15 @@
+//! Scenarios on real hosts: real systemd, apt, mysqld, mTLS and journal, with a client that writes all the while. Each
+//! asserts on rows, versions, membership and bytes. One lab, one scenario at a time.
+
+mod bad_input;
+mod certificates;
+mod kill_agent;
+mod kill_controller;
+mod partition;
+mod play;
+mod power_loss;
+mod probes;
+mod server_will_not_start;
+mod unwind;
+mod upgrade_across_series;
+mod upgrade_within_series;

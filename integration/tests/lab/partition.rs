@@ -1,0 +1,43 @@
+use crate::play::*;
+use anyhow::bail;
+use refit_integration::stage::wait_for;
+use std::time::Duration;
+
+/// While db3 is upgraded, db2 is cut off. The gate holds the rollout until db2 is back, and says what it waits for; no other
+/// member is touched meanwhile.
+#[test]
+fn a_gate_holds_while_a_secondary_is_cut_off() {
+    let stage = set("older");
+    let target = target(&stage, "newest");
+    let load = stage.load().unwrap();
+    load.start(4, "100").unwrap();
+    let mut watching = apply(&stage, &plan(&stage, &target, &[]));
+    wait_for_step(&stage, "db3", "start_server", "done");
+    stage.lab.cut("db2").unwrap();
+    wait_for(
+        "the rollout to say that it waits for db2",
+        Duration::from_secs(60),
+        || {
+            let rollout = rollout(&stage)?;
+            let waiting = rollout["waiting_for"].to_string();
+            if waiting.contains("db2") {
+                Ok(())
+            } else {
+                bail!("it waits for {waiting}")
+            }
+        },
+    )
+    .unwrap();
+    let world = stage.lab.sql("db1", "SELECT VERSION()").unwrap();
+    assert_ne!(
+        mysql_version(&world),
+        target,
+        "the primary was touched while a member was missing"
+    );
+    stage.lab.heal("db2").unwrap();
+    let rollout = wait_for_state(&stage, &["upgraded", "parked", "restored"]);
+    assert_eq!(state(&rollout), "upgraded", "{rollout:#}");
+    watching.wait().unwrap();
+    assert_all_at(&stage, &target);
+    assert_nothing_lost(&load);
+}

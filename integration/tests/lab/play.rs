@@ -1,0 +1,205 @@
+//! What scenarios have in common: a stage with a load, a plan, an apply in the background, and the questions at the end.
+
+use anyhow::{Context, Result, bail};
+use refit_integration::stage::{Fleet, Lab, Load, Stage, Verdict, World, wait_for};
+use serde_json::Value;
+use std::path::PathBuf;
+use std::process::Child;
+use std::time::Duration;
+
+/// A rolling upgrade of three members takes a minute or two here; a scenario that needs more than this is stuck.
+pub const PATIENCE: Duration = Duration::from_secs(420);
+
+/// The directory of the programs under test: beside this test program.
+pub fn programs() -> PathBuf {
+    let own = std::env::current_exe().expect("a running program has a path");
+    own.ancestors()
+        .nth(2)
+        .expect("target/<profile>/deps/lab-…")
+        .to_owned()
+}
+
+/// Hosts with MySQL of a role (older, previous-series, …) and Refit.
+pub fn set(role: &str) -> Stage {
+    let lab = Lab::named("test");
+    let version = lab.version(role).unwrap();
+    Stage::set(lab, &Fleet::of_three(&version), &programs(), |line| {
+        println!("  {line}")
+    })
+    .unwrap()
+}
+
+/// The MySQL version of a package role, for `--target`.
+pub fn target(stage: &Stage, role: &str) -> String {
+    mysql_version(&stage.lab.version(role).unwrap())
+}
+
+/// `9.7.4` of `9.7.4-2`.
+pub fn mysql_version(package: &str) -> String {
+    package
+        .split('-')
+        .next()
+        .expect("split gives at least one part")
+        .to_owned()
+}
+
+/// Plans to a file on ctl and returns the file's path.
+pub fn plan(stage: &Stage, target: &str, more: &[&str]) -> String {
+    let file = format!("/root/plan-{target}.json");
+    let mut arguments = vec![
+        "plan",
+        "shop",
+        "--target",
+        target,
+        "--accept-no-spare",
+        "--soak",
+        "1s",
+        "--force",
+        "--out",
+        &file,
+    ];
+    arguments.extend(more);
+    let reply = stage.refit().run(&arguments).unwrap();
+    assert_eq!(reply.code, 0, "plan: {}{}", reply.stdout, reply.stderr);
+    file
+}
+
+/// `refit apply` in the background.
+pub fn apply(stage: &Stage, plan: &str) -> Child {
+    stage.refit().spawn(&["apply", plan, "--yes"]).unwrap()
+}
+
+/// The only rollout, or the newest.
+pub fn rollout(stage: &Stage) -> Result<Value> {
+    let list = stage.refit().json(&["list"])?;
+    let list = list
+        .as_array()
+        .or_else(|| list["rollouts"].as_array())
+        .context("no list of rollouts")?;
+    let newest = list
+        .iter()
+        .max_by_key(|rollout| rollout["id"].as_str().map(str::to_owned))
+        .context("no rollout yet")?;
+    let id = newest["id"].as_str().context("a rollout has an id")?;
+    stage.refit().json(&["show", id])
+}
+
+pub fn rollout_id(stage: &Stage) -> String {
+    rollout(stage).unwrap()["id"]
+        .as_str()
+        .expect("a rollout has an id")
+        .to_owned()
+}
+
+pub fn state(rollout: &Value) -> &str {
+    rollout["state"].as_str().unwrap_or("?")
+}
+
+/// Waits until a step of a member has a status ("running", "done", …).
+pub fn wait_for_step(stage: &Stage, member: &str, title: &str, status: &str) {
+    let what = format!("{title} of {member} to be {status}");
+    wait_for(&what, PATIENCE, || {
+        let rollout = rollout(stage)?;
+        let steps = rollout["steps"].as_array().context("a rollout has steps")?;
+        let is = |step: &&Value| {
+            step["member"] == member && step["title"] == title && step["status"] == status
+        };
+        if steps.iter().any(|step| is(&step)) {
+            return Ok(());
+        }
+        bail!("the rollout is {}", rollout["state"])
+    })
+    .unwrap();
+}
+
+/// Waits until the newest rollout is in one of these states and returns it.
+pub fn wait_for_state(stage: &Stage, wanted: &[&str]) -> Value {
+    wait_for(
+        &format!("the rollout to be {}", wanted.join(" or ")),
+        PATIENCE,
+        || {
+            let rollout = rollout(stage)?;
+            if wanted.contains(&state(&rollout)) {
+                return Ok(rollout);
+            }
+            let open: Vec<String> = rollout["steps"]
+                .as_array()
+                .into_iter()
+                .flatten()
+                .filter(|step| {
+                    !matches!(step["status"].as_str(), Some("pending" | "done" | "undone"))
+                })
+                .map(|step| {
+                    format!(
+                        "{} {} {} {}",
+                        step["member"], step["title"], step["status"], step["in_flight"]
+                    )
+                })
+                .collect();
+            bail!(
+                "it is {} ({}), open steps: {open:?}",
+                rollout["state"],
+                rollout["waiting_for"]
+            )
+        },
+    )
+    .unwrap()
+}
+
+/// No acknowledged write is missing anywhere, none that failed is present.
+pub fn assert_nothing_lost(load: &Load<'_>) -> Verdict {
+    let verdict = load.stop_and_verify().unwrap();
+    assert!(verdict.acked > 0, "{verdict:?}");
+    assert_eq!(
+        (verdict.lost, verdict.failed_present),
+        (0, 0),
+        "{verdict:?}"
+    );
+    println!(
+        "  writes: {} acknowledged, {} lost, {} unknown",
+        verdict.acked, verdict.lost, verdict.unknown
+    );
+    verdict
+}
+
+/// The group is whole and every member runs this MySQL version, in server and packages.
+pub fn assert_all_at(stage: &Stage, version: &str) -> World {
+    let world = stage.world().unwrap();
+    world.assert_whole();
+    for (name, member) in &world.0 {
+        assert_eq!(
+            mysql_version(&member.version),
+            version,
+            "{name}: {world:#?}"
+        );
+        assert!(
+            member
+                .packages
+                .split_whitespace()
+                .all(|p| mysql_version(p) == version),
+            "{name}: {world:#?}"
+        );
+    }
+    world
+}
+
+/// Option files are byte for byte as they were.
+pub fn assert_same_config(before: &World, after: &World) {
+    for (name, member) in &before.0 {
+        assert_eq!(
+            member.config, after.0[name].config,
+            "option files of {name} have changed"
+        );
+    }
+}
+
+/// The world as it was: packages, server versions, option files, membership, primary.
+pub fn assert_restored(before: &World, after: &World) {
+    after.assert_whole();
+    assert_eq!(before.versions(), after.versions());
+    assert_eq!(before.primary(), after.primary());
+    for (name, member) in &before.0 {
+        assert_eq!(member.packages, after.0[name].packages, "{name}");
+    }
+    assert_same_config(before, after);
+}
