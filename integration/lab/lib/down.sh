@@ -33,7 +33,7 @@ cgroups() {
   done
 }
 
-mounts() { awk -v run="$RUN/" 'index($5, run) == 1 { print $5 }' /proc/self/mountinfo; }
+mounts() { awk -v run="$RUN" '$5 == run || index($5, run "/") == 1 { print $5 }' /proc/self/mountinfo; }
 
 loops() { losetup -nl -O NAME,BACK-FILE | awk -v run="$RUN/" 'index($2, run) == 1 { print $1 }'; }
 

@@ -48,6 +48,10 @@ up() {
   lock "$LAB_NAME" 5
   [ ! -e "$RUN" ] || die "lab '$LAB_NAME' is up, or was left behind: run 'lab.sh down' first"
   mkdir -p "$RUN"
+  # Shared: every host's mount namespace begins as a copy of ours and hides what it does not need. Without this it would
+  # keep the volumes of the others, as they were then, for as long as it lives.
+  mount --bind "$RUN" "$RUN"
+  mount --make-shared "$RUN"
   printf '%s\n' "$(host_names "$n" "$names" "$prefix")" >"$RUN/hosts"
   printf '%s\n' "$version" >"$RUN/version"
   printf '%s %s\n' "$data" "$size" >"$RUN/data"

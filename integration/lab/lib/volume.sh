@@ -38,16 +38,26 @@ make_volume() {
   mount_volume "$1"
   mkdir "$mnt/state"
   for program in agent controller; do mkdir -m 700 "$mnt/state/$program"; done
-  is_database "$1" || return 0
-  [ "$2" != btrfs ] || btrfs -q subvolume create "$mnt/data" >/dev/null
-  cp -a --sparse=always "$CACHE/datadir/data" "$mnt/"
-  mkdir -m 750 "$mnt/binlog"
-  chown --reference="$mnt/data" "$mnt/binlog"
-  mkdir -m 700 "$mnt/snapshots"
+  if is_database "$1"; then
+    [ "$2" != btrfs ] || btrfs -q subvolume create "$mnt/data" >/dev/null
+    cp -a --sparse=always "$CACHE/datadir/data" "$mnt/"
+    mkdir -m 750 "$mnt/binlog"
+    chown --reference="$mnt/data" "$mnt/binlog"
+    mkdir -m 700 "$mnt/snapshots"
+  fi
+  sync -f "$mnt" # a host may lose its power at once
 }
 
 # The loop device goes with the last unmount.
 mount_volume() { mount -o loop,noatime "$(image "$1")" "$RUN/$1/volume"; }
+
+# unmount_volume HOST: and waits until the file system is really gone. A dead host's mount namespace can hold it for a
+# moment, and mounting the image again would then find the old one instead of recovering.
+unmount_volume() {
+  within 15 umount "$RUN/$1/volume" || die "the volume of $1 is still in use"
+  within 15 detached "$1" || die "the image of $1 is still in use"
+}
+detached() { [ -z "$(losetup -j "$(image "$1")")" ]; }
 
 # volume_binds HOST: systemd-nspawn's options, one a line.
 volume_binds() {
@@ -64,11 +74,11 @@ lose_unwritten() {
     # What reached the image, as it is now. Nothing in it is overwritten between two commits of the file system, so the
     # copy is whole if no commit fell into it.
     within 20 copy_between_commits "$1" || die "could not copy the image of $1 between two commits"
-    within 15 umount "$mnt" || die "the volume of $1 is still in use"
+    unmount_volume "$1"
     mv -T "$(image "$1").crashed" "$(image "$1")"
   else
     xfs_io -x -c shutdown "$mnt" # stop at once, write nothing back, not even the log
-    within 15 umount "$mnt" || die "the volume of $1 is still in use"
+    unmount_volume "$1"
   fi
   mount_volume "$1"
 }
