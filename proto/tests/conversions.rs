@@ -1,0 +1,171 @@
+//! Every value survives the wire, and no bytes can make a conversion panic.
+
+mod samples;
+
+use proptest::prelude::*;
+use prost::Message;
+use refit_proto::exchange::{
+    BeatsRequest, CarryOutEvent, LedgerEntry, LedgerRequest, ObserveRequest, ProbeReply, Refusal,
+};
+use refit_proto::{agent, common, journal};
+use refit_shared::observation::{Beat, Observation};
+use refit_shared::operation::{Operation, Order};
+use refit_shared::plan::Plan;
+use refit_shared::receipt::{Failure, Probe, Progress, Receipt};
+use refit_shared::saga::{Actor, End, Entry, ParkReason};
+use std::fmt::Debug;
+use std::time::Duration;
+
+/// Out as bytes and in again.
+fn travels<T, W>(value: T)
+where
+    T: Clone + PartialEq + Debug + TryFrom<W, Error: Debug>,
+    W: Message + Default + From<T>,
+{
+    let bytes = W::from(value.clone()).encode_to_vec();
+    let message = W::decode(bytes.as_slice()).expect("our own bytes are a message");
+    assert_eq!(
+        T::try_from(message).expect("our own message is valid"),
+        value
+    );
+}
+
+/// Whatever the bytes are, they are refused or become a value that survives the wire.
+fn never_panics<T, W>(bytes: &[u8])
+where
+    T: Clone + PartialEq + Debug + TryFrom<W, Error: Debug>,
+    W: Message + Default + From<T>,
+{
+    if let Ok(message) = W::decode(bytes)
+        && let Ok(value) = T::try_from(message)
+    {
+        travels::<T, W>(value);
+    }
+}
+
+fn every_message(bytes: &[u8]) {
+    never_panics::<Order, common::Order>(bytes);
+    never_panics::<Receipt, common::Receipt>(bytes);
+    never_panics::<Observation, common::Observation>(bytes);
+    never_panics::<Beat, common::Beat>(bytes);
+    never_panics::<Entry, journal::Entry>(bytes);
+    never_panics::<CarryOutEvent, agent::CarryOutEvent>(bytes);
+    never_panics::<ProbeReply, agent::ProbeReply>(bytes);
+    never_panics::<LedgerEntry, agent::LedgerEntry>(bytes);
+    never_panics::<BeatsRequest, agent::BeatsRequest>(bytes);
+    if let Ok(document) = common::PlanDocument::decode(bytes) {
+        let _refused_or_a_plan = Plan::try_from(document);
+    }
+}
+
+fn refusal() -> impl Strategy<Value = Refusal> {
+    let epoch = proptest::option::of(samples::epoch());
+    (samples::failure(), epoch).prop_map(|(failure, highest_epoch)| Refusal {
+        failure,
+        highest_epoch,
+    })
+}
+
+proptest! {
+    #[test]
+    fn orders_survive(order in samples::order()) { travels::<Order, common::Order>(order); }
+
+    #[test]
+    fn receipts_survive(receipt in samples::receipt()) { travels::<Receipt, common::Receipt>(receipt); }
+
+    #[test]
+    fn observations_survive(seen in samples::observation::observation()) {
+        travels::<Observation, common::Observation>(seen);
+    }
+
+    #[test]
+    fn beats_survive(beat in samples::observation::beat()) { travels::<Beat, common::Beat>(beat); }
+
+    #[test]
+    fn entries_survive(entry in samples::rollout::entry()) { travels::<Entry, journal::Entry>(entry); }
+
+    #[test]
+    fn parts_of_a_rollout_survive(
+        (actor, reason, end) in (samples::rollout::actor(), samples::rollout::park_reason(), samples::rollout::end()),
+    ) {
+        travels::<Actor, common::Actor>(actor);
+        travels::<ParkReason, common::ParkReason>(reason);
+        travels::<End, common::End>(end);
+    }
+
+    #[test]
+    fn small_parts_survive(
+        (operation, failure, probe, progress) in
+            (samples::operation(), samples::failure(), samples::probe(), samples::progress()),
+    ) {
+        travels::<Operation, common::Operation>(operation);
+        travels::<Failure, common::Failure>(failure);
+        travels::<Probe, common::Probe>(probe);
+        travels::<Progress, common::Progress>(progress);
+    }
+
+    #[test]
+    fn replies_survive(
+        (progress, receipt, probe, refusal) in
+            (samples::progress(), samples::receipt(), samples::probe(), refusal()),
+    ) {
+        travels::<CarryOutEvent, agent::CarryOutEvent>(CarryOutEvent::Progress(progress));
+        travels::<CarryOutEvent, agent::CarryOutEvent>(CarryOutEvent::Receipt(receipt));
+        travels::<CarryOutEvent, agent::CarryOutEvent>(CarryOutEvent::Refusal(refusal.clone()));
+        travels::<ProbeReply, agent::ProbeReply>(ProbeReply::Found(probe));
+        travels::<ProbeReply, agent::ProbeReply>(ProbeReply::Refusal(refusal));
+    }
+
+    #[test]
+    fn requests_and_ledger_entries_survive(
+        (cluster, member, rollout, every_ms) in
+            (samples::cluster(), samples::member(), proptest::option::of(samples::rollout()), 20..=60_000u64),
+        (order, content, began_unix_ms, receipt) in
+            (samples::order(), samples::digest(), any::<i64>(), proptest::option::of(samples::receipt())),
+    ) {
+        travels::<ObserveRequest, agent::ObserveRequest>(ObserveRequest {
+            cluster: cluster.clone(),
+            member: member.clone(),
+        });
+        let every = Duration::from_millis(every_ms);
+        travels::<BeatsRequest, agent::BeatsRequest>(BeatsRequest {
+            cluster: cluster.clone(),
+            member: member.clone(),
+            every,
+        });
+        travels::<LedgerRequest, agent::LedgerRequest>(LedgerRequest { cluster, member, rollout });
+        travels::<LedgerEntry, agent::LedgerEntry>(LedgerEntry { order, content, began_unix_ms, receipt });
+    }
+
+    #[test]
+    fn arbitrary_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+        every_message(&bytes);
+    }
+
+    /// Bytes that are nearly a message come further than noise does.
+    #[test]
+    fn damaged_messages_never_panic(
+        seen in samples::observation::observation(),
+        order in samples::order(),
+        damage in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6),
+    ) {
+        for mut bytes in [
+            common::Observation::from(seen).encode_to_vec(),
+            common::Order::from(order).encode_to_vec(),
+        ] {
+            for (place, byte) in &damage {
+                let place = place.index(bytes.len());
+                bytes[place] = *byte;
+            }
+            every_message(&bytes);
+        }
+    }
+}
+
+#[test]
+fn reflection_knows_the_services() {
+    tonic_reflection::server::Builder::configure()
+        .register_encoded_file_descriptor_set(refit_proto::FILE_DESCRIPTOR_SET)
+        .build_v1()
+        .expect("the descriptors are whole");
+}
