@@ -14,6 +14,9 @@ struct Origin {
     tag: String,
 }
 
+/// The last transaction number that MySQL gives (`GNO_END` is 2^63 - 1, itself never used).
+const LAST: u64 = i64::MAX as u64 - 1;
+
 /// A set of transactions.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -34,8 +37,7 @@ impl GtidSet {
         self.0
             .values()
             .flatten()
-            .map(|(from, to)| to - from + 1)
-            .sum()
+            .fold(0, |sum: u64, (from, to)| sum.saturating_add(to - from + 1))
     }
 
     #[must_use]
@@ -132,7 +134,7 @@ impl std::str::FromStr for GtidSet {
                 let (from, to) = field.split_once('-').unwrap_or((field, field));
                 let from: u64 = from.parse().map_err(|_| wrong())?;
                 let to: u64 = to.parse().map_err(|_| wrong())?;
-                if from == 0 || to < from {
+                if from == 0 || to < from || to > LAST {
                     return Err(wrong());
                 }
                 any = true;
@@ -209,6 +211,7 @@ mod tests {
             A,
             "aaaaaaaa-1111-2222-3333-bbbbbbbbbbbb:0",
             "aaaaaaaa-1111-2222-3333-bbbbbbbbbbbb:5-2",
+            "aaaaaaaa-1111-2222-3333-bbbbbbbbbbbb:1-18446744073709551615",
         ] {
             assert!(wrong.parse::<GtidSet>().is_err(), "{wrong}");
         }
