@@ -1,0 +1,83 @@
+//! A gate: looks at the whole cluster until all conditions have held for long enough, or the time is up.
+
+use super::{Finding, Teller};
+use crate::executor::World;
+use refit_shared::condition::Condition;
+use refit_shared::expectation::Holds;
+use refit_shared::ids::ClusterName;
+use refit_shared::plan::Step;
+use refit_shared::receipt::{Failure, FailureCode, Outcome};
+use refit_shared::topology::Sighting;
+use std::time::Duration;
+use tokio::time::{Instant, sleep_until};
+
+/// Waits. The hold counts from the end of the first good look to the beginning of the last: never longer than was seen.
+pub(super) async fn wait(
+    world: &World,
+    cluster: &ClusterName,
+    step: &Step,
+    conditions: &[Condition],
+    hold_ms: u32,
+    teller: &Teller,
+) -> Finding {
+    let Some(cluster) = world.fleet.cluster(cluster) else {
+        let message = format!("cluster {cluster} is no longer in the fleet file");
+        return failed(message);
+    };
+    let timing = &world.timing;
+    let hold = Duration::from_millis(hold_ms.into());
+    let begun = Instant::now();
+    let limit = begun + Duration::from_secs(step.deadline_s.into());
+    let mut held_since: Option<Instant> = None;
+    loop {
+        let asked = Instant::now();
+        let seen = world.observer.sight(cluster, timing.look_deadline).await;
+        let told = Instant::now();
+        let missing = missing(conditions, &seen);
+        if missing.is_empty() {
+            let since = *held_since.get_or_insert(told);
+            if hold.is_zero() || asked.saturating_duration_since(since) >= hold {
+                return Finding::Resolved(Outcome::Done {
+                    notes: passed(begun, hold),
+                });
+            }
+            let left = hold.saturating_sub(asked.saturating_duration_since(since));
+            teller
+                .waiting(format!(
+                    "all conditions hold; {:.1} s to go",
+                    left.as_secs_f32()
+                ))
+                .await;
+        } else {
+            held_since = None;
+            let text = missing.join("; ");
+            if told >= limit {
+                return failed(format!("not within {} s: {text}", step.deadline_s));
+            }
+            teller.waiting(text).await;
+        }
+        sleep_until(asked + timing.gate_interval).await;
+    }
+}
+
+fn passed(begun: Instant, hold: Duration) -> Vec<String> {
+    let took = begun.elapsed();
+    if took > hold + Duration::from_secs(1) {
+        vec![format!("waited {:.1} s", took.as_secs_f32())]
+    } else {
+        Vec::new()
+    }
+}
+
+fn missing(conditions: &[Condition], seen: &Sighting) -> Vec<String> {
+    let say = |condition: &Condition| match condition.judge(seen) {
+        Holds::Yes => None,
+        Holds::No(why) => Some(why),
+        Holds::Unknown(why) => Some(format!("can't tell whether {condition}: {why}")),
+    };
+    conditions.iter().filter_map(say).collect()
+}
+
+fn failed(message: String) -> Finding {
+    Finding::Resolved(Outcome::Failed(Failure::clean(FailureCode::Gate, message)))
+}

@@ -1,0 +1,519 @@
+//! The owner of one rollout: the only task that appends to its journal.
+
+use super::jobs::{Finding, Job, Jobs, Report, begins_at_once};
+use super::picture::{Record, gap_note, picture};
+use super::writes::WriteMeter;
+use super::{Act, World};
+use crate::rollouts::{ApiError, InFlight, RolloutView};
+use crate::standing::Standing;
+use refit_shared::ids::{MemberName, Seq, StepId};
+use refit_shared::observation::Beat;
+use refit_shared::operation::Direction;
+use refit_shared::receipt::{Failure, FailureCode, Outcome};
+use refit_shared::saga::{
+    Actor, End, Entry, Event, IllegalEvent, Mode, Next, ParkReason, Phase, Rollout, Scope,
+    StepStatus, Task, UnwindCause, decide,
+};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::{JoinError, JoinSet};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
+use tracing::Instrument;
+
+/// What a person wants of a rollout; answered once it is durable.
+#[derive(Debug)]
+pub(crate) struct Command {
+    pub(crate) act: Act,
+    pub(crate) by: Actor,
+    pub(crate) reply: oneshot::Sender<Result<(), ApiError>>,
+}
+
+/// Reports of jobs and beats of members that may wait; the owner takes them between two journal writes.
+const INBOX: usize = 256;
+
+/// Why an owner ends before its rollout does.
+#[derive(Debug)]
+enum Stop {
+    /// The controller's standing says why.
+    NotActing,
+    /// Our own decision does not fit our own journal.
+    Broken(IllegalEvent),
+}
+
+#[derive(Debug)]
+pub(crate) struct Owner {
+    world: Arc<World>,
+    rollout: Rollout,
+    record: Record,
+    jobs: Jobs,
+    reports: mpsc::Receiver<Report>,
+    in_flight: BTreeMap<StepId, InFlight>,
+    meter: WriteMeter,
+    beats: (mpsc::Sender<Beat>, mpsc::Receiver<Beat>),
+    /// One a member, while something runs.
+    listeners: JoinSet<()>,
+    restored: bool,
+    view: watch::Sender<Arc<RolloutView>>,
+}
+
+impl Owner {
+    pub(crate) fn new(
+        world: Arc<World>,
+        rollout: Rollout,
+        record: Record,
+    ) -> (Self, watch::Receiver<Arc<RolloutView>>) {
+        let (report, reports) = mpsc::channel(INBOX);
+        let meter = WriteMeter::with_largest(record.largest_gap_ms());
+        let first = picture(
+            &rollout,
+            world.epoch,
+            &record,
+            &BTreeMap::new(),
+            meter.read(Instant::now()),
+        );
+        let (view, watcher) = watch::channel(Arc::new(first));
+        let owner = Self {
+            world,
+            rollout,
+            record,
+            jobs: Jobs::new(report),
+            reports,
+            in_flight: BTreeMap::new(),
+            meter,
+            beats: mpsc::channel(INBOX),
+            listeners: JoinSet::new(),
+            restored: false,
+            view,
+        };
+        (owner, watcher)
+    }
+
+    /// Carries the rollout out until the controller may not act any more, or nobody holds the other end of `commands`.
+    pub(crate) async fn run(mut self, mut commands: mpsc::Receiver<Command>) {
+        let span = tracing::info_span!("rollout", id = %self.rollout.id, cluster = %self.rollout.plan.cluster,
+            epoch = %self.world.epoch);
+        async {
+            if let Err(Stop::Broken(error)) = self.drive(&mut commands).await {
+                self.world.stand.stop(Standing::Broken(error.to_string()));
+            }
+            self.listeners.shutdown().await;
+            self.jobs.end().await;
+        }
+        .instrument(span)
+        .await;
+    }
+
+    async fn drive(&mut self, commands: &mut mpsc::Receiver<Command>) -> Result<(), Stop> {
+        let stand = self.world.stand.clone();
+        let mut tick = interval(self.world.timing.publish_every);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            self.steer().await?;
+            self.listen();
+            self.publish();
+            // Until something happens that calls for a decision.
+            loop {
+                tokio::select! {
+                    biased;
+                    () = stand.stopped() => return Err(Stop::NotActing),
+                    command = commands.recv() => match command {
+                        Some(command) => self.obey(command).await?,
+                        None => return Ok(()),
+                    },
+                    (job, ended) = self.jobs.next() => self.conclude(job, ended).await?,
+                    Some(report) = self.reports.recv() => {
+                        self.in_flight.insert(report.step, report.says);
+                        continue;
+                    }
+                    Some(beat) = self.beats.1.recv() => {
+                        self.hear(beat);
+                        continue;
+                    }
+                    _ = tick.tick(), if !self.rollout.at_rest() => {
+                        self.publish();
+                        continue;
+                    }
+                }
+                break;
+            }
+        }
+    }
+
+    /// Decides until something must be waited for, and has exactly that in flight.
+    async fn steer(&mut self) -> Result<(), Stop> {
+        loop {
+            match decide(&self.rollout, self.world.epoch) {
+                Next::Append(Event::RolloutClosed { end: End::Restored }) if !self.restored => {
+                    self.jobs.retain(|job| *job == Job::Restored);
+                    self.jobs.ensure(Job::Restored, &self.world, &self.rollout);
+                    break;
+                }
+                Next::Append(event) => self.append(vec![event]).await?,
+                Next::Run(tasks) => {
+                    let at_once: Vec<Event> = tasks
+                        .iter()
+                        .filter(|task| task.mode == Mode::Begin)
+                        .filter(|task| begins_at_once(&self.rollout.plan, task))
+                        .map(intent)
+                        .collect();
+                    if !at_once.is_empty() {
+                        self.append(at_once).await?;
+                        continue;
+                    }
+                    let wanted: Vec<Job> = tasks.into_iter().map(Job::Task).collect();
+                    self.jobs.retain(|job| wanted.contains(job));
+                    for job in wanted {
+                        self.jobs.ensure(job, &self.world, &self.rollout);
+                    }
+                    break;
+                }
+                Next::AwaitApproval { .. } => {
+                    self.jobs.retain(|_| false);
+                    break;
+                }
+                Next::Rest => {
+                    // Paused or parked: what an agent has been told to do it finishes, and its receipt is still journalled.
+                    let parked = self.rollout.is_parked();
+                    let rollout = &self.rollout;
+                    self.jobs
+                        .retain(|job| parked && outlives_a_park(rollout, job));
+                    break;
+                }
+            }
+        }
+        let working: Vec<StepId> = self.jobs.tasks().map(|task| task.step).collect();
+        self.in_flight.retain(|step, _| working.contains(step));
+        Ok(())
+    }
+
+    /// Journals what a job found.
+    async fn conclude(&mut self, job: Job, ended: Result<Finding, JoinError>) -> Result<(), Stop> {
+        let finding = match ended {
+            Ok(finding) => finding,
+            Err(error) => {
+                // A panic is a bug of ours; what the job was finding out is not known.
+                self.world.stand.stop(Standing::Broken(format!(
+                    "a task of rollout {} failed: {error}",
+                    self.rollout.id
+                )));
+                return Err(Stop::NotActing);
+            }
+        };
+        let task = match job {
+            Job::Task(task) => task,
+            Job::Restored => return self.judge_restored(finding).await,
+        };
+        let events = match finding {
+            Finding::MayBegin => vec![intent(&task)],
+            Finding::MustNotBegin(failure) => {
+                vec![
+                    intent(&task),
+                    self.resolution(&task, Outcome::Failed(failure)),
+                ]
+            }
+            Finding::CouldNotLook(failure) => self.park(ParkReason::StepFailed {
+                step: task.step,
+                member: self.member(task.step),
+                failure,
+            }),
+            Finding::Resolved(outcome) => vec![self.resolution(&task, outcome)],
+            Finding::Unknown(why) => self.park(ParkReason::OutcomeUnknown {
+                step: task.step,
+                member: self.member(task.step),
+                why,
+            }),
+            Finding::Superseded { member, highest } => {
+                self.world
+                    .stand
+                    .stop(Standing::Superseded { member, highest });
+                return Err(Stop::NotActing);
+            }
+            Finding::Restored | Finding::NotRestored(_) => {
+                unreachable!("only the job Restored finds this, and it is no task")
+            }
+        };
+        self.append(events).await
+    }
+
+    async fn judge_restored(&mut self, finding: Finding) -> Result<(), Stop> {
+        let why = match finding {
+            Finding::Restored => {
+                self.restored = true;
+                return Ok(());
+            }
+            Finding::NotRestored(why) => why,
+            other => unreachable!("the job Restored never finds {other:?}"),
+        };
+        let Some(first) = self.rollout.plan.steps().next() else {
+            self.restored = true;
+            return Ok(());
+        };
+        let reason = ParkReason::UndoFailed {
+            step: first.id,
+            member: first.member.clone(),
+            failure: Failure::partial(FailureCode::Expectation, why),
+        };
+        let events = self.park(reason);
+        self.append(events).await
+    }
+
+    /// The event, unless it rests already: then the first reason stands.
+    fn park(&self, reason: ParkReason) -> Vec<Event> {
+        if self.rollout.at_rest() {
+            Vec::new()
+        } else {
+            vec![Event::Parked { reason }]
+        }
+    }
+
+    fn resolution(&self, task: &Task, outcome: Outcome) -> Event {
+        let (step, attempt) = (task.step, task.attempt);
+        let outcome = match (outcome, self.record.gap_of(step)) {
+            (Outcome::Done { mut notes }, Some(gap)) => {
+                notes.push(gap_note(gap));
+                Outcome::Done { notes }
+            }
+            (outcome, _) => outcome,
+        };
+        match task.direction {
+            Direction::Perform => Event::StepResolved {
+                step,
+                attempt,
+                outcome,
+            },
+            Direction::Undo => Event::UndoResolved {
+                step,
+                attempt,
+                outcome,
+            },
+        }
+    }
+
+    fn member(&self, step: StepId) -> MemberName {
+        let step = self
+            .rollout
+            .plan
+            .step(step)
+            .expect("tasks come from the plan");
+        step.member.clone()
+    }
+
+    /// What a person asked for. A reply goes out only when its event is durable and can be seen.
+    async fn obey(&mut self, command: Command) -> Result<(), Stop> {
+        let Command { act, by, reply } = command;
+        let not_now = |why: String| ApiError::NotNow {
+            rollout: self.rollout.id.clone(),
+            why,
+        };
+        let answer = match self.event_of(act, by).map_err(not_now) {
+            Ok(event) => match self.append(vec![event]).await {
+                Ok(()) => {
+                    self.steer().await?;
+                    self.publish();
+                    Ok(())
+                }
+                Err(Stop::Broken(illegal)) => Err(ApiError::NotNow {
+                    rollout: illegal.rollout,
+                    why: illegal.why,
+                }),
+                Err(Stop::NotActing) => return Err(Stop::NotActing),
+            },
+            Err(error) => Err(error),
+        };
+        // Whoever asked may have gone; what is durable stays.
+        let _ = reply.send(answer);
+        Ok(())
+    }
+
+    fn event_of(&self, act: Act, by: Actor) -> Result<Event, String> {
+        let rollout = &self.rollout;
+        match act {
+            Act::Pause if rollout.at_rest() => Err("it is at rest already".to_owned()),
+            Act::Pause => Ok(Event::Parked {
+                reason: ParkReason::Operator { by },
+            }),
+            Act::Resume => Ok(Event::Resumed { by }),
+            Act::Approve => self.may_approve().map(|()| Event::PivotApproved { by }),
+            Act::Unwind => rollout.may_unwind().map(|()| Event::UnwindDecided {
+                cause: UnwindCause::Operator { by },
+                scope: Scope::All,
+            }),
+            Act::Cancel => Ok(Event::RolloutClosed {
+                end: End::Abandoned { by },
+            }),
+            Act::Finalize => Ok(Event::FinalizeDecided { by }),
+        }
+    }
+
+    /// A person approves what they can see: the steps up to the pivot must have been done. Gates between here and the pivot
+    /// still hold it back.
+    fn may_approve(&self) -> Result<(), String> {
+        let rollout = &self.rollout;
+        let Some(pivot) = &rollout.plan.pivot else {
+            return Err("the plan has no pivot: nothing needs to be approved".to_owned());
+        };
+        if let Some(by) = &rollout.pivot_approved {
+            return Err(format!("the pivot has been approved already, by {by}"));
+        }
+        if !matches!(rollout.phase, Phase::Forward) {
+            return Err("it is not going forward".to_owned());
+        }
+        let before = rollout
+            .plan
+            .steps()
+            .take_while(|step| step.id != pivot.step);
+        let mut open = before.filter(|step| {
+            !step.is_gate() && !matches!(rollout.record(step.id).status, StepStatus::Done { .. })
+        });
+        match open.next() {
+            Some(step) => Err(format!(
+                "the pivot, step {}, has not been reached: {} on {} comes first",
+                pivot.step, step.id, step.member
+            )),
+            None => Ok(()),
+        }
+    }
+
+    /// Makes events durable, then real. An event that can't follow never reaches the journal.
+    async fn append(&mut self, events: Vec<Event>) -> Result<(), Stop> {
+        if events.is_empty() {
+            return Ok(());
+        }
+        let mut next = self.rollout.clone();
+        let mut entries = Vec::with_capacity(events.len());
+        for event in events {
+            let entry = Entry {
+                rollout: next.id.clone(),
+                seq: next.next_seq,
+                epoch: self.world.epoch,
+                at_unix_ms: self.world.clock.now_unix_ms(),
+                event,
+            };
+            next.apply(&entry).map_err(Stop::Broken)?;
+            entries.push(entry);
+        }
+        if let Err(error) = self.world.journal.append(entries.clone()).await {
+            self.world.stand.journal_failed(error);
+            return Err(Stop::NotActing);
+        }
+        self.rollout = next;
+        for Entry { seq, event, .. } in &entries {
+            log(*seq, event);
+            self.record.take(event);
+            match event {
+                Event::UnwindDecided { .. } | Event::Resumed { .. } => self.restored = false,
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Listens to the members' beats while something runs.
+    fn listen(&mut self) {
+        if self.rollout.at_rest() {
+            if !self.listeners.is_empty() {
+                self.listeners.abort_all();
+                self.listeners = JoinSet::new();
+                self.meter.forget();
+            }
+            return;
+        }
+        let Some(cluster) = self.world.fleet.cluster(&self.rollout.plan.cluster) else {
+            return;
+        };
+        if !self.listeners.is_empty() {
+            return;
+        }
+        for member in &cluster.members {
+            let (world, to, name) = (
+                Arc::clone(&self.world),
+                self.beats.0.clone(),
+                member.name.clone(),
+            );
+            self.listeners.spawn(async move {
+                loop {
+                    // Why an agent can't be asked is told by whoever needs it for a step.
+                    let _ = world
+                        .agents
+                        .beats(&name, world.timing.beat_every, to.clone())
+                        .await;
+                    sleep(world.timing.redial.0).await;
+                }
+            });
+        }
+    }
+
+    fn hear(&mut self, beat: Beat) {
+        let Some(gap) = self.meter.hear(beat, Instant::now()) else {
+            return;
+        };
+        let ms = u64::try_from(gap.as_millis()).unwrap_or(u64::MAX);
+        let working: Vec<StepId> = self
+            .jobs
+            .tasks()
+            .filter(|task| task.mode == Mode::Reconcile)
+            .map(|task| task.step)
+            .collect();
+        for step in working {
+            self.record.gap(step, ms);
+        }
+    }
+
+    fn publish(&self) {
+        let writes = self.meter.read(Instant::now());
+        let view = picture(
+            &self.rollout,
+            self.world.epoch,
+            &self.record,
+            &self.in_flight,
+            writes,
+        );
+        self.view.send_if_modified(|now| {
+            let changed = **now != view;
+            if changed {
+                *now = Arc::new(view);
+            }
+            changed
+        });
+    }
+}
+
+fn intent(task: &Task) -> Event {
+    let (step, attempt) = (task.step, task.attempt);
+    match task.direction {
+        Direction::Perform => Event::StepIntended { step, attempt },
+        Direction::Undo => Event::UndoIntended { step, attempt },
+    }
+}
+
+/// Operations whose intent is durable are heard to their end; gates and looks are asked anew after a park.
+fn outlives_a_park(rollout: &Rollout, job: &Job) -> bool {
+    match job {
+        Job::Task(task) => {
+            let step = rollout
+                .plan
+                .step(task.step)
+                .expect("tasks come from the plan");
+            task.mode == Mode::Reconcile && !step.is_gate()
+        }
+        Job::Restored => false,
+    }
+}
+
+fn log(seq: Seq, event: &Event) {
+    match event {
+        Event::Parked { reason } => tracing::warn!(%seq, %reason, "parked"),
+        Event::StepResolved {
+            step,
+            outcome: Outcome::Failed(failure),
+            ..
+        }
+        | Event::UndoResolved {
+            step,
+            outcome: Outcome::Failed(failure),
+            ..
+        } => tracing::warn!(%seq, %step, %failure, "step failed"),
+        event => tracing::info!(%seq, ?event, "journalled"),
+    }
+}

@@ -1,0 +1,92 @@
+//! Asking agents what they see: all members of a cluster at once, each with a deadline. An agent that can't be asked is a
+//! fact with its reason, never a gap.
+
+use crate::fleet::{Cluster, Fleet};
+use crate::ports::{AgentError, Agents};
+use futures::future::join_all;
+use refit_shared::ids::MemberName;
+use refit_shared::observation::{Fact, Observation};
+use refit_shared::receipt::{Failure, FailureCode};
+use refit_shared::topology::Sighting;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Looks at members through their agents, and believes an agent only about the member that it was asked for.
+#[derive(Clone)]
+pub struct Observer {
+    agents: Arc<dyn Agents>,
+    fleet: Arc<Fleet>,
+}
+
+impl fmt::Debug for Observer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Observer").finish_non_exhaustive()
+    }
+}
+
+impl Observer {
+    pub fn new(agents: Arc<dyn Agents>, fleet: Arc<Fleet>) -> Self {
+        Self { agents, fleet }
+    }
+
+    /// What one member's agent sees now.
+    pub async fn look(
+        &self,
+        member: &MemberName,
+        deadline: Duration,
+    ) -> Result<Observation, AgentError> {
+        let asked = tokio::time::timeout(deadline, self.agents.observe(member, deadline)).await;
+        let seen = asked.unwrap_or_else(|_| {
+            Err(AgentError::Unreachable {
+                member: member.clone(),
+                why: format!("no answer within {} s", deadline.as_secs_f32()),
+            })
+        })?;
+        self.genuine(member, seen)
+    }
+
+    /// The fleet file and the agent must agree on who it is: acting on another cluster's host would be a disaster.
+    fn genuine(&self, member: &MemberName, seen: Observation) -> Result<Observation, AgentError> {
+        let expected = self.fleet.cluster_of(member).map(|cluster| &cluster.name);
+        if seen.member == *member && Some(&seen.cluster) == expected {
+            return Ok(seen);
+        }
+        let expected = expected.map_or("no cluster", |name| name.as_str());
+        let message = format!(
+            "this is the agent of member {} of cluster {}, but the fleet file says member {member} of {expected}: \
+             correct the fleet file or the agent's configuration",
+            seen.member, seen.cluster
+        );
+        Err(AgentError::Refused {
+            member: member.clone(),
+            failure: Failure::clean(FailureCode::Fenced, message),
+        })
+    }
+
+    /// What all members' agents of a cluster see now. Takes no longer than the deadline.
+    pub async fn sight(&self, cluster: &Cluster, deadline: Duration) -> Sighting {
+        let looks = cluster.members.iter().map(|member| async {
+            let fact = match self.look(&member.name, deadline).await {
+                Ok(seen) => Fact::Known(seen),
+                Err(error) => Fact::Unknown(reason(&error)),
+            };
+            (member.name.clone(), fact)
+        });
+        Sighting {
+            cluster: cluster.name.clone(),
+            members: join_all(looks).await.into_iter().collect(),
+        }
+    }
+}
+
+/// Why there is no observation, without the member's name, which stands beside it.
+fn reason(error: &AgentError) -> String {
+    match error {
+        AgentError::Unreachable { why, .. } => format!("its agent can't be asked: {why}"),
+        AgentError::Refused { failure, .. } => failure.to_string(),
+        AgentError::Superseded { highest, .. } => {
+            format!("its agent obeys a newer controller (epoch {highest})")
+        }
+    }
+}

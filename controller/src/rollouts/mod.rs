@@ -1,0 +1,337 @@
+//! The facade that the operator's API uses: everything that can be asked of, or done to, the fleet.
+//!
+//! ```text
+//!  API calls ──> Rollouts ──(bounded)──> Registry ──(bounded)──> Owner, one a rollout: executor::run
+//!                   │                      │ which rollout          │ fold, decide, append, act
+//!                   │                      │ occupies which cluster │
+//!                   └── reads: Journal, Observer <── agents         └── watch: RolloutView
+//! ```
+//!
+//! A mutation is carried out by the rollout's owner, never by the caller's task: a call that is cancelled half way has
+//! either reached the owner or not, and leaves nothing half done.
+
+mod error;
+mod registry;
+mod view;
+mod watching;
+
+pub use error::ApiError;
+pub use registry::Running;
+pub use view::{
+    CheckReport, ClusterReport, InFlight, MemberReport, NextCommand, RolloutView, State, StepState,
+    StepView, Summary, Update, Writes,
+};
+pub use watching::Updates;
+
+use crate::executor::{Act, World};
+use crate::fleet::{Cluster, Fleet};
+use crate::journal::Room;
+use crate::ports::{Journal, JournalError};
+use crate::standing::Standing;
+use refit_shared::checks::{self, CheckResult, Finding, Level};
+use refit_shared::ids::{ClusterName, Digest, RolloutId, Seq};
+use refit_shared::linter;
+use refit_shared::observation::Fact;
+use refit_shared::plan::Plan;
+use refit_shared::plan::drift::World as PlannedWorld;
+use refit_shared::planner::{self, Refusal, Request};
+use refit_shared::saga::{Actor, Entry};
+use refit_shared::topology::Sighting;
+use registry::Command;
+use std::sync::Arc;
+use tokio::sync::{mpsc, oneshot, watch};
+
+/// Requests that may wait for the registry, which answers each in about the time of one journal write.
+const REGISTRY_QUEUE: usize = 64;
+
+/// A handle; clones share everything.
+#[derive(Debug, Clone)]
+pub struct Rollouts {
+    world: Arc<World>,
+    room: Room,
+    registry: mpsc::Sender<Command>,
+}
+
+impl Rollouts {
+    /// Whether this controller may act, and the signal when that changes.
+    pub fn standing(&self) -> watch::Receiver<Standing> {
+        self.world.stand.subscribe()
+    }
+
+    pub fn fleet(&self) -> &Fleet {
+        &self.world.fleet
+    }
+
+    /// What every agent of the fleet, or of one cluster, sees now.
+    pub async fn report(&self, only: Option<&ClusterName>) -> Result<Vec<ClusterReport>, ApiError> {
+        let clusters: Vec<&Cluster> = match only {
+            Some(name) => vec![self.cluster(name)?],
+            None => self.fleet().clusters().iter().collect(),
+        };
+        let occupied = self.ask(|reply| Command::Occupied { reply }).await?;
+        let reports = clusters.into_iter().map(|cluster| {
+            let rollout = occupied.get(&cluster.name).cloned();
+            self.report_of(cluster, rollout)
+        });
+        Ok(futures::future::join_all(reports).await)
+    }
+
+    async fn report_of(&self, cluster: &Cluster, rollout: Option<RolloutId>) -> ClusterReport {
+        let mut seen = self.sight(cluster).await;
+        let member = |member: &crate::fleet::Member| MemberReport {
+            name: member.name.clone(),
+            address: member.address.to_string(),
+            seen: seen
+                .members
+                .remove(&member.name)
+                .unwrap_or_else(|| Fact::Unknown("it was not asked".to_owned())),
+        };
+        ClusterReport {
+            name: cluster.name.clone(),
+            members: cluster.members.iter().map(member).collect(),
+            rollout,
+        }
+    }
+
+    /// Judges whether the cluster can be upgraded. Changes nothing.
+    pub async fn check(
+        &self,
+        cluster: &ClusterName,
+        request: &Request,
+    ) -> Result<CheckReport, ApiError> {
+        let seen = self.sight(self.cluster(cluster)?).await;
+        let results = checks::run(checks::Subject {
+            seen: &seen,
+            target: request.target,
+            policy: &request.policy,
+        });
+        Ok(CheckReport {
+            cluster: cluster.clone(),
+            target: request.target,
+            seen,
+            results,
+        })
+    }
+
+    /// Makes a plan and keeps it, so that it can be applied by its digest. Touches no host.
+    pub async fn plan(
+        &self,
+        cluster: &ClusterName,
+        request: &Request,
+    ) -> Result<(Plan, Vec<CheckResult>), ApiError> {
+        let seen = self.sight(self.cluster(cluster)?).await;
+        let made = self.world.clock.now_unix_ms();
+        let (plan, results) =
+            planner::plan(request, &seen, made).map_err(|refusal| match refusal {
+                Refusal::Blocked(findings) => ApiError::Blocked {
+                    cluster: cluster.clone(),
+                    findings,
+                },
+                Refusal::Unsafe(violations) => ApiError::UnsafePlan(violations),
+            })?;
+        self.may_act()?;
+        self.journal()
+            .keep_plan(&plan)
+            .await
+            .map_err(|error| self.journal_failed(error))?;
+        Ok((plan, results))
+    }
+
+    /// Everything that [`Rollouts::apply`] asks before it begins, and nothing more: for `--dry-run`.
+    pub async fn may_apply(&self, digest: &Digest) -> Result<Plan, ApiError> {
+        self.may_act()?;
+        let kept = self
+            .journal()
+            .plan(digest)
+            .await
+            .map_err(|error| self.journal_failed(error))?;
+        let plan = kept.ok_or(ApiError::UnknownPlan(*digest))?;
+        let cluster = self.cluster(&plan.cluster)?;
+        let violations = linter::judge(&plan);
+        if !violations.is_empty() {
+            return Err(ApiError::UnsafePlan(violations));
+        }
+        let occupied = self.ask(|reply| Command::Occupied { reply }).await?;
+        if let Some(by) = occupied.get(&plan.cluster) {
+            return Err(ApiError::ClusterBusy {
+                cluster: plan.cluster,
+                by: by.clone(),
+            });
+        }
+        self.room.check().map_err(ApiError::NoRoom)?;
+        let seen = self.sight(cluster).await;
+        not_drifted(&plan, &seen)?;
+        let results = checks::run(checks::Subject {
+            seen: &seen,
+            target: plan.target.version,
+            policy: &plan.policy,
+        });
+        let findings: Vec<Finding> = checks::of_level(&results, Level::Error).cloned().collect();
+        if !findings.is_empty() {
+            return Err(ApiError::Blocked {
+                cluster: plan.cluster,
+                findings,
+            });
+        }
+        Ok(plan)
+    }
+
+    /// Begins a rollout of a plan that this controller has made, if the world is still the one that the plan was made from.
+    pub async fn apply(&self, digest: &Digest, by: Actor) -> Result<RolloutId, ApiError> {
+        let plan = self.may_apply(digest).await?;
+        self.ask(|reply| Command::Create {
+            plan: Box::new(plan),
+            by,
+            reply,
+        })
+        .await?
+    }
+
+    /// Begins nothing more; what the agents are doing they finish.
+    pub async fn pause(&self, rollout: &RolloutId, by: Actor) -> Result<(), ApiError> {
+        self.act(rollout, Act::Pause, by).await
+    }
+
+    /// Goes on after a park. What was judged before is judged again.
+    pub async fn resume(&self, rollout: &RolloutId, by: Actor) -> Result<(), ApiError> {
+        self.act(rollout, Act::Resume, by).await
+    }
+
+    /// Allows the pivot.
+    pub async fn approve(&self, rollout: &RolloutId, by: Actor) -> Result<(), ApiError> {
+        self.act(rollout, Act::Approve, by).await
+    }
+
+    /// Undoes everything, in reverse.
+    pub async fn unwind(&self, rollout: &RolloutId, by: Actor) -> Result<(), ApiError> {
+        self.act(rollout, Act::Unwind, by).await
+    }
+
+    /// Gives the rollout up and leaves every host as it is.
+    pub async fn cancel(&self, rollout: &RolloutId, by: Actor) -> Result<(), ApiError> {
+        self.act(rollout, Act::Cancel, by).await
+    }
+
+    /// Deletes what going back would need.
+    pub async fn finalize(&self, rollout: &RolloutId, by: Actor) -> Result<(), ApiError> {
+        self.act(rollout, Act::Finalize, by).await
+    }
+
+    /// All rollouts, oldest first.
+    pub async fn list(&self) -> Result<Vec<Summary>, ApiError> {
+        self.ask(|reply| Command::List { reply }).await
+    }
+
+    /// One rollout, as it is now.
+    pub async fn show(&self, rollout: &RolloutId) -> Result<Arc<RolloutView>, ApiError> {
+        let view = self.view(rollout).await?;
+        let now = view.borrow().clone();
+        Ok(now)
+    }
+
+    /// The plan of a rollout.
+    pub async fn plan_of(&self, rollout: &RolloutId) -> Result<Plan, ApiError> {
+        let digest = self.show(rollout).await?.plan;
+        let kept = self
+            .journal()
+            .plan(&digest)
+            .await
+            .map_err(|error| self.journal_failed(error))?;
+        kept.ok_or(ApiError::UnknownPlan(digest))
+    }
+
+    /// The journal of a rollout from an entry on.
+    pub async fn audit(&self, rollout: &RolloutId, from: Seq) -> Result<Vec<Entry>, ApiError> {
+        let mut entries = self
+            .journal()
+            .read(rollout)
+            .await
+            .map_err(|error| self.journal_failed(error))?;
+        if entries.is_empty() {
+            return Err(ApiError::UnknownRollout(rollout.clone()));
+        }
+        entries.retain(|entry| entry.seq >= from);
+        Ok(entries)
+    }
+
+    /// Follows a rollout from a journal entry on (`Seq(0)`: all of it). The stream ends when the controller stops acting.
+    pub async fn watch(&self, rollout: &RolloutId, from: Seq) -> Result<Updates, ApiError> {
+        let view = self.view(rollout).await?;
+        Ok(Updates::new(self.clone(), rollout.clone(), from, view))
+    }
+
+    async fn view(
+        &self,
+        rollout: &RolloutId,
+    ) -> Result<watch::Receiver<Arc<RolloutView>>, ApiError> {
+        let id = rollout.clone();
+        self.ask(|reply| Command::View { id, reply }).await?
+    }
+
+    async fn act(&self, rollout: &RolloutId, act: Act, by: Actor) -> Result<(), ApiError> {
+        self.may_act()?;
+        let id = rollout.clone();
+        self.ask(|reply| Command::Act { id, act, by, reply })
+            .await?
+    }
+
+    /// Sends a command and waits for the answer. The registry ends only with the controller.
+    async fn ask<T>(
+        &self,
+        command: impl FnOnce(oneshot::Sender<T>) -> Command,
+    ) -> Result<T, ApiError> {
+        let (reply, answer) = oneshot::channel();
+        let sent = self.registry.send(command(reply)).await;
+        let gone = || ApiError::Stopped(self.world.stand.now().to_string());
+        sent.map_err(|_| gone())?;
+        answer.await.map_err(|_| gone())
+    }
+
+    fn may_act(&self) -> Result<(), ApiError> {
+        let standing = self.world.stand.now();
+        if standing.may_act() {
+            Ok(())
+        } else {
+            Err(ApiError::Stopped(standing.to_string()))
+        }
+    }
+
+    /// A journal that has failed once is not trusted again: everything stops, not only this call.
+    fn journal_failed(&self, error: JournalError) -> ApiError {
+        self.world.stand.journal_failed(error.clone());
+        ApiError::Journal(error)
+    }
+
+    fn journal(&self) -> &dyn Journal {
+        self.world.journal.as_ref()
+    }
+
+    fn cluster(&self, name: &ClusterName) -> Result<&Cluster, ApiError> {
+        let known = self.fleet().cluster(name);
+        known.ok_or_else(|| ApiError::UnknownCluster(name.clone()))
+    }
+
+    async fn sight(&self, cluster: &Cluster) -> Sighting {
+        self.world
+            .observer
+            .sight(cluster, self.world.timing.look_deadline)
+            .await
+    }
+}
+
+/// The world must still be the one that the plan was made from.
+fn not_drifted(plan: &Plan, seen: &Sighting) -> Result<(), ApiError> {
+    let now = PlannedWorld::of(seen).map_err(|missing| ApiError::NotSeen {
+        cluster: plan.cluster.clone(),
+        missing,
+    })?;
+    let differences = plan.made_from.differences(&now);
+    if differences.is_empty() {
+        Ok(())
+    } else {
+        Err(ApiError::Drifted {
+            cluster: plan.cluster.clone(),
+            differences,
+        })
+    }
+}
