@@ -24,8 +24,7 @@ pub struct MemberView {
     pub name: String,
     /// The agent's, from the fleet file.
     pub address: String,
-    pub agent_version: Option<String>,
-    pub unreachable: Option<String>,
+    pub agent: AgentView,
     pub mysqld_version: Option<String>,
     pub package_version: Option<String>,
     pub state: Option<MemberState>,
@@ -33,6 +32,17 @@ pub struct MemberView {
     pub writable: Option<bool>,
     pub queue: Option<u64>,
     pub notes: Vec<String>,
+}
+
+/// Whether the member's agent could be asked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AgentView {
+    Answers {
+        version: String,
+    },
+    /// With the reason.
+    Unreachable(String),
 }
 
 impl ClusterView {
@@ -66,11 +76,16 @@ impl ClusterView {
 
 impl MemberView {
     fn of(name: &MemberName, address: &str, fact: &Fact<Observation>) -> Self {
+        let agent = match fact {
+            Fact::Unknown(why) => AgentView::Unreachable(why.clone()),
+            Fact::Known(seen) => AgentView::Answers {
+                version: seen.agent.version.clone(),
+            },
+        };
         let mut view = Self {
             name: name.to_string(),
             address: address.to_owned(),
-            agent_version: None,
-            unreachable: None,
+            agent,
             mysqld_version: None,
             package_version: None,
             state: None,
@@ -79,15 +94,13 @@ impl MemberView {
             queue: None,
             notes: Vec::new(),
         };
-        match fact {
-            Fact::Unknown(why) => view.unreachable = Some(why.clone()),
-            Fact::Known(seen) => view.fill(seen),
+        if let Fact::Known(seen) = fact {
+            view.fill(seen);
         }
         view
     }
 
     fn fill(&mut self, seen: &Observation) {
-        self.agent_version = Some(seen.agent.version.clone());
         match seen.packages.require().map(|p| (p, p.installed_version())) {
             Ok((packages, version)) => {
                 match version {
@@ -165,11 +178,15 @@ impl TryFrom<wire::Cluster> for ClusterView {
 
 impl From<MemberView> for wire::Member {
     fn from(view: MemberView) -> Self {
+        let (agent_version, unreachable) = match view.agent {
+            AgentView::Answers { version } => (Some(version), None),
+            AgentView::Unreachable(why) => (None, Some(why)),
+        };
         Self {
             name: view.name,
             address: view.address,
-            agent_version: view.agent_version,
-            unreachable: view.unreachable,
+            agent_version,
+            unreachable,
             mysqld_version: view.mysqld_version,
             package_version: view.package_version,
             state: state_to_wire(view.state).into(),
@@ -189,11 +206,18 @@ impl TryFrom<wire::Member> for MemberView {
         if wire.state != i32::from(state) || wire.role != i32::from(role) {
             return Err(Malformed::new("Member", "state", "a value that is unknown"));
         }
+        let agent = match (wire.agent_version, wire.unreachable) {
+            (Some(version), None) => AgentView::Answers { version },
+            (None, Some(why)) => AgentView::Unreachable(why),
+            (None, None) | (Some(_), Some(_)) => {
+                let why = "the agent must either answer or be unreachable";
+                return Err(Malformed::new("Member", "agent_version", why));
+            }
+        };
         Ok(Self {
             name: wire.name,
             address: wire.address,
-            agent_version: wire.agent_version,
-            unreachable: wire.unreachable,
+            agent,
             mysqld_version: wire.mysqld_version,
             package_version: wire.package_version,
             state: state_of_wire(state),

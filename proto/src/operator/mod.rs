@@ -14,11 +14,11 @@ mod rollout;
 
 pub use crate::generated::refit::operator::v1 as wire;
 pub use error::{CODE_KEY, DETAIL_KEY, ErrorCode, Refusal};
-pub use fleet::{ClusterView, MemberView};
+pub use fleet::{AgentView, ClusterView, MemberView};
 pub use judgement::Judgement;
 pub use rollout::{
     InFlightView, LineView, MemberBefore, NextView, PivotView, RolloutView, State, StepState,
-    StepView, WritesView,
+    StepView, SummaryView, WritesView,
 };
 
 /// A message that no peer of this version would send.

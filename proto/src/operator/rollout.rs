@@ -44,7 +44,7 @@ pub struct RolloutView {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum State {
-    Forward,
+    Running,
     AwaitingApproval,
     Unwinding,
     Parked,
@@ -94,7 +94,7 @@ pub struct StepView {
     pub why: String,
     pub reversibility: Reversibility,
     pub estimate_ms: u64,
-    pub state: StepState,
+    pub status: StepState,
     pub attempt: u32,
     pub began_unix_ms: Option<i64>,
     pub took_ms: Option<u64>,
@@ -102,6 +102,8 @@ pub struct StepView {
     pub in_flight: Option<InFlightView>,
     pub notes: Vec<String>,
     pub largest_write_gap_ms: Option<u64>,
+    /// Of the stage that runs only when a person asks for it.
+    pub finalize: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -121,6 +123,8 @@ pub struct InFlightView {
     pub undoing: bool,
     pub phase: String,
     pub percent: Option<u8>,
+    /// Nothing is being done: something is waited for, and `phase` says what.
+    pub waiting: bool,
 }
 
 /// A line of the journal, for people.
@@ -142,7 +146,7 @@ impl State {
     /// Nothing more happens unless a person acts.
     pub fn waits_for_a_person(self) -> bool {
         match self {
-            Self::Forward | Self::Unwinding | Self::Finalizing => false,
+            Self::Running | Self::Unwinding | Self::Finalizing => false,
             Self::AwaitingApproval
             | Self::Parked
             | Self::Upgraded
@@ -152,7 +156,7 @@ impl State {
     }
     pub fn as_str(self) -> &'static str {
         match self {
-            Self::Forward => "running",
+            Self::Running => "running",
             Self::AwaitingApproval => "awaiting approval",
             Self::Unwinding => "unwinding",
             Self::Parked => "parked",
@@ -167,7 +171,7 @@ impl State {
 impl From<SummaryView> for wire::Summary {
     fn from(view: SummaryView) -> Self {
         let state = match view.state {
-            State::Forward => wire::State::Forward,
+            State::Running => wire::State::Running,
             State::AwaitingApproval => wire::State::AwaitingApproval,
             State::Unwinding => wire::State::Unwinding,
             State::Parked => wire::State::Parked,
@@ -194,7 +198,7 @@ impl TryFrom<wire::Summary> for SummaryView {
     type Error = Malformed;
     fn try_from(wire: wire::Summary) -> Result<Self, Malformed> {
         let state = match wire.state() {
-            wire::State::Forward => State::Forward,
+            wire::State::Running => State::Running,
             wire::State::AwaitingApproval => State::AwaitingApproval,
             wire::State::Unwinding => State::Unwinding,
             wire::State::Parked => State::Parked,
@@ -313,7 +317,7 @@ impl From<StepView> for wire::Step {
             Reversibility::Undoable => wire::Reversibility::Undoable,
             Reversibility::Irreversible => wire::Reversibility::Irreversible,
         };
-        let state = match view.state {
+        let state = match view.status {
             StepState::Pending => wire::StepState::Pending,
             StepState::Running => wire::StepState::Running,
             StepState::Done => wire::StepState::Done,
@@ -331,6 +335,7 @@ impl From<StepView> for wire::Step {
             undoing: work.undoing,
             phase: work.phase,
             percent: work.percent.map(u32::from),
+            waiting: work.waiting,
         };
         Self {
             id: view.id.into(),
@@ -348,6 +353,7 @@ impl From<StepView> for wire::Step {
             in_flight: view.in_flight.map(in_flight),
             notes: view.notes,
             largest_write_gap_ms: view.largest_write_gap_ms,
+            finalize: view.finalize,
         }
     }
 }
@@ -391,6 +397,7 @@ impl TryFrom<wire::Step> for StepView {
                 undoing: work.undoing,
                 phase: work.phase,
                 percent: work.percent.map(percent).transpose()?,
+                waiting: work.waiting,
             })
         };
         Ok(Self {
@@ -401,7 +408,7 @@ impl TryFrom<wire::Step> for StepView {
             why: wire.why,
             reversibility,
             estimate_ms: wire.estimate_ms,
-            state,
+            status: state,
             attempt: wire.attempt,
             began_unix_ms: wire.began_unix_ms,
             took_ms: wire.took_ms,
@@ -409,6 +416,7 @@ impl TryFrom<wire::Step> for StepView {
             in_flight: wire.in_flight.map(in_flight).transpose()?,
             notes: wire.notes,
             largest_write_gap_ms: wire.largest_write_gap_ms,
+            finalize: wire.finalize,
         })
     }
 }

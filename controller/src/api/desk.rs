@@ -1,0 +1,48 @@
+//! What the API needs of the controller, as a port: production is the facade, tests put a scripted one.
+
+use super::Act;
+use async_trait::async_trait;
+use futures::stream::BoxStream;
+use refit_proto::operator::{ClusterView, Judgement, LineView, Refusal, RolloutView, SummaryView};
+use refit_shared::checks::CheckResult;
+use refit_shared::ids::{ClusterName, Digest, RolloutId, Seq};
+use refit_shared::plan::Plan;
+use refit_shared::planner::Request;
+use refit_shared::saga::Actor;
+
+/// A plan that was made and kept.
+#[derive(Debug, Clone)]
+pub struct Planned {
+    pub plan: Plan,
+    pub checks: Vec<CheckResult>,
+}
+
+/// What a watcher is told: journal lines in order and without gaps, and the state after them.
+#[derive(Debug, Clone)]
+pub struct Update {
+    pub lines: Vec<LineView>,
+    pub rollout: RolloutView,
+}
+
+/// Ends when the controller stops acting.
+pub type Updates = BoxStream<'static, Result<Update, Refusal>>;
+
+/// Everything that an operator can ask of a controller.
+///
+/// A mutation that has been handed over is carried out even if its future is dropped.
+#[async_trait]
+pub trait Desk: Send + Sync + 'static {
+    async fn fleet(&self, only: Option<&ClusterName>) -> Result<Vec<ClusterView>, Refusal>;
+    async fn check(&self, cluster: &ClusterName, request: &Request) -> Result<Judgement, Refusal>;
+    async fn plan(&self, cluster: &ClusterName, request: &Request) -> Result<Planned, Refusal>;
+    /// All that [`Desk::apply`] asks before it begins.
+    async fn may_apply(&self, plan: &Digest) -> Result<(), Refusal>;
+    async fn apply(&self, plan: &Digest, by: Actor) -> Result<RolloutId, Refusal>;
+    /// Oldest first.
+    async fn list(&self) -> Result<Vec<SummaryView>, Refusal>;
+    async fn show(&self, rollout: &RolloutId) -> Result<RolloutView, Refusal>;
+    async fn act(&self, rollout: &RolloutId, act: Act, by: Actor) -> Result<(), Refusal>;
+    /// Oldest first.
+    async fn audit(&self, rollout: &RolloutId) -> Result<Vec<LineView>, Refusal>;
+    async fn watch(&self, rollout: &RolloutId, from: Seq) -> Result<Updates, Refusal>;
+}

@@ -1,0 +1,105 @@
+//! The production [`Desk`]: the facade, with its views and errors put into the API's.
+
+use super::desk::{Desk, Planned, Update, Updates};
+use super::{Act, lines, views};
+use crate::rollouts::{ApiError, Rollouts};
+use async_trait::async_trait;
+use futures::StreamExt;
+use refit_proto::operator::{ClusterView, Judgement, LineView, Refusal, RolloutView, SummaryView};
+use refit_shared::ids::{ClusterName, Digest, RolloutId, Seq};
+use refit_shared::planner::Request;
+use refit_shared::saga::Actor;
+
+#[async_trait]
+impl Desk for Rollouts {
+    async fn fleet(&self, only: Option<&ClusterName>) -> Result<Vec<ClusterView>, Refusal> {
+        let reports = self.report(only).await.map_err(|error| no(self, error))?;
+        Ok(reports.into_iter().map(views::cluster).collect())
+    }
+
+    async fn check(&self, cluster: &ClusterName, request: &Request) -> Result<Judgement, Refusal> {
+        let report = Rollouts::check(self, cluster, request).await;
+        report
+            .map(views::judgement)
+            .map_err(|error| no(self, error))
+    }
+
+    async fn plan(&self, cluster: &ClusterName, request: &Request) -> Result<Planned, Refusal> {
+        let planned = Rollouts::plan(self, cluster, request).await;
+        let (plan, checks) = planned.map_err(|error| no(self, error))?;
+        Ok(Planned { plan, checks })
+    }
+
+    async fn may_apply(&self, plan: &Digest) -> Result<(), Refusal> {
+        let plan = Rollouts::may_apply(self, plan).await;
+        plan.map(drop).map_err(views::refusal)
+    }
+
+    async fn apply(&self, plan: &Digest, by: Actor) -> Result<RolloutId, Refusal> {
+        let id = Rollouts::apply(self, plan, by).await;
+        id.map_err(views::refusal)
+    }
+
+    async fn list(&self) -> Result<Vec<SummaryView>, Refusal> {
+        let rollouts = Rollouts::list(self).await.map_err(views::refusal)?;
+        Ok(rollouts.iter().map(views::summary).collect())
+    }
+
+    async fn show(&self, rollout: &RolloutId) -> Result<RolloutView, Refusal> {
+        let view = Rollouts::show(self, rollout).await;
+        view.map(|view| views::rollout(&view))
+            .map_err(views::refusal)
+    }
+
+    async fn act(&self, rollout: &RolloutId, act: Act, by: Actor) -> Result<(), Refusal> {
+        let done = match act {
+            Act::Pause => self.pause(rollout, by).await,
+            Act::Resume => self.resume(rollout, by).await,
+            Act::Approve => self.approve(rollout, by).await,
+            Act::Unwind => self.unwind(rollout, by).await,
+            Act::Cancel => self.cancel(rollout, by).await,
+            Act::Finalize => self.finalize(rollout, by).await,
+        };
+        done.map_err(views::refusal)
+    }
+
+    async fn audit(&self, rollout: &RolloutId) -> Result<Vec<LineView>, Refusal> {
+        let plan = self.plan_of(rollout).await.map_err(views::refusal)?;
+        let entries = Rollouts::audit(self, rollout, Seq(0)).await;
+        let entries = entries.map_err(views::refusal)?;
+        Ok(entries
+            .iter()
+            .map(|entry| lines::line(&plan, entry))
+            .collect())
+    }
+
+    async fn watch(&self, rollout: &RolloutId, from: Seq) -> Result<Updates, Refusal> {
+        let plan = self.plan_of(rollout).await.map_err(views::refusal)?;
+        let updates = Rollouts::watch(self, rollout, from).await;
+        let updates = updates.map_err(views::refusal)?.into_stream();
+        let told = updates.map(move |update| {
+            let update = update.map_err(views::refusal)?;
+            Ok(Update {
+                lines: update
+                    .entries
+                    .iter()
+                    .map(|entry| lines::line(&plan, entry))
+                    .collect(),
+                rollout: views::rollout(&update.view),
+            })
+        });
+        Ok(told.boxed())
+    }
+}
+
+/// A refusal that, where a cluster is not known, names those that are.
+fn no(rollouts: &Rollouts, error: ApiError) -> Refusal {
+    let unknown = matches!(error, ApiError::UnknownCluster(_));
+    let refusal = views::refusal(error);
+    if !unknown {
+        return refusal;
+    }
+    let known = rollouts.fleet().clusters().iter();
+    let known: Vec<&str> = known.map(|cluster| cluster.name.as_str()).collect();
+    refusal.reasons([format!("known clusters: {}", known.join(", "))])
+}
