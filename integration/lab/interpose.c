@@ -5,8 +5,8 @@
  * not change the format of the data directory.
  *
  *   -DDECLARED="\"9.7.3\""   the version to declare
- *   -DREFUSE_TO_START        also a server that will not start: its unix socket cannot be listened on. mysqld has
- *                            opened and written the data directory by then, says so in its own error log with its own
+ *   -DREFUSE_TO_START        also a server that will not start: its unix socket cannot be bound. mysqld has opened and
+ *                            written the data directory by then, says what it lacks in its own error log with its own
  *                            codes, and aborts by its own path.
  *
  * server_version is an exported variable of mysqld, set early in main. It is overwritten at library calls that mysqld
@@ -66,16 +66,20 @@ int listen(int fd, int backlog)
 {
     REAL(listen);
     declare();
+    return real(fd, backlog);
+}
+
 #ifdef REFUSE_TO_START
-    struct sockaddr_storage name;
-    socklen_t length = sizeof name;
-    if (getsockname(fd, (struct sockaddr *)&name, &length) == 0 && name.ss_family == AF_UNIX) {
+int bind(int fd, const struct sockaddr *address, socklen_t length)
+{
+    REAL(bind);
+    if (address->sa_family == AF_UNIX) {
         errno = EIO;
         return -1;
     }
-#endif
-    return real(fd, backlog);
+    return real(fd, address, length);
 }
+#endif
 
 /* `mysqld --version` */
 int __printf_chk(int flag, const char *format, ...)
