@@ -32,13 +32,14 @@ pub fn renew(
     clock: &Clock,
 ) -> Result<BundleReport, PkiError> {
     let renewal = Renewal::prepare(dir, ca_dir, validity, clock)?;
-    renewal.tidy()?;
-    renewal.stage()?;
-    renewal.commit()?;
-    renewal.finish()?;
+    for step in Renewal::STEPS {
+        step(&renewal)?;
+    }
     let material = Material::load(&renewal.paths).map_err(PkiError::Unverified)?;
     BundleReport::new(&renewal.paths, &material, clock.utc())
 }
+
+pub(super) type Step = fn(&Renewal) -> Result<(), PkiError>;
 
 /// A renewal with everything decided and signed, and nothing written yet.
 pub(super) struct Renewal {
@@ -51,6 +52,9 @@ pub(super) struct Renewal {
 }
 
 impl Renewal {
+    /// What [`renew`] does, in order; it may be cut short between any two.
+    pub const STEPS: &[Step] = &[Self::tidy, Self::stage, Self::commit, Self::finish];
+
     pub fn prepare(
         dir: &Path,
         ca_dir: &Path,
@@ -115,7 +119,7 @@ impl Renewal {
     }
 
     /// Ends an earlier renewal that was cut short: forward if its certificate is in place, else back.
-    pub fn tidy(&self) -> Result<(), PkiError> {
+    fn tidy(&self) -> Result<(), PkiError> {
         let next = self.paths.next_key();
         if !files::exists(&next) {
             return Ok(());
@@ -128,15 +132,15 @@ impl Renewal {
         }
     }
 
-    pub fn stage(&self) -> Result<(), PkiError> {
+    fn stage(&self) -> Result<(), PkiError> {
         files::replace(&self.paths.next_key(), &self.key, PRIVATE, &self.paths.key)
     }
 
-    pub fn commit(&self) -> Result<(), PkiError> {
+    fn commit(&self) -> Result<(), PkiError> {
         files::replace(&self.paths.cert, &self.cert, PUBLIC, &self.paths.cert)
     }
 
-    pub fn finish(&self) -> Result<(), PkiError> {
+    fn finish(&self) -> Result<(), PkiError> {
         files::rename(&self.paths.next_key(), &self.paths.key)
     }
 }

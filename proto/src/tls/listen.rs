@@ -20,7 +20,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, JoinSet};
@@ -36,11 +36,6 @@ const READY: usize = 16;
 /// Pauses after a failed accept, doubling from the first to the last.
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 const LAST_PAUSE: Duration = Duration::from_secs(1);
-
-/// How long, and for how many bytes, a refused peer is listened to so that the alert reaches it: a
-/// socket closed with unread bytes sends a reset, and that can overtake the alert.
-const LINGER: Duration = Duration::from_secs(1);
-const LINGER_BYTES: usize = 64 * 1024;
 
 /// Something that yields byte streams: a TCP listener, or a simulated one.
 pub trait Listener: Send + 'static {
@@ -226,19 +221,14 @@ impl<Io: AsyncRead + AsyncWrite + Unpin + Send + 'static> Acceptor<Io> {
         let on_refusal = Arc::clone(&self.on_refusal);
         let tx = self.tx.clone();
         async move {
-            let kind = match timeout(limit, acceptor.accept(io).into_fallible()).await {
+            let kind = match timeout(limit, acceptor.accept(io)).await {
                 Ok(Ok(tls)) => {
                     let connection = Connection::new(tls.into(), Some(remote), &clock);
                     // An error means that the server has stopped; so has the need for this one.
                     let _ = tx.send(connection).await;
                     return;
                 }
-                Ok(Err((error, io))) => {
-                    let kind = FaultKind::of_io(&error);
-                    on_refusal(&HandshakeRefusal { remote, kind });
-                    linger(io).await;
-                    return;
-                }
+                Ok(Err(error)) => FaultKind::of_io(&error),
                 Err(_) => FaultKind::Unreachable {
                     io: io::ErrorKind::TimedOut,
                     detail: format!("no complete TLS handshake within {limit:?}"),
@@ -260,22 +250,4 @@ fn concerns_one_connection(error: &io::Error) -> bool {
             | io::ErrorKind::InvalidInput
             | io::ErrorKind::NotConnected
     )
-}
-
-/// Closes our side and reads what is left, so that the alert is not lost to a reset.
-async fn linger<Io: AsyncRead + AsyncWrite + Unpin>(mut io: Io) {
-    let drain = async {
-        let mut buffer = [0; 4096];
-        let mut left = LINGER_BYTES;
-        io.shutdown().await?;
-        while left > 0 {
-            match io.read(&mut buffer).await? {
-                0 => break,
-                n => left = left.saturating_sub(n),
-            }
-        }
-        io::Result::Ok(())
-    };
-    // The peer was refused and told; how its socket ends concerns nobody.
-    let _ = timeout(LINGER, drain).await;
 }
