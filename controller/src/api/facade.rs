@@ -2,6 +2,7 @@
 
 use super::desk::{Desk, Planned, Update, Updates};
 use super::{Act, lines, views};
+use crate::ports::{Clock, SystemClock};
 use crate::rollouts::{ApiError, Rollouts};
 use async_trait::async_trait;
 use futures::StreamExt;
@@ -47,7 +48,7 @@ impl Desk for Rollouts {
 
     async fn show(&self, rollout: &RolloutId) -> Result<RolloutView, Refusal> {
         let view = Rollouts::show(self, rollout).await;
-        view.map(|view| views::rollout(&view))
+        view.map(|view| views::rollout(&view, SystemClock.now_unix_ms()))
             .map_err(views::refusal)
     }
 
@@ -85,7 +86,7 @@ impl Desk for Rollouts {
                     .iter()
                     .map(|entry| lines::line(&plan, entry))
                     .collect(),
-                rollout: views::rollout(&update.view),
+                rollout: views::rollout(&update.view, SystemClock.now_unix_ms()),
             })
         });
         Ok(told.boxed())

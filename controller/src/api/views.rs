@@ -76,7 +76,8 @@ pub fn summary(summary: &Summary) -> api::SummaryView {
     }
 }
 
-pub fn rollout(view: &RolloutView) -> api::RolloutView {
+/// `at_unix_ms`: the controller's clock now.
+pub fn rollout(view: &RolloutView, at_unix_ms: i64) -> api::RolloutView {
     api::RolloutView {
         summary: summary(&view.summary),
         plan_digest: view.plan.to_string(),
@@ -114,6 +115,7 @@ pub fn rollout(view: &RolloutView) -> api::RolloutView {
             })
             .collect(),
         estimate_ms: view.estimate.0,
+        at_unix_ms,
     }
 }
 

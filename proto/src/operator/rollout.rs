@@ -39,6 +39,8 @@ pub struct RolloutView {
     pub waiting_for: Vec<String>,
     pub next: Vec<NextView>,
     pub estimate_ms: u64,
+    /// The controller's clock when this picture was taken.
+    pub at_unix_ms: i64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -258,6 +260,7 @@ impl From<RolloutView> for wire::Rollout {
             waiting_for: view.waiting_for,
             next: view.next.into_iter().map(next).collect(),
             estimate_ms: view.estimate_ms,
+            at_unix_ms: view.at_unix_ms,
         }
     }
 }
@@ -306,6 +309,7 @@ impl TryFrom<wire::Rollout> for RolloutView {
             waiting_for: wire.waiting_for,
             next: wire.next.into_iter().map(next).collect(),
             estimate_ms: wire.estimate_ms,
+            at_unix_ms: wire.at_unix_ms,
         })
     }
 }

@@ -1,0 +1,420 @@
+//! The command line.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use refit_shared::plan::{ApprovePivot, Policy};
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0    done; for a rollout that is followed: upgraded (or finalized)
+  1    failed: no connection, no journal; `check`: warnings only
+  2    `check`: errors, the upgrade is blocked
+  3    the rollout is parked, or waits for `refit approve`
+  4    the rollout was unwound: everything is as it was before
+  5    refused, nothing was changed: bad input, stale or edited plan, wrong certificate
+  130  detached with Ctrl-C; the rollout goes on
+
+Which controller, and as whom: flags, then REFIT_CONTROLLER and REFIT_IDENTITY, then
+~/.config/refit/config.toml, then /etc/refit/refit.toml:
+  controller = \"ctl.example.com:7100\"
+  identity = \"/etc/refit/operator\"
+
+An upgrade, from beginning to end:
+  refit fleet
+  refit check orders --target 9.7.4
+  refit plan orders --target 9.7.4 --out plan.json
+  refit apply plan.json
+  refit finalize ROLLOUT";
+
+/// Upgrades fleets of MySQL servers while they serve traffic, and always knows the way back.
+#[derive(Debug, Parser)]
+#[command(
+    name = "refit",
+    version,
+    after_long_help = EXIT_CODES,
+    after_help = "`refit --help` has exit codes and an example from beginning to end.",
+    subcommand_required = true,
+    arg_required_else_help = true,
+    max_term_width = 110
+)]
+pub struct Arguments {
+    /// The controller's address; the host is also the name expected in its certificate.
+    #[arg(
+        long,
+        global = true,
+        value_name = "HOST:PORT",
+        env = "REFIT_CONTROLLER",
+        hide_env_values = true
+    )]
+    pub controller: Option<String>,
+    /// The name in the controller's certificate, where it is not the host in its address.
+    #[arg(
+        long,
+        global = true,
+        value_name = "NAME",
+        env = "REFIT_CONTROLLER_NAME",
+        hide_env_values = true
+    )]
+    pub controller_name: Option<String>,
+    /// The directory with your ca.pem, cert.pem and key.pem.
+    #[arg(
+        long,
+        global = true,
+        value_name = "DIR",
+        env = "REFIT_IDENTITY",
+        hide_env_values = true
+    )]
+    pub identity: Option<PathBuf>,
+    /// Print JSON instead of text: one document, or one a line where a rollout is followed.
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Colour: on a terminal, always or never. NO_COLOR is obeyed too.
+    #[arg(long, global = true, value_enum, default_value_t = Color::Auto, value_name = "WHEN")]
+    pub color: Color,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Show every member: agent, version, state, role, queue; unreachable ones with the reason.
+    #[command(after_help = "Examples:\n  refit fleet\n  refit fleet orders --json")]
+    Fleet {
+        /// Only this cluster.
+        cluster: Option<String>,
+    },
+    /// Judge a cluster for an upgrade. Changes nothing. Exits with 0 (fine), 1 (warnings) or 2 (errors).
+    #[command(
+        after_help = "Examples:\n  refit check orders --target 9.7.4\n  refit check orders --target 9.7.4 --json   (the shape of MySQL Shell's checkForServerUpgrade)"
+    )]
+    Check {
+        cluster: String,
+        /// The version wanted, as in 9.7.4.
+        #[arg(long, value_name = "VERSION")]
+        target: String,
+        /// Judge as for a plan with --accept-no-spare.
+        #[arg(long)]
+        accept_no_spare: bool,
+    },
+    /// Make a plan and write it to a file for review. Changes nothing on any host.
+    #[command(
+        after_help = "Examples:\n  refit plan orders --target 9.7.4\n  refit plan orders --target 9.7.4 --out plan.json --accept-no-spare\n  refit plan orders --target 9.7.4 --out plan.json --approve-pivot auto --soak 5m"
+    )]
+    Plan(PlanArguments),
+    /// Carry a plan out, and follow it. Ctrl-C detaches; the rollout goes on.
+    #[command(
+        after_help = "Examples:\n  refit apply plan.json --dry-run\n  refit apply plan.json --yes\n  refit apply plan.json --yes --no-wait"
+    )]
+    Apply {
+        /// A file that `refit plan` wrote.
+        plan: PathBuf,
+        /// Do not ask.
+        #[arg(long)]
+        yes: bool,
+        /// Run every check of a real apply, and change nothing.
+        #[arg(long)]
+        dry_run: bool,
+        /// Begin, and return at once.
+        #[arg(long)]
+        no_wait: bool,
+        /// Why, for the audit trail.
+        #[arg(long, default_value = "", hide_default_value = true)]
+        reason: String,
+        #[command(flatten)]
+        writer: WriterArguments,
+    },
+    /// Follow a rollout. Ctrl-C detaches; the rollout goes on.
+    #[command(after_help = "Example:\n  refit watch 01k9x3v6m2")]
+    Watch {
+        /// The rollout's id, or enough of its beginning.
+        rollout: String,
+        #[command(flatten)]
+        writer: WriterArguments,
+    },
+    /// List rollouts, newest first.
+    List {
+        /// Only this cluster.
+        #[arg(long)]
+        cluster: Option<String>,
+    },
+    /// Show one rollout: its state, its steps, what may be done now.
+    Show {
+        /// The rollout's id, or enough of its beginning.
+        rollout: String,
+    },
+    /// Stop safely: agents finish what they are doing, nothing more is begun.
+    #[command(after_help = "Example:\n  refit pause 01k9x3v6m2 --reason \"peak traffic\"")]
+    Pause(ActArguments),
+    /// Go on with a parked rollout. What was judged before is judged again.
+    Resume(ActArguments),
+    /// Approve the pivot: the step after which there is no way back.
+    #[command(
+        after_help = "Example:\n  refit approve 01k9x3v6m2 --reason \"canary traffic looks fine\""
+    )]
+    Approve(ActArguments),
+    /// Undo everything, in reverse order. Only before the pivot.
+    #[command(
+        after_help = "Examples:\n  refit unwind 01k9x3v6m2 --dry-run\n  refit unwind 01k9x3v6m2 --yes --wait"
+    )]
+    Unwind {
+        #[command(flatten)]
+        act: ActArguments,
+        /// Follow to the end.
+        #[arg(long)]
+        wait: bool,
+        #[command(flatten)]
+        writer: WriterArguments,
+    },
+    /// Give a rollout up where it stands. Undoes nothing.
+    Cancel(ActArguments),
+    /// Delete what going back would need: snapshots, saved configuration, cached packages.
+    #[command(after_help = "Example:\n  refit finalize 01k9x3v6m2 --yes")]
+    Finalize {
+        #[command(flatten)]
+        act: ActArguments,
+        /// Begin, and return at once.
+        #[arg(long)]
+        no_wait: bool,
+    },
+    /// Print the journal: who did what, and how it ended.
+    #[command(after_help = "Examples:\n  refit audit\n  refit audit 01k9x3v6m2 --json")]
+    Audit {
+        /// Only this rollout: its id, or enough of its beginning.
+        rollout: Option<String>,
+    },
+    /// Look at the controller's journal on this machine.
+    #[command(subcommand)]
+    Journal(JournalCommand),
+    /// Ask whether the controller may act. Exits with 0 when it does.
+    Health,
+    /// The private CA and certificates, on this machine.
+    #[command(subcommand)]
+    Pki(PkiCommand),
+    /// Print a completion script for a shell.
+    #[command(
+        after_help = "Examples:\n  refit completion bash > /etc/bash_completion.d/refit\n  refit completion zsh > \"${fpath[1]}/_refit\"\n  refit completion fish > ~/.config/fish/completions/refit.fish"
+    )]
+    Completion { shell: Shell },
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum Shell {
+    Bash,
+    Zsh,
+    Fish,
+}
+
+#[derive(Debug, Args)]
+pub struct PlanArguments {
+    pub cluster: String,
+    /// The version wanted, as in 9.7.4.
+    #[arg(long, value_name = "VERSION")]
+    pub target: String,
+    /// Where to write the plan.
+    #[arg(long, value_name = "FILE", default_value = "plan.json")]
+    pub out: PathBuf,
+    /// Replace the file if it is there.
+    #[arg(long)]
+    pub force: bool,
+    /// Make and show the plan, and write no file.
+    #[arg(long, conflicts_with = "force")]
+    pub dry_run: bool,
+    /// Who approves the step after which there is no way back.
+    #[arg(long, value_enum, default_value_t = Approver::Person, value_name = "WHO")]
+    pub approve_pivot: Approver,
+    /// While one of three members is out, no further loss is survived: accept that.
+    #[arg(long)]
+    pub accept_no_spare: bool,
+    /// Give the primary role back to the member that had it, where the versions allow it.
+    #[arg(long, value_enum, default_value_t = YesNo::Yes, value_name = "YES/NO")]
+    pub restore_primary: YesNo,
+    /// How long the cluster must stay healthy before the next member.
+    #[arg(long, default_value = "30s", value_parser = seconds, value_name = "TIME")]
+    pub soak: u32,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Approver {
+    /// `refit approve`.
+    Person,
+    /// The plan itself: it is not stopped before the pivot.
+    Auto,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum YesNo {
+    Yes,
+    No,
+}
+
+impl PlanArguments {
+    pub fn policy(&self) -> Policy {
+        Policy {
+            approve_pivot: match self.approve_pivot {
+                Approver::Person => ApprovePivot::Person,
+                Approver::Auto => ApprovePivot::Auto,
+            },
+            accept_no_spare: self.accept_no_spare,
+            restore_primary: self.restore_primary == YesNo::Yes,
+            soak_s: self.soak,
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+pub struct WriterArguments {
+    /// A writing client's status file, to show its own write gap: {"acked": N, "current_gap_ms": X, "max_gap_ms": Y}.
+    #[arg(long, value_name = "FILE")]
+    pub writer_status: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct ActArguments {
+    /// The rollout's id, or enough of its beginning.
+    pub rollout: String,
+    /// Do not ask.
+    #[arg(long)]
+    pub yes: bool,
+    /// Say what would happen, and change nothing.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Why, for the audit trail.
+    #[arg(long, default_value = "", hide_default_value = true)]
+    pub reason: String,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum JournalCommand {
+    /// Check every entry of a journal: checksums, sequence numbers, digests, and that the events can follow each other.
+    #[command(
+        after_help = "Example (with the controller stopped):\n  refit journal verify /var/lib/refit-controller/journal"
+    )]
+    Verify { path: PathBuf },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum PkiCommand {
+    /// Make a private CA.
+    #[command(after_help = "Example:\n  refit pki init --ca /root/refit-ca")]
+    Init {
+        /// The directory of the CA; keep it off the database hosts.
+        #[arg(long, value_name = "DIR")]
+        ca: PathBuf,
+        /// The realm of the certificates. Programs of different realms do not talk to each other.
+        #[arg(long, default_value = refit_proto::identity::DEFAULT_TRUST_DOMAIN)]
+        trust_domain: String,
+        /// How long the CA lives.
+        #[arg(long, default_value = "3650d", value_parser = duration, value_name = "TIME")]
+        validity: Duration,
+        /// Say what would be made, and make nothing.
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Issue a certificate for a controller, an agent or an operator.
+    #[command(
+        after_help = "Examples:\n  refit pki issue controller ctl --ca /root/refit-ca --out controller\n  refit pki issue agent db1 --ca /root/refit-ca --out db1      (the member's name in the fleet file)\n  refit pki issue operator ann --ca /root/refit-ca --out ann   (the name in the audit trail)"
+    )]
+    Issue {
+        role: RoleArgument,
+        name: String,
+        /// The directory of the CA.
+        #[arg(long, value_name = "DIR")]
+        ca: PathBuf,
+        /// Where to write ca.pem, cert.pem and key.pem.
+        #[arg(long, value_name = "DIR")]
+        out: PathBuf,
+        /// How long it lives.
+        #[arg(long, default_value = "365d", value_parser = duration, value_name = "TIME")]
+        validity: Duration,
+        /// A host name for other tools; Refit itself does not look at it.
+        #[arg(long, value_name = "NAME")]
+        dns: Vec<String>,
+        /// An address for other tools; Refit itself does not look at it.
+        #[arg(long, value_name = "ADDRESS")]
+        ip: Vec<IpAddr>,
+        /// Say what would be made, and make nothing.
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Renew the certificate in a directory, with a new key. Running programs pick it up by themselves.
+    #[command(after_help = "Example:\n  refit pki renew /etc/refit/tls --ca /root/refit-ca")]
+    Renew {
+        /// The directory with cert.pem and key.pem.
+        dir: PathBuf,
+        /// The directory of the CA.
+        #[arg(long, value_name = "DIR")]
+        ca: PathBuf,
+        /// How long the new one lives; as long as the old one did if not given.
+        #[arg(long, value_parser = duration, value_name = "TIME")]
+        validity: Option<Duration>,
+        /// Say what would be renewed, and change nothing.
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Say what is in a directory or file: whose, from which CA, until when, and what is wrong.
+    Inspect { path: PathBuf },
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum RoleArgument {
+    Controller,
+    Agent,
+    Operator,
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    humantime::parse_duration(text).map_err(|error| format!("{error}, as in 30s, 5m or 365d"))
+}
+
+/// Whole seconds, at most a day.
+fn seconds(text: &str) -> Result<u32, String> {
+    let span = duration(text)?;
+    if span.subsec_nanos() > 0 || span > Duration::from_secs(86_400) {
+        return Err("whole seconds, at most one day".to_owned());
+    }
+    u32::try_from(span.as_secs()).map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn dangerous_choices_have_careful_defaults() {
+        let parsed =
+            Arguments::try_parse_from(["refit", "plan", "c", "--target", "9.7.4"]).unwrap();
+        let Command::Plan(plan) = parsed.command else {
+            panic!("{parsed:?}")
+        };
+        let careful = Policy {
+            approve_pivot: ApprovePivot::Person,
+            accept_no_spare: false,
+            restore_primary: true,
+            soak_s: 30,
+        };
+        assert_eq!(plan.policy(), careful);
+    }
+
+    #[test]
+    fn soak_is_whole_seconds() {
+        assert_eq!(seconds("5m"), Ok(300));
+        for text in ["", "5", "100ms", "2d", "-3s"] {
+            assert!(seconds(text).is_err(), "{text}");
+        }
+    }
+}
