@@ -6,5 +6,12 @@
 //!                          ledger
 //! ```
 
+pub mod config;
+pub mod errorlog;
 pub mod host;
+pub mod ledger;
+pub mod operations;
+pub mod process;
 pub mod progress;
+#[cfg(any(test, feature = "sim"))]
+pub mod simhost;

@@ -1,0 +1,24 @@
+//! Puts the drop-ins in place: a restart then neither joins the group nor starts replicas nor takes writes, and the service
+//! manager never kills a long shutdown or upgrade.
+
+use super::{Action, Notes, OpContext, maintenance};
+use crate::host::Host;
+use async_trait::async_trait;
+use refit_shared::receipt::{Failure, Probe};
+
+pub struct EnterMaintenance;
+
+#[async_trait]
+impl Action for EnterMaintenance {
+    async fn probe(&self, host: &Host, _: &OpContext) -> Result<Probe, Failure> {
+        maintenance::probe(host, true).await
+    }
+
+    async fn perform(&self, host: &Host, cx: &OpContext) -> Result<Notes, Failure> {
+        maintenance::put(host, cx).await
+    }
+
+    async fn undo(&self, host: &Host, cx: &OpContext) -> Result<Notes, Failure> {
+        maintenance::take_away(host, cx).await
+    }
+}

@@ -1,0 +1,31 @@
+//! Stops taking part in the group; a primary hands its role over by this.
+
+use super::{Action, Notes, OpContext, answering, membership};
+use crate::host::Host;
+use async_trait::async_trait;
+use refit_shared::receipt::{Failure, Probe};
+
+pub struct LeaveGroup {
+    pub drain_s: u32,
+}
+
+#[async_trait]
+impl Action for LeaveGroup {
+    async fn probe(&self, host: &Host, cx: &OpContext) -> Result<Probe, Failure> {
+        let seen = answering::pulse(host, cx).await?;
+        Ok(match (membership::is_out(&seen), seen.super_read_only) {
+            (true, true) => Probe::Done,
+            (true, false) => Probe::Partial("out of the group, but writable".to_owned()),
+            (false, _) => Probe::NotDone,
+        })
+    }
+
+    async fn perform(&self, host: &Host, cx: &OpContext) -> Result<Notes, Failure> {
+        membership::leave::leave(host, cx, self.drain_s).await
+    }
+
+    async fn undo(&self, host: &Host, cx: &OpContext) -> Result<Notes, Failure> {
+        // How far it caught up is for the gates to judge; what was waited for on the way out bounds the way back as well.
+        membership::join::join(host, cx, cx.order.deadline_s).await
+    }
+}

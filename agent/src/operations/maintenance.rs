@@ -1,0 +1,108 @@
+//! Putting the maintenance drop-ins in place and taking them away again: what entering and leaving maintenance share.
+
+use super::context::refuse;
+use super::{Notes, OpContext, answering, membership, stopping};
+use crate::host::{Host, HostError};
+use refit_shared::receipt::{Failure, Probe};
+
+const VARIABLE: &str = "group_replication_start_on_boot";
+/// Whether the running server was set to join its group at start, before this rollout touched it.
+const BEFORE: &str = "start-on-boot-before";
+
+pub async fn is_on(host: &Host) -> Result<bool, Failure> {
+    host.files.in_maintenance().await.map_err(HostError::clean)
+}
+
+pub async fn put(host: &Host, cx: &OpContext) -> Result<Notes, Failure> {
+    remember_start_on_boot(host, cx).await?;
+    host.files
+        .write_maintenance()
+        .await
+        .map_err(HostError::partial)?;
+    host.service
+        .reload_units()
+        .await
+        .map_err(HostError::partial)?;
+    set_running(host, cx, false).await
+}
+
+pub async fn take_away(host: &Host, cx: &OpContext) -> Result<Notes, Failure> {
+    if host.files.held().await.map_err(HostError::clean)? {
+        return Err(refuse(
+            "mysqld is still held down; without the drop-ins anybody could start it",
+        ));
+    }
+    host.files
+        .remove_maintenance()
+        .await
+        .map_err(HostError::partial)?;
+    host.service
+        .reload_units()
+        .await
+        .map_err(HostError::partial)?;
+    let mut notes = set_running(host, cx, true).await?;
+    // A host that was rebooted meanwhile came up outside its group; without the drop-ins it would have joined by itself.
+    if joined_by_itself(cx).await? && !stopping::is_down(host).await.map_err(HostError::partial)? {
+        let seen = answering::pulse(host, cx).await?;
+        if membership::is_out(&seen) {
+            notes.append(&mut membership::join::join(host, cx, cx.order.deadline_s).await?);
+        }
+    }
+    Ok(notes)
+}
+
+/// Whether the server was set to join its group at start before this rollout touched it.
+async fn joined_by_itself(cx: &OpContext) -> Result<bool, Failure> {
+    let before: Option<Option<bool>> = cx.memory.get(BEFORE).await.map_err(HostError::partial)?;
+    Ok(before.flatten() == Some(true))
+}
+
+/// Looks for the drop-ins. The running server's own setting is seen to by performing again, which costs nothing.
+pub async fn probe(host: &Host, wanted: bool) -> Result<Probe, Failure> {
+    let found = is_on(host).await?;
+    Ok(if found == wanted {
+        let where_ = if wanted { "in place" } else { "gone" };
+        Probe::Partial(format!("the drop-ins are {where_} already"))
+    } else {
+        Probe::NotDone
+    })
+}
+
+/// Once a rollout, before anything is changed.
+async fn remember_start_on_boot(host: &Host, cx: &OpContext) -> Result<(), Failure> {
+    let known: Option<Option<bool>> = cx.memory.get(BEFORE).await.map_err(HostError::clean)?;
+    if known.is_some() {
+        return Ok(());
+    }
+    if is_on(host).await? {
+        return Err(refuse(
+            "maintenance drop-ins are in place that this rollout did not put there",
+        ));
+    }
+    answering::pulse(host, cx).await?;
+    let server = host.mysql.facts().await.map_err(HostError::clean)?;
+    let before = server
+        .variables
+        .get(VARIABLE)
+        .map(|value| matches!(value.to_ascii_uppercase().as_str(), "ON" | "1"));
+    cx.memory
+        .put(BEFORE, &before)
+        .await
+        .map_err(HostError::clean)
+}
+
+/// The drop-in speaks for the next start; this speaks to the server that runs, if one does.
+async fn set_running(host: &Host, cx: &OpContext, as_before: bool) -> Result<Notes, Failure> {
+    let before: Option<Option<bool>> = cx.memory.get(BEFORE).await.map_err(HostError::partial)?;
+    // Off before, unknown, or no Group Replication here: leave the running server alone.
+    let Some(Some(true)) = before else {
+        return Ok(Vec::new());
+    };
+    match host.mysql.set_start_on_boot(as_before).await {
+        Ok(()) => Ok(Vec::new()),
+        Err(HostError::ServerAway(why)) => Ok(vec![format!(
+            "the running server was not told ({why}); its next start will be"
+        )]),
+        Err(error) => Err(error.partial()),
+    }
+}

@@ -1,0 +1,119 @@
+//! What a host does for a rollout: one file per operation of [`refit_shared::operation::Operation`].
+//!
+//! Each operation looks first. What is already so is success; what is not as the plan expects is a refusal, never a repair.
+//! Each copes with being asked twice, and each undo with an operation that never ran, half ran or fully ran. Nothing here
+//! decides *what* should happen: the plan has done that.
+//!
+//! ```text
+//!  worker ── run(order) ──> probe ──done──> "was already so"
+//!                             └──> perform | undo ──> the four ports of crate::host
+//! ```
+//!
+//! A deadline is kept by the operation's own waits; a half-done future is never dropped.
+
+mod answering;
+mod appoint_primary;
+mod back_up_config;
+mod context;
+mod enter_maintenance;
+mod fetch_packages;
+mod join_group;
+mod keep_primary;
+mod leave_group;
+mod leave_maintenance;
+mod log;
+mod maintenance;
+mod membership;
+mod release_artifacts;
+mod snapshot_data;
+mod start_server;
+mod starting;
+mod stop_server;
+mod stopping;
+mod swap_packages;
+#[cfg(test)]
+mod tests;
+
+pub use context::OpContext;
+pub use log::{ErrorLog, FileLog, LogLines, LogPlace};
+
+use crate::host::Host;
+use async_trait::async_trait;
+use refit_shared::operation::{Direction, Operation};
+use refit_shared::receipt::{Failure, Outcome, Probe};
+
+/// What a person would want in the record.
+pub type Notes = Vec<String>;
+
+/// One operation with its arguments.
+#[async_trait]
+pub trait Action: Send + Sync {
+    /// Looks, changing nothing, whether the operation has been done.
+    async fn probe(&self, host: &Host, cx: &OpContext) -> Result<Probe, Failure>;
+
+    /// Does it, from any state that an earlier try may have left.
+    async fn perform(&self, host: &Host, cx: &OpContext) -> Result<Notes, Failure>;
+
+    /// Puts the host back as it was before the operation, whether that never ran, half ran or fully ran.
+    async fn undo(&self, host: &Host, cx: &OpContext) -> Result<Notes, Failure>;
+}
+
+/// The action that carries out an operation.
+pub fn action(operation: &Operation) -> Box<dyn Action> {
+    match operation.clone() {
+        Operation::FetchPackages { target, rollback } => {
+            Box::new(fetch_packages::FetchPackages { target, rollback })
+        }
+        Operation::BackUpConfig => Box::new(back_up_config::BackUpConfig),
+        Operation::EnterMaintenance => Box::new(enter_maintenance::EnterMaintenance),
+        Operation::LeaveGroup { drain_s } => Box::new(leave_group::LeaveGroup { drain_s }),
+        Operation::StopServer { version, slow } => {
+            Box::new(stop_server::StopServer { version, slow })
+        }
+        Operation::SnapshotData { name } => Box::new(snapshot_data::SnapshotData { name }),
+        Operation::SwapPackages { from, to } => Box::new(swap_packages::SwapPackages { from, to }),
+        Operation::StartServer { version, snapshot } => {
+            Box::new(start_server::StartServer { version, snapshot })
+        }
+        Operation::JoinGroup { drain_s } => Box::new(join_group::JoinGroup { drain_s }),
+        Operation::LeaveMaintenance => Box::new(leave_maintenance::LeaveMaintenance),
+        Operation::AppointPrimary { uuid } => Box::new(appoint_primary::AppointPrimary { uuid }),
+        Operation::KeepPrimary { uuid } => Box::new(keep_primary::KeepPrimary { uuid }),
+        Operation::ReleaseArtifacts { snapshot } => {
+            Box::new(release_artifacts::ReleaseArtifacts { snapshot })
+        }
+    }
+}
+
+/// Carries out one order to its end.
+pub async fn run(host: &Host, cx: &OpContext) -> Outcome {
+    let action = action(&cx.order.operation);
+    let result = match cx.order.direction {
+        Direction::Perform => match action.probe(host, cx).await {
+            Ok(Probe::Done) => Ok(vec!["was already so".to_owned()]),
+            Ok(Probe::NotDone) => action.perform(host, cx).await,
+            Ok(Probe::Partial(found)) => action.perform(host, cx).await.map(|mut notes| {
+                notes.insert(0, format!("found: {found}"));
+                notes
+            }),
+            Err(failure) => Err(failure),
+        },
+        Direction::Undo => action.undo(host, cx).await,
+    };
+    match result {
+        Ok(notes) => Outcome::Done { notes },
+        Err(failure) => Outcome::Failed(failure),
+    }
+}
+
+/// Looks, changing nothing, whether an order's operation has been done or, by its direction, undone.
+pub async fn probe(host: &Host, cx: &OpContext) -> Result<Probe, Failure> {
+    let found = action(&cx.order.operation).probe(host, cx).await?;
+    Ok(match (cx.order.direction, found) {
+        (Direction::Perform, found) => found,
+        (Direction::Undo, Probe::Done) => Probe::NotDone,
+        // "Not done" does not prove "undone": a start that was refused has to be put back, too.
+        (Direction::Undo, Probe::NotDone) => Probe::Partial("the operation is not done".to_owned()),
+        (Direction::Undo, Probe::Partial(found)) => Probe::Partial(found),
+    })
+}

@@ -1,0 +1,7 @@
+//! Every operation from the three worlds (it never ran, half ran, fully ran), each asked twice, against simulated hosts.
+
+mod faults;
+mod group;
+mod rig;
+mod server;
+mod worlds;

@@ -1,0 +1,310 @@
+//! The server's life: stopping with proof, snapshots, packages, first starts and their refusals, releasing.
+
+use super::rig::{Hop, Rig};
+use crate::simhost::pins;
+use refit_shared::observation::ServiceState;
+use refit_shared::operation::{Direction, Operation};
+use refit_shared::receipt::{FailureCode, Outcome};
+use refit_shared::version::PackageVersion;
+use std::time::Duration;
+use tokio::time::sleep;
+
+const STOP: usize = 4;
+const SNAPSHOT: usize = 5;
+const SWAP: usize = 6;
+const START: usize = 7;
+
+#[tokio::test(start_paused = true)]
+async fn a_member_is_not_stopped() {
+    let rig = Rig::new("m3", Hop::patch());
+    rig.perform(&Operation::EnterMaintenance).await;
+    rig.refused_clean(&rig.hop.lane()[STOP]).await;
+    assert_eq!(rig.world.service_state(&rig.member), ServiceState::Active);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_of_another_version_is_not_stopped() {
+    let rig = Rig::new("m3", Hop::patch());
+    rig.up_to(STOP).await;
+    let failure = rig
+        .refused_clean(&Operation::StopServer {
+            version: rig.hop.new_version(),
+            slow: false,
+        })
+        .await;
+    assert!(failure.message.contains("9.7.3"), "{failure}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_maintenance_nothing_is_stopped() {
+    let rig = Rig::new("m3", Hop::patch());
+    rig.perform(&Operation::LeaveGroup { drain_s: 10 }).await;
+    rig.refused_clean(&rig.hop.lane()[STOP]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shutdown_without_proof_fails_and_can_be_undone() {
+    let rig = Rig::new("m3", Hop::patch());
+    rig.up_to(STOP).await;
+    let before = rig.picture().await;
+    rig.world.crash_at_shutdown(&rig.member);
+    let stop = rig.hop.lane()[STOP].clone();
+    for _ in 0..2 {
+        let failure = rig.refused(Direction::Perform, &stop).await;
+        assert_eq!(
+            (failure.code, failure.partial),
+            (FailureCode::UncleanShutdown, true)
+        );
+    }
+    rig.undo(&stop).await;
+    assert_eq!(rig.picture().await, before);
+    rig.perform(&stop).await;
+    assert_eq!(rig.world.violations(), Vec::<String>::new());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stopped_server_stays_down_across_a_reboot() {
+    let rig = Rig::new("m3", Hop::patch());
+    rig.up_to(STOP + 1).await;
+    rig.world.power_off(&rig.member);
+    rig.world.power_on(&rig.member);
+    sleep(Duration::from_secs(10)).await;
+    assert_eq!(rig.world.service_state(&rig.member), ServiceState::Inactive);
+    let notes = rig.perform(&rig.hop.lane()[STOP]).await;
+    assert_eq!(notes, ["was already so"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_change_of_series_is_preceded_by_a_slow_shutdown() {
+    for (hop, slow) in [(Hop::patch(), false), (Hop::series(), true)] {
+        let rig = Rig::new("m3", hop);
+        rig.up_to(STOP).await;
+        let began = tokio::time::Instant::now();
+        rig.perform(&rig.hop.lane()[STOP]).await;
+        assert_eq!(began.elapsed() > Duration::from_secs(5), slow);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_running_server_is_neither_copied_nor_swapped() {
+    let rig = Rig::new("m3", Hop::patch());
+    rig.up_to(STOP).await;
+    rig.refused_clean(&rig.hop.lane()[SNAPSHOT]).await;
+    rig.refused_clean(&rig.hop.lane()[SWAP]).await;
+    assert_eq!(rig.world.violations(), Vec::<String>::new());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_snapshot_of_another_rollout_or_of_the_past_does_not_count() {
+    let rig = Rig::new("m3", Hop::patch());
+    let lane = rig.hop.lane();
+    rig.up_to(SNAPSHOT + 1).await;
+    // Unwound: the old version runs, and takes part in what the group writes.
+    for operation in lane[3..=SNAPSHOT].iter().rev() {
+        rig.undo(operation).await;
+    }
+    let tx = rig.world.write().unwrap();
+    for operation in &lane[3..] {
+        rig.perform(operation).await;
+    }
+    assert_eq!(rig.world.violations(), Vec::<String>::new());
+    for operation in lane[3..].iter().rev() {
+        rig.undo(operation).await;
+    }
+    assert!(rig.world.transactions(&rig.member).contains(&tx));
+    assert_eq!(rig.world.wrongs_at_rest(), Vec::<String>::new());
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_new_version_is_started_without_its_snapshot() {
+    let rig = Rig::new("m3", Hop::patch());
+    let lane = rig.hop.lane();
+    rig.up_to(SNAPSHOT).await;
+    rig.perform(&lane[SWAP]).await;
+    let failure = rig.refused(Direction::Perform, &lane[START]).await;
+    assert_eq!(
+        (failure.code, failure.partial),
+        (FailureCode::Snapshot, false)
+    );
+    assert_eq!(rig.world.service_state(&rig.member), ServiceState::Inactive);
+    assert!(rig.world.is_held_down(&rig.member));
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_the_planned_version_is_started() {
+    let rig = Rig::new("m3", Hop::patch());
+    rig.up_to(SWAP).await;
+    rig.refused_clean(&rig.hop.lane()[START]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refused_start_says_why_is_held_down_and_is_undone() {
+    let rig = Rig::new("m3", Hop::series());
+    rig.up_to(START).await;
+    let before = rig.picture().await;
+    rig.world
+        .refuse_start(&rig.member, rig.hop.new_version(), 13235);
+    let start = rig.hop.lane()[START].clone();
+    let failure = rig.refused(Direction::Perform, &start).await;
+    assert_eq!(
+        (failure.code, failure.partial),
+        (FailureCode::ServerRefused, true)
+    );
+    assert!(failure.message.contains("MY-013235"), "{failure}");
+    sleep(Duration::from_secs(10)).await;
+    assert!(rig.world.is_held_down(&rig.member));
+    assert!(matches!(
+        rig.world.service_state(&rig.member),
+        ServiceState::Inactive | ServiceState::Failed
+    ));
+    for _ in 0..2 {
+        rig.undo(&start).await;
+    }
+    let mut after = rig.picture().await;
+    after.forget_failed_state();
+    assert_eq!(after, before);
+    for operation in rig.hop.lane()[..START].iter().rev() {
+        rig.undo(operation).await;
+    }
+    assert_eq!(rig.world.running_version(&rig.member), Some(rig.hop.old()));
+    assert_eq!(rig.world.wrongs_at_rest(), Vec::<String>::new());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_upgrade_is_not_interrupted_by_its_deadline() {
+    let mut rig = Rig::new("m3", Hop::series());
+    rig.up_to(START).await;
+    rig.deadline_s = 3;
+    rig.perform(&rig.hop.lane()[START]).await;
+    assert_eq!(
+        rig.world.running_version(&rig.member),
+        Some(rig.hop.new_version())
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_upgrade_is_not_interrupted_by_its_undo() {
+    let rig = Rig::new("m3", Hop::series());
+    rig.up_to(START).await;
+    let start = rig.hop.lane()[START].clone();
+    tokio::select! {
+        outcome = rig.once(Direction::Perform, &start) => panic!("{outcome:?}"),
+        () = sleep(Duration::from_secs(4)) => rig.world.kill_agent(&rig.member),
+    }
+    rig.undo(&start).await;
+    assert_eq!(rig.world.data_version(&rig.member), rig.hop.old());
+    assert_eq!(rig.world.violations(), Vec::<String>::new());
+}
+
+#[tokio::test(start_paused = true)]
+async fn somebody_elses_packages_and_servers_are_left_alone() {
+    let rig = Rig::new("m3", Hop::patch());
+    rig.up_to(SWAP).await;
+    let other = PackageVersion::new("9.7.2-1").unwrap();
+    let swap = Operation::SwapPackages {
+        from: pins(&other),
+        to: pins(&rig.hop.to),
+    };
+    let failure = rig.refused_clean(&swap).await;
+    assert!(failure.message.contains("9.7.3-1"), "{failure}");
+    // A server that this rollout did not start is not stopped by the undo of a start.
+    let rig = Rig::new("m3", Hop::patch());
+    let failure = rig
+        .refused(Direction::Undo, &rig.hop.lane()[START].clone())
+        .await;
+    assert_eq!(failure.code, FailureCode::Precondition);
+    assert_eq!(rig.world.service_state(&rig.member), ServiceState::Active);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_old_version_is_not_started_on_new_data() {
+    let rig = Rig::new("m3", Hop::series());
+    let lane = rig.hop.lane();
+    rig.up_to(START + 1).await;
+    rig.world.power_off(&rig.member);
+    let (stop, swap) = (lane[STOP].clone(), lane[SWAP].clone());
+    rig.world.power_on(&rig.member);
+    // Out of order: the start was not undone.
+    let failure = rig.refused(Direction::Undo, &swap).await;
+    assert_eq!(failure.code, FailureCode::Precondition, "{failure}");
+    let failure = rig.refused(Direction::Undo, &stop).await;
+    assert!(!failure.partial, "{failure}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn packages_that_cannot_be_had_stop_everything_before_anything_is_touched() {
+    let rig = Rig::new("m3", Hop::patch());
+    let missing = PackageVersion::new("9.7.9-1").unwrap();
+    let fetch = Operation::FetchPackages {
+        target: pins(&missing),
+        rollback: pins(&rig.hop.from),
+    };
+    let failure = rig.refused(Direction::Perform, &fetch).await;
+    assert_eq!(
+        (failure.code, failure.partial),
+        (FailureCode::PackageUnavailable, false)
+    );
+    let mut wrong = pins(&rig.hop.to);
+    wrong[0].sha256 = "0".repeat(64);
+    let fetch = Operation::FetchPackages {
+        target: wrong,
+        rollback: Vec::new(),
+    };
+    let failure = rig.refused(Direction::Perform, &fetch).await;
+    assert_eq!(failure.code, FailureCode::PackageHashMismatch);
+}
+
+#[tokio::test(start_paused = true)]
+async fn option_files_come_back_byte_for_byte() {
+    let rig = Rig::new("m3", Hop::patch());
+    let before = rig.world.config(&rig.member);
+    rig.perform(&Operation::BackUpConfig).await;
+    rig.world
+        .edit_config(&rig.member, "my.cnf", "[mysqld]\nnew=1\n");
+    rig.world
+        .edit_config(&rig.member, "extra.cnf", "[mysqld]\n");
+    for _ in 0..2 {
+        rig.undo(&Operation::BackUpConfig).await;
+        assert_eq!(rig.world.config(&rig.member), before);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn artifacts_are_released_only_from_a_member_that_runs() {
+    let rig = Rig::new("m3", Hop::patch());
+    let release = Operation::ReleaseArtifacts {
+        snapshot: "before".to_owned(),
+    };
+    rig.up_to(START).await;
+    rig.refused_clean(&release).await;
+    for operation in &rig.hop.lane()[START..] {
+        rig.perform(operation).await;
+    }
+    assert_eq!(rig.world.snapshots(&rig.member).len(), 1);
+    for _ in 0..2 {
+        rig.perform(&release).await;
+    }
+    assert!(rig.world.snapshots(&rig.member).is_empty());
+    let undone = rig.carry_out(Direction::Undo, &release).await;
+    assert!(matches!(undone, Outcome::Failed(_)));
+    assert_eq!(rig.world.wrongs_at_rest(), Vec::<String>::new());
+}
+
+#[tokio::test(start_paused = true)]
+async fn maintenance_of_somebody_else_is_not_taken_over() {
+    let rig = Rig::new("m3", Hop::patch());
+    rig.world.leave_drop_ins_behind(&rig.member);
+    rig.refused_clean(&Operation::EnterMaintenance).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn start_on_boot_is_put_back_as_it_was() {
+    for before in [true, false] {
+        let rig = Rig::new("m3", Hop::patch());
+        rig.world.set_start_on_boot(&rig.member, before);
+        rig.perform(&Operation::EnterMaintenance).await;
+        assert!(!rig.world.starts_on_boot(&rig.member));
+        rig.perform(&Operation::LeaveMaintenance).await;
+        assert_eq!(rig.world.starts_on_boot(&rig.member), before);
+    }
+}

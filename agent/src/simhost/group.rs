@@ -1,0 +1,327 @@
+//! The group's rules: joining, recovery, election, expulsion, and who may write.
+//!
+//! Source: MYSQL.md of the project's notes, §2.1 to §2.8, tried with real servers; the version rules are
+//! [`refit_shared::rules::group`].
+
+use super::state::{Event, NoWrite, TxId, World};
+use refit_shared::ids::MemberName;
+use refit_shared::observation::{GroupMember, MemberRole, MemberState};
+use refit_shared::rules::group::{self, Join};
+use refit_shared::version::MysqlVersion;
+use std::collections::BTreeSet;
+
+/// A transaction that a recovering member has not applied yet, per queue entry shown.
+const SHOWN_QUEUE: u64 = 100;
+
+impl World {
+    pub fn write(&mut self) -> Result<TxId, NoWrite> {
+        let primary = self.primary.clone().ok_or(NoWrite("there is no primary"))?;
+        let host = self.host(&primary);
+        if !host.is_online() {
+            return Err(NoWrite("the primary is not ONLINE"));
+        }
+        if host.server().is_none_or(|server| server.super_read_only) {
+            return Err(NoWrite("the primary is read-only"));
+        }
+        if !self.has_majority() {
+            return Err(NoWrite("the group has lost its majority"));
+        }
+        let tx = self.next_tx;
+        self.next_tx += 1;
+        for host in self.hosts.values_mut().filter(|host| host.is_online()) {
+            host.data.transactions.insert(tx);
+        }
+        self.acknowledged.insert(tx);
+        Ok(tx)
+    }
+
+    pub fn open_transaction(&mut self, until: tokio::time::Instant) {
+        if let Some(primary) = self.primary.clone()
+            && let Some(server) = self.host_mut(&primary).server_mut()
+        {
+            server.writing_until = Some(until);
+        }
+    }
+
+    fn online(&self) -> impl Iterator<Item = &MemberName> {
+        self.view
+            .iter()
+            .filter(|member| self.host(member).is_online())
+    }
+
+    pub fn has_majority(&self) -> bool {
+        let reachable = self
+            .view
+            .iter()
+            .filter(|member| {
+                let host = self.host(member);
+                !host.isolated
+                    && matches!(
+                        host.member_state(),
+                        Some(MemberState::Online | MemberState::Recovering)
+                    )
+            })
+            .count();
+        reachable * 2 > self.view.len()
+    }
+
+    fn versions(&self, of: impl Iterator<Item = MemberName>) -> Vec<MysqlVersion> {
+        of.filter_map(|member| self.host(&member).running_version())
+            .collect()
+    }
+
+    /// START GROUP_REPLICATION. `Err`: the error's text; what the server logs is in its log.
+    pub fn join(&mut self, member: &MemberName) -> Result<(), String> {
+        let (own, version) = {
+            let host = self.host(member);
+            let Some(server) = host.server() else {
+                return Err("the server is away".to_owned());
+            };
+            match server.member {
+                MemberState::Offline => {}
+                MemberState::Online | MemberState::Recovering => return Ok(()),
+                MemberState::Error | MemberState::Unreachable => {
+                    return Err("the member is already part of the group".to_owned());
+                }
+            }
+            let version = host.running_version().expect("it has a server");
+            (host.data.transactions.clone(), version)
+        };
+        let refused = |world: &mut Self, line: &str| {
+            world.say(member, line);
+            // The plugin puts back the mode from before START, and that is whatever the option files say.
+            if let Some(server) = world.host_mut(member).server_mut() {
+                server.super_read_only = false;
+            }
+            Err(
+                "The server is not configured properly to be an active member of the group"
+                    .to_owned(),
+            )
+        };
+        let isolated = self.host(member).isolated;
+        if isolated || !self.has_majority() || self.online().next().is_none() {
+            return refused(
+                self,
+                "[ERROR] [MY-011640] [Repl] Plugin group_replication reported: 'Timeout on wait for view after joining group'",
+            );
+        }
+        if self.view.contains(member) {
+            return refused(
+                self,
+                "[ERROR] [MY-011735] [Repl] Plugin group_replication reported: '[GCS] Old incarnation found while trying to add node'",
+            );
+        }
+        let others = self.versions(self.view.iter().cloned());
+        match group::join(version, &others) {
+            Join::Compatible => {}
+            Join::ReadOnly => self.say(
+                member,
+                "[Warning] [MY-013426] [Repl] Plugin group_replication reported: 'Member version is read compatible with the group.'",
+            ),
+            Join::Refused(_) => {
+                return refused(
+                    self,
+                    "[ERROR] [MY-011521] [Repl] Plugin group_replication reported: 'Member version is incompatible with the group.'",
+                );
+            }
+        }
+        let union: BTreeSet<TxId> = self
+            .online()
+            .flat_map(|other| self.host(other).data.transactions.iter().copied())
+            .collect();
+        if !own.is_subset(&union) {
+            return refused(
+                self,
+                "[ERROR] [MY-011526] [Repl] Plugin group_replication reported: 'This member has more executed transactions than those present in the group.'",
+            );
+        }
+        self.view.insert(member.clone());
+        self.view_id += 1;
+        let pid = self.pid(member);
+        if let Some(server) = self.host_mut(member).server_mut() {
+            server.member = MemberState::Recovering;
+            server.super_read_only = true;
+        }
+        let after = self.timings.recovery;
+        self.later(after, member, Event::Recovered(pid));
+        Ok(())
+    }
+
+    fn pid(&self, member: &MemberName) -> u32 {
+        self.host(member)
+            .unit
+            .process()
+            .map_or(0, |process| process.pid)
+    }
+
+    pub fn recovered(&mut self, member: &MemberName, pid: u32) {
+        let host = self.host(member);
+        if !host.unit.is(pid) || host.member_state() != Some(MemberState::Recovering) {
+            return;
+        }
+        let donors: BTreeSet<TxId> = self
+            .online()
+            .flat_map(|donor| self.host(donor).data.transactions.iter().copied())
+            .collect();
+        if self.online().next().is_none() || self.host(member).isolated {
+            let again = self.timings.recovery;
+            self.later(again, member, Event::Recovered(pid));
+            return;
+        }
+        let (now, catch_up) = (self.now, self.timings.catch_up);
+        let host = self.host_mut(member);
+        let missing = donors.difference(&host.data.transactions).count() as u64;
+        host.data.transactions.extend(donors);
+        if let Some(server) = host.server_mut() {
+            server.member = MemberState::Online;
+            server.applied_at = now + catch_up;
+            server.queue = missing.min(SHOWN_QUEUE);
+        }
+        self.view_id += 1;
+        if self.primary.is_none() {
+            self.elect();
+        }
+    }
+
+    /// STOP GROUP_REPLICATION by a person or an agent.
+    pub fn leave(&mut self, member: &MemberName) {
+        let serving = self.online().filter(|other| *other != member).count();
+        if self.host(member).is_online() && serving * 2 <= self.hosts.len() {
+            self.violate(
+                member,
+                format!("left the group although only {serving} others serve"),
+            );
+        }
+        self.leave_view(member);
+        if let Some(server) = self.host_mut(member).server_mut() {
+            server.member = MemberState::Offline;
+            server.super_read_only = true;
+        }
+    }
+
+    pub fn leave_view(&mut self, member: &MemberName) {
+        if !self.view.remove(member) {
+            return;
+        }
+        self.view_id += 1;
+        if self.primary.as_ref() == Some(member) {
+            self.elect();
+        }
+    }
+
+    /// The lowest version, then the smallest UUID.
+    fn elect(&mut self) {
+        let candidate = self
+            .online()
+            .filter_map(|member| {
+                let host = self.host(member);
+                Some((host.running_version()?, host.uuid.clone(), member.clone()))
+            })
+            .min()
+            .map(|(_, _, member)| member);
+        self.primary.clone_from(&candidate);
+        if let Some(member) = candidate {
+            let (pid, after) = (self.pid(&member), self.timings.election);
+            self.later(after, &member, Event::MayWrite(pid));
+        }
+    }
+
+    /// `group_replication_set_as_primary`.
+    pub fn appoint(&mut self, member: &MemberName) -> Result<(), String> {
+        if !self.host(member).is_online() || !self.has_majority() {
+            return Err("member not ONLINE or no majority".to_owned());
+        }
+        if self.primary.as_ref() == Some(member) {
+            return Ok(());
+        }
+        let version = self
+            .host(member)
+            .running_version()
+            .expect("an ONLINE member runs");
+        let all = self.versions(self.view.iter().cloned());
+        group::may_be_appointed(version, &all).map_err(|why| why.to_string())?;
+        if let Some(old) = self.primary.replace(member.clone())
+            && let Some(server) = self.host_mut(&old).server_mut()
+        {
+            server.super_read_only = true;
+        }
+        let (pid, after) = (self.pid(member), self.timings.election);
+        self.later(after, member, Event::MayWrite(pid));
+        Ok(())
+    }
+
+    /// The member stops answering the others; they wait before they expel it.
+    pub fn lose_contact(&mut self, member: &MemberName) {
+        if self.view.contains(member) {
+            let (pid, after) = (self.pid(member), self.timings.expel);
+            self.later(after, member, Event::Expelled(pid));
+        }
+    }
+
+    pub fn expel(&mut self, member: &MemberName, pid: u32) {
+        let host = self.host(member);
+        let same_and_well = host.powered && !host.isolated && host.unit.is(pid);
+        if same_and_well || !self.view.contains(member) {
+            return;
+        }
+        if !self.has_majority() {
+            let again = self.timings.expel;
+            self.later(again, member, Event::Expelled(pid));
+            return;
+        }
+        let pid_now = self.pid(member);
+        if pid_now == pid
+            && let Some(server) = self.host_mut(member).server_mut()
+        {
+            server.member = MemberState::Error;
+            server.super_read_only = true;
+        }
+        self.leave_view(member);
+    }
+
+    pub fn isolate(&mut self, member: &MemberName, isolated: bool) {
+        self.host_mut(member).isolated = isolated;
+        if isolated {
+            self.lose_contact(member);
+        }
+    }
+
+    /// The view as this member reports it.
+    pub fn seen_by(&self, member: &MemberName) -> Vec<GroupMember> {
+        let own = self.host(member);
+        if !self.view.contains(member) {
+            return vec![self.row(member, own.member_state().unwrap_or(MemberState::Offline))];
+        }
+        self.view
+            .iter()
+            .map(|other| {
+                let host = self.host(other);
+                let cut = (own.isolated || host.isolated) && other != member;
+                let state = match host.member_state() {
+                    Some(state @ (MemberState::Online | MemberState::Recovering)) if !cut => state,
+                    _ => MemberState::Unreachable,
+                };
+                self.row(other, state)
+            })
+            .collect()
+    }
+
+    fn row(&self, member: &MemberName, state: MemberState) -> GroupMember {
+        let host = self.host(member);
+        let role = if state == MemberState::Offline {
+            MemberRole::None
+        } else if self.primary.as_ref() == Some(member) {
+            MemberRole::Primary
+        } else {
+            MemberRole::Secondary
+        };
+        GroupMember {
+            uuid: host.uuid.clone(),
+            host: member.to_string(),
+            port: 3306,
+            state,
+            role,
+            version: host.running_version().unwrap_or(host.data.version),
+        }
+    }
+}

@@ -1,0 +1,260 @@
+//! The simulated server, as one asks it over its socket.
+
+use super::port::SimPort;
+use super::state::{HostState, Server, TxId, World};
+use crate::host::{HostError, HostResult, Mysql, Pulse};
+use async_trait::async_trait;
+use refit_shared::gtid::GtidSet;
+use refit_shared::ids::{MemberName, ServerUuid};
+use refit_shared::observation::{Fact, GroupFacts, MemberState, ServerFacts};
+use refit_shared::version::MysqlVersion;
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+fn away(host: &HostState) -> HostError {
+    HostError::ServerAway(format!("the unit is {:?}", host.unit.state()).to_lowercase())
+}
+
+fn running<'w>(world: &'w World, member: &MemberName) -> HostResult<&'w Server> {
+    let host = world.host(member);
+    host.server().ok_or_else(|| away(host))
+}
+
+fn running_mut<'w>(world: &'w mut World, member: &MemberName) -> HostResult<&'w mut Server> {
+    running(world, member)?;
+    Ok(world
+        .host_mut(member)
+        .server_mut()
+        .expect("it was there just now"))
+}
+
+fn sql(statement: &str, code: u16, message: String) -> HostError {
+    HostError::Sql {
+        statement: statement.to_owned(),
+        code,
+        message,
+    }
+}
+
+/// Transactions as a GTID set under the group's name.
+fn gtids(group: &str, transactions: &BTreeSet<TxId>) -> HostResult<GtidSet> {
+    let mut text = String::new();
+    let mut run: Option<(TxId, TxId)> = None;
+    let mut close = |run: Option<(TxId, TxId)>| {
+        if let Some((from, to)) = run {
+            text.push_str(&format!(":{from}-{to}"));
+        }
+    };
+    for tx in transactions {
+        run = match run {
+            Some((from, to)) if to + 1 == *tx => Some((from, *tx)),
+            other => {
+                close(other);
+                Some((*tx, *tx))
+            }
+        };
+    }
+    close(run);
+    let text = if text.is_empty() {
+        text
+    } else {
+        format!("{group}{text}")
+    };
+    text.parse()
+        .map_err(|error| HostError::Unexpected(format!("{error}")))
+}
+
+fn queue(world: &World, server: &Server) -> u64 {
+    if world.now < server.applied_at {
+        server.queue
+    } else {
+        0
+    }
+}
+
+fn group(world: &World, member: &MemberName, server: &Server) -> HostResult<GroupFacts> {
+    let received = gtids(&world.group_name, &world.host(member).data.transactions)?;
+    Ok(GroupFacts {
+        group_name: world.group_name.clone(),
+        view_id: format!("17000000000000000:{}", world.view_id),
+        single_primary: true,
+        own_state: server.member,
+        members: world.seen_by(member),
+        certifier_queue: 0,
+        applier_queue: queue(world, server),
+        received,
+        communication_protocol: Fact::Known(MysqlVersion::new(8, 0, 27)),
+        weight: 50,
+    })
+}
+
+#[async_trait]
+impl Mysql for SimPort {
+    async fn facts(&self) -> HostResult<ServerFacts> {
+        self.at("mysql.facts", |world, member| {
+            let server = running(world, member)?;
+            let host = world.host(member);
+            let version = host.running_version().ok_or_else(|| away(host))?;
+            let on = |on: bool| if on { "ON" } else { "OFF" }.to_owned();
+            let variables = [
+                (
+                    "group_replication_start_on_boot".to_owned(),
+                    on(server.start_on_boot),
+                ),
+                (
+                    "binlog_expire_logs_seconds".to_owned(),
+                    "2592000".to_owned(),
+                ),
+                (
+                    "group_replication_ssl_mode".to_owned(),
+                    "REQUIRED".to_owned(),
+                ),
+                ("group_replication_recovery_use_ssl".to_owned(), on(true)),
+                ("gtid_mode".to_owned(), on(true)),
+                ("enforce_gtid_consistency".to_owned(), on(true)),
+            ];
+            Ok(ServerFacts {
+                version,
+                version_string: format!("{version}-1"),
+                uuid: host.uuid.clone(),
+                server_id: u64::from(host.number),
+                report_host: member.to_string(),
+                port: 3306,
+                uptime_s: 1000,
+                read_only: server.super_read_only,
+                super_read_only: server.super_read_only,
+                offline_mode: false,
+                gtid_executed: gtids(&world.group_name, &host.data.transactions)?,
+                gtid_purged: GtidSet::default(),
+                explicit_variables: variables.iter().map(|(name, _)| name.clone()).collect(),
+                variables: variables.into(),
+                table_count: Fact::Known(100),
+                long_transactions: Fact::Known(Vec::new()),
+                prepared_xa: Fact::Known(0),
+                channels: Fact::Known(Vec::new()),
+                group: Fact::Known(Some(group(world, member, server)?)),
+            })
+        })
+        .await
+    }
+
+    async fn group(&self) -> HostResult<Option<GroupFacts>> {
+        self.at("mysql.group", |world, member| {
+            let server = running(world, member)?;
+            Ok(Some(group(world, member, server)?))
+        })
+        .await
+    }
+
+    async fn pulse(&self) -> HostResult<Pulse> {
+        self.at("mysql.pulse", |world, member| {
+            let server = running(world, member)?;
+            let waiting = queue(world, server);
+            let executed = world.host(member).data.transactions.len() as u64;
+            Ok(Pulse {
+                state: Some(server.member),
+                primary: server.member == MemberState::Online
+                    && world.primary.as_ref() == Some(member),
+                super_read_only: server.super_read_only,
+                offline_mode: false,
+                transactions_executed: executed.saturating_sub(waiting),
+                applier_queue: waiting,
+            })
+        })
+        .await
+    }
+
+    async fn uuid(&self) -> HostResult<ServerUuid> {
+        self.at("mysql.uuid", |world, member| {
+            running(world, member)?;
+            Ok(world.host(member).uuid.clone())
+        })
+        .await
+    }
+
+    async fn set_super_read_only(&self, on: bool) -> HostResult<()> {
+        self.at("mysql.set_super_read_only", |world, member| {
+            let server = running_mut(world, member)?;
+            server.super_read_only = on;
+            if !on && server.member != MemberState::Online {
+                world.violate(member, "was made writable outside its group");
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    async fn super_read_only(&self) -> HostResult<bool> {
+        self.at("mysql.super_read_only", |world, member| {
+            Ok(running(world, member)?.super_read_only)
+        })
+        .await
+    }
+
+    async fn writing_transactions(&self) -> HostResult<u64> {
+        self.at("mysql.writing_transactions", |world, member| {
+            let until = running(world, member)?.writing_until;
+            Ok(u64::from(until.is_some_and(|until| world.now < until)))
+        })
+        .await
+    }
+
+    async fn stop_group_replication(&self, _: Duration) -> HostResult<()> {
+        self.at("mysql.stop_group_replication", |world, member| {
+            let server = running(world, member)?;
+            if !server.super_read_only {
+                world.violate(
+                    member,
+                    "STOP GROUP_REPLICATION without super_read_only first",
+                );
+            }
+            world.leave(member);
+            Ok(())
+        })
+        .await
+    }
+
+    async fn start_group_replication(&self, _: Duration) -> HostResult<()> {
+        self.at("mysql.start_group_replication", |world, member| {
+            let server = running(world, member)?;
+            if !server.super_read_only && server.member == MemberState::Offline {
+                world.violate(member, "START GROUP_REPLICATION on a writable server");
+            }
+            world
+                .join(member)
+                .map_err(|why| sql("START GROUP_REPLICATION", 3092, why))
+        })
+        .await
+    }
+
+    async fn appoint_primary(&self, uuid: &ServerUuid, _: Duration) -> HostResult<()> {
+        self.at("mysql.appoint_primary", |world, member| {
+            running(world, member)?;
+            let appointed = world
+                .hosts
+                .iter()
+                .find(|(_, host)| host.uuid == *uuid)
+                .map(|(name, _)| name.clone());
+            let refused = |why| sql("SELECT group_replication_set_as_primary(?)", 3910, why);
+            let appointed = appointed.ok_or_else(|| refused("no such member".to_owned()))?;
+            world.appoint(&appointed).map_err(refused)
+        })
+        .await
+    }
+
+    async fn set_fast_shutdown(&self, mode: u8) -> HostResult<()> {
+        self.at("mysql.set_fast_shutdown", |world, member| {
+            running_mut(world, member)?.slow_shutdown = mode == 0;
+            Ok(())
+        })
+        .await
+    }
+
+    async fn set_start_on_boot(&self, on: bool) -> HostResult<()> {
+        self.at("mysql.set_start_on_boot", |world, member| {
+            running_mut(world, member)?.start_on_boot = on;
+            Ok(())
+        })
+        .await
+    }
+}

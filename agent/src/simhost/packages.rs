@@ -1,0 +1,135 @@
+//! The simulated package manager.
+
+use super::port::SimPort;
+use super::state::World;
+use crate::host::{HostError, HostResult, Packages, Phase};
+use async_trait::async_trait;
+use refit_shared::ids::MemberName;
+use refit_shared::observation::{PackageFacts, PackagePin};
+
+#[async_trait]
+impl Packages for SimPort {
+    async fn facts(&self) -> HostResult<PackageFacts> {
+        self.at("packages.facts", |world, member| {
+            let host = world.host(member);
+            Ok(PackageFacts {
+                installed: host.installed.clone(),
+                available: host.offered.clone(),
+                held: host.held.clone(),
+                broken: host.broken.clone(),
+                locked_by_other: false,
+                frozen_by_other: false,
+            })
+        })
+        .await
+    }
+
+    async fn fetch(&self, pins: &[PackagePin], phase: &Phase) -> HostResult<()> {
+        for pin in pins {
+            phase.say(format!("fetching {} {}", pin.name, pin.version));
+            self.at("packages.fetch", |world, member| {
+                let host = world.host_mut(member);
+                let offered = host
+                    .offered
+                    .iter()
+                    .find(|offer| offer.name == pin.name && offer.version == pin.version);
+                match offered {
+                    None => Err(HostError::PackageUnavailable {
+                        name: pin.name.clone(),
+                        version: pin.version.to_string(),
+                    }),
+                    Some(offer) if offer.sha256 != pin.sha256 => Err(HostError::PackageHash {
+                        name: pin.name.clone(),
+                        version: pin.version.to_string(),
+                        found: offer.sha256.clone(),
+                        pinned: pin.sha256.clone(),
+                    }),
+                    Some(_) => {
+                        host.fetched.insert(pin.clone());
+                        Ok(())
+                    }
+                }
+            })
+            .await?;
+        }
+        Ok(())
+    }
+
+    async fn verify_fetched(&self, pins: &[PackagePin]) -> HostResult<()> {
+        self.at("packages.verify_fetched", |world, member| {
+            let host = world.host(member);
+            match pins.iter().find(|pin| !host.fetched.contains(pin)) {
+                None => Ok(()),
+                Some(pin) => Err(HostError::PackageUnavailable {
+                    name: pin.name.clone(),
+                    version: pin.version.to_string(),
+                }),
+            }
+        })
+        .await
+    }
+
+    async fn repair(&self, _: &Phase) -> HostResult<()> {
+        self.at("packages.repair", |world, member| {
+            judge_touch(world, member);
+            world.host_mut(member).broken.clear();
+            Ok(())
+        })
+        .await
+    }
+
+    async fn install(&self, pins: &[PackagePin], phase: &Phase) -> HostResult<()> {
+        self.verify_fetched(pins).await?;
+        for pin in pins {
+            phase.say(format!("unpacking {}", pin.name));
+            self.at("packages.install/unpack", |world, member| {
+                judge_touch(world, member);
+                let host = world.host_mut(member);
+                host.broken.insert(pin.name.clone());
+                host.installed.insert(pin.name.clone(), pin.version.clone());
+                Ok(())
+            })
+            .await?;
+            let time = self.world().lock().timings.package;
+            self.take(time).await;
+        }
+        self.at("packages.install/configure", |world, member| {
+            let host = world.host_mut(member);
+            for pin in pins {
+                host.broken.remove(&pin.name);
+                host.held.insert(pin.name.clone());
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    async fn set_held(&self, names: &[String], held: bool) -> HostResult<()> {
+        self.at("packages.set_held", |world, member| {
+            let host = world.host_mut(member);
+            for name in names {
+                if held {
+                    host.held.insert(name.clone());
+                } else {
+                    host.held.remove(name);
+                }
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    async fn drop_fetched(&self) -> HostResult<()> {
+        self.at("packages.drop_fetched", |world, member| {
+            world.host_mut(member).fetched.clear();
+            Ok(())
+        })
+        .await
+    }
+}
+
+fn judge_touch(world: &mut World, member: &MemberName) {
+    if world.host(member).unit.process().is_some() {
+        world.violate(member, "packages were touched while mysqld was running");
+    }
+}

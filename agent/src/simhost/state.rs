@@ -1,0 +1,386 @@
+//! The state of the simulated world: plain values.
+
+use super::faults::FaultHook;
+use super::{Beginning, PACKAGES};
+use refit_shared::ids::{MemberName, ServerUuid};
+use refit_shared::observation::{MemberState, PackagePin, ServiceState};
+use refit_shared::version::{MysqlVersion, PackageVersion};
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+/// A transaction of the group, numbered as its GTID is.
+pub type TxId = u64;
+
+/// Why a client's write was not acknowledged.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct NoWrite(pub &'static str);
+
+/// How long things take.
+#[derive(Debug, Clone, Copy)]
+pub struct Timings {
+    /// Every port call.
+    pub call: Duration,
+    pub start: Duration,
+    pub upgrade: Duration,
+    pub stop: Duration,
+    pub slow_stop: Duration,
+    pub recovery: Duration,
+    pub catch_up: Duration,
+    pub election: Duration,
+    pub expel: Duration,
+    pub snapshot: Duration,
+    /// One package.
+    pub package: Duration,
+    /// The service manager restarts a server that failed.
+    pub restart: Duration,
+}
+
+impl Timings {
+    pub const STANDARD: Self = Self {
+        call: Duration::from_millis(1),
+        start: Duration::from_millis(900),
+        upgrade: Duration::from_secs(8),
+        stop: Duration::from_secs(2),
+        slow_stop: Duration::from_secs(6),
+        recovery: Duration::from_millis(1500),
+        catch_up: Duration::from_millis(700),
+        election: Duration::from_millis(300),
+        expel: Duration::from_secs(12),
+        snapshot: Duration::from_millis(100),
+        package: Duration::from_millis(900),
+        restart: Duration::from_millis(100),
+    };
+}
+
+#[derive(Debug)]
+pub(super) struct World {
+    pub began: Instant,
+    pub now: Instant,
+    pub timings: Timings,
+    pub hosts: BTreeMap<MemberName, HostState>,
+    pub hook: FaultHook,
+    pub group_name: String,
+    /// Members of the present view, reachable or not.
+    pub view: BTreeSet<MemberName>,
+    pub view_id: u64,
+    pub primary: Option<MemberName>,
+    pub next_tx: TxId,
+    pub acknowledged: BTreeSet<TxId>,
+    pub violations: Vec<String>,
+    pub events: BTreeMap<(Instant, u64), Due>,
+    pub next_event: u64,
+    pub next_pid: u32,
+}
+
+/// Something that will happen.
+#[derive(Debug, Clone)]
+pub(super) struct Due {
+    pub member: MemberName,
+    pub event: Event,
+}
+
+#[derive(Debug, Clone)]
+pub(super) enum Event {
+    /// The process writes a line.
+    Says(u32, String),
+    /// The process has begun to change the data directory.
+    UpgradeBegins(u32, MysqlVersion),
+    Ready(u32),
+    /// The process gives up.
+    GivesUp(u32),
+    /// The process has shut down.
+    Ends(u32),
+    /// The service manager starts the unit once more.
+    Restart,
+    Recovered(u32),
+    MayWrite(u32),
+    JoinAtBoot(u32),
+    Expelled(u32),
+}
+
+#[derive(Debug)]
+pub(super) struct HostState {
+    pub uuid: ServerUuid,
+    pub number: u32,
+    pub powered: bool,
+    pub isolated: bool,
+    pub boots: u32,
+    /// The agent's; its calls of an earlier one never return.
+    pub incarnation: u64,
+    pub deaths: watch::Sender<u64>,
+
+    pub installed: BTreeMap<String, PackageVersion>,
+    pub broken: BTreeSet<String>,
+    pub held: BTreeSet<String>,
+    pub offered: Vec<PackagePin>,
+    pub fetched: BTreeSet<PackagePin>,
+
+    pub unit: Unit,
+    /// The drop-ins as the service manager has read them last.
+    pub drop_in_loaded: bool,
+    pub refuses: BTreeMap<MysqlVersion, u32>,
+    pub crash_at_shutdown: bool,
+
+    pub data: DataDir,
+    pub snapshots: BTreeMap<String, Snapshot>,
+    pub dirty: BTreeSet<String>,
+    pub config: BTreeMap<String, Vec<u8>>,
+    pub config_backups: BTreeMap<String, BTreeMap<String, Vec<u8>>>,
+    pub maintenance: bool,
+    pub hold: bool,
+    pub log: Vec<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct DataDir {
+    pub version: MysqlVersion,
+    /// A started upgrade that has not ended.
+    pub upgrading_to: Option<MysqlVersion>,
+    /// Which version has it open, or did not close it cleanly.
+    pub open_by: Option<MysqlVersion>,
+    pub transactions: BTreeSet<TxId>,
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct Snapshot {
+    pub complete: bool,
+    pub data: DataDir,
+}
+
+/// mysqld's unit and its process.
+#[derive(Debug)]
+pub(super) enum Unit {
+    Inactive,
+    Failed,
+    Activating(Process),
+    Active(Process, Server),
+    Deactivating(Process),
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct Process {
+    pub pid: u32,
+    pub version: MysqlVersion,
+    /// Option files as they were when it started.
+    pub in_maintenance: bool,
+    pub upgrading: bool,
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct Server {
+    pub super_read_only: bool,
+    pub start_on_boot: bool,
+    pub slow_shutdown: bool,
+    pub member: MemberState,
+    /// Transactions that have written are open until then.
+    pub writing_until: Option<Instant>,
+    /// Received transactions are all applied from then on.
+    pub applied_at: Instant,
+    pub queue: u64,
+}
+
+impl Unit {
+    pub fn state(&self) -> ServiceState {
+        match self {
+            Self::Inactive => ServiceState::Inactive,
+            Self::Failed => ServiceState::Failed,
+            Self::Activating(_) => ServiceState::Activating,
+            Self::Active(..) => ServiceState::Active,
+            Self::Deactivating(_) => ServiceState::Deactivating,
+        }
+    }
+
+    pub fn process(&self) -> Option<&Process> {
+        match self {
+            Self::Inactive | Self::Failed => None,
+            Self::Activating(process) | Self::Active(process, _) | Self::Deactivating(process) => {
+                Some(process)
+            }
+        }
+    }
+
+    pub fn is(&self, pid: u32) -> bool {
+        self.process().is_some_and(|process| process.pid == pid)
+    }
+}
+
+impl HostState {
+    pub fn server(&self) -> Option<&Server> {
+        match &self.unit {
+            Unit::Active(_, server) if self.powered => Some(server),
+            _ => None,
+        }
+    }
+
+    pub fn server_mut(&mut self) -> Option<&mut Server> {
+        match &mut self.unit {
+            Unit::Active(_, server) if self.powered => Some(server),
+            _ => None,
+        }
+    }
+
+    pub fn member_state(&self) -> Option<MemberState> {
+        self.server().map(|server| server.member)
+    }
+
+    pub fn running_version(&self) -> Option<MysqlVersion> {
+        self.server()?;
+        self.unit.process().map(|process| process.version)
+    }
+
+    pub fn installed_version(&self) -> Option<PackageVersion> {
+        let versions: BTreeSet<_> = self.installed.values().collect();
+        match (versions.len(), versions.first()) {
+            (1, Some(version)) => Some((*version).clone()),
+            _ => None,
+        }
+    }
+
+    /// In the group and reachable for the others.
+    pub fn is_online(&self) -> bool {
+        !self.isolated && self.member_state() == Some(MemberState::Online)
+    }
+
+    pub fn pretend_version(&mut self, version: MysqlVersion) {
+        if let Unit::Active(process, _) = &mut self.unit {
+            process.version = version;
+            self.data.version = version;
+        }
+    }
+
+    pub fn kill_agent(&mut self) {
+        self.incarnation += 1;
+        self.deaths.send_modify(|deaths| *deaths += 1);
+    }
+}
+
+/// One package of the simulated repository.
+pub(super) fn pin(name: &str, version: &PackageVersion) -> PackagePin {
+    let hash = blake3::hash(format!("{name} {version}").as_bytes());
+    PackagePin {
+        name: name.to_owned(),
+        version: version.clone(),
+        sha256: hash.to_hex().to_string(),
+    }
+}
+
+impl World {
+    pub fn begin(beginning: Beginning) -> Self {
+        let now = Instant::now();
+        let version = beginning
+            .installed
+            .mysql_version()
+            .expect("a simulated package has a MySQL version");
+        let mut world = Self {
+            began: now,
+            now,
+            timings: beginning.timings,
+            hosts: BTreeMap::new(),
+            hook: FaultHook::default(),
+            group_name: "aaaaaaaa-0000-4000-8000-000000000000".to_owned(),
+            view: beginning.members.iter().cloned().collect(),
+            view_id: 1,
+            primary: beginning.members.first().cloned(),
+            next_tx: 1,
+            acknowledged: BTreeSet::new(),
+            violations: Vec::new(),
+            events: BTreeMap::new(),
+            next_event: 0,
+            next_pid: 1000,
+        };
+        for (name, number) in beginning.members.iter().zip(1u32..) {
+            let offered: Vec<PackageVersion> = beginning
+                .offered
+                .iter()
+                .chain([&beginning.installed])
+                .cloned()
+                .collect();
+            let process = Process {
+                pid: number,
+                version,
+                in_maintenance: false,
+                upgrading: false,
+            };
+            let server = Server {
+                super_read_only: world.primary.as_ref() != Some(name),
+                start_on_boot: true,
+                slow_shutdown: false,
+                member: MemberState::Online,
+                writing_until: None,
+                applied_at: now,
+                queue: 0,
+            };
+            let host = HostState {
+                uuid: ServerUuid::new(format!("bbbbbbbb-0000-4000-8000-{number:012}"))
+                    .expect("well formed"),
+                number,
+                powered: true,
+                isolated: false,
+                boots: 1,
+                incarnation: 0,
+                deaths: watch::Sender::new(0),
+                installed: PACKAGES
+                    .map(|package| (package.to_owned(), beginning.installed.clone()))
+                    .into(),
+                broken: BTreeSet::new(),
+                held: BTreeSet::new(),
+                offered: offered.iter().flat_map(super::pins).collect(),
+                fetched: BTreeSet::new(),
+                unit: Unit::Active(process, server),
+                drop_in_loaded: false,
+                refuses: BTreeMap::new(),
+                crash_at_shutdown: false,
+                data: DataDir {
+                    version,
+                    upgrading_to: None,
+                    open_by: Some(version),
+                    transactions: BTreeSet::new(),
+                },
+                snapshots: BTreeMap::new(),
+                dirty: BTreeSet::new(),
+                config: [(
+                    "my.cnf".to_owned(),
+                    format!("[mysqld]\nserver_id={number}\n").into_bytes(),
+                )]
+                .into(),
+                config_backups: BTreeMap::new(),
+                maintenance: false,
+                hold: false,
+                log: Vec::new(),
+            };
+            world.hosts.insert(name.clone(), host);
+        }
+        world
+    }
+
+    pub fn host(&self, member: &MemberName) -> &HostState {
+        self.hosts
+            .get(member)
+            .expect("scenarios name hosts that exist")
+    }
+
+    pub fn host_mut(&mut self, member: &MemberName) -> &mut HostState {
+        self.hosts
+            .get_mut(member)
+            .expect("scenarios name hosts that exist")
+    }
+
+    pub fn now_unix_ms(&self) -> i64 {
+        let since = self.now.saturating_duration_since(self.began).as_millis();
+        1_800_000_000_000 + i64::try_from(since).expect("no test runs for so long")
+    }
+
+    pub fn violate(&mut self, member: &MemberName, what: impl std::fmt::Display) {
+        self.violations.push(format!("{member}: {what}"));
+    }
+
+    pub fn later(&mut self, after: Duration, member: &MemberName, event: Event) {
+        let key = (self.now + after, self.next_event);
+        self.next_event += 1;
+        let member = member.clone();
+        self.events.insert(key, Due { member, event });
+    }
+}
