@@ -10,8 +10,11 @@
 
 // agents
 pub mod api;
+pub mod cli;
 // config
 pub mod executor;
+#[cfg(test)]
+mod fixture;
 pub mod fleet;
 pub mod journal;
 pub mod observing;

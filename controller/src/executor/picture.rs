@@ -106,7 +106,7 @@ pub(crate) fn picture(
         format!("{id} on {member}: {}", says.phase)
     };
     RolloutView {
-        plan: rollout.plan.digest(),
+        plan: rollout.plan_digest,
         strategy: rollout.plan.strategy.to_string(),
         versions_before: rollout
             .plan

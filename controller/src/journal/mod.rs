@@ -6,7 +6,7 @@
 pub mod faulty;
 pub mod memory;
 mod room;
-// store
+pub mod store;
 
 #[cfg(test)]
 mod contract;
@@ -14,3 +14,4 @@ mod contract;
 pub use faulty::FaultyJournal;
 pub use memory::MemoryJournal;
 pub use room::Room;
+pub use store::SledJournal;

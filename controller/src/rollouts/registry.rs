@@ -72,9 +72,16 @@ struct Registry {
 pub struct Running(JoinHandle<()>);
 
 impl Running {
+    /// Ends it at once, as a crash would: no owner comes to a further line.
+    pub fn abort(&self) {
+        self.0.abort();
+    }
+
     /// Waits until every owner has ended. What agents have begun goes on there.
     pub async fn ended(self) {
-        if let Err(error) = self.0.await {
+        if let Err(error) = self.0.await
+            && !error.is_cancelled()
+        {
             tracing::error!(%error, "the registry of rollouts failed");
         }
     }

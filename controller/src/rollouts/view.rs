@@ -151,6 +151,13 @@ pub struct RolloutView {
     pub estimate: Seconds,
 }
 
+impl RolloutView {
+    /// Nothing is being worked on or waited for.
+    pub fn in_flight_is_empty(&self) -> bool {
+        self.steps.iter().all(|step| step.in_flight.is_none())
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NextCommand {
     pub command: String,

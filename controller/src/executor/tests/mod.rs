@@ -1,1 +1,6 @@
+//! Rollouts of the small world, through the facade, on paused time.
 
+mod crashes;
+mod misdeeds;
+mod people;
+mod story;
