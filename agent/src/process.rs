@@ -9,7 +9,7 @@ use crate::host::{HostError, HostResult};
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt};
@@ -26,6 +26,7 @@ pub struct Program {
     name: &'static str,
     args: Vec<OsString>,
     env: Vec<(&'static str, OsString)>,
+    dir: PathBuf,
     deadline: Duration,
 }
 
@@ -44,6 +45,7 @@ impl Program {
             name,
             args: Vec::new(),
             env: Vec::new(),
+            dir: PathBuf::from("/"),
             deadline,
         }
     }
@@ -64,6 +66,13 @@ impl Program {
         self
     }
 
+    /// Where it runs; `/` unless said otherwise.
+    #[must_use]
+    pub fn dir(mut self, dir: &Path) -> Self {
+        self.dir = dir.to_owned();
+        self
+    }
+
     fn command(&self) -> Command {
         let mut command = Command::new(self.name);
         command
@@ -73,7 +82,7 @@ impl Program {
             .env("HOME", "/root")
             .env("LC_ALL", "C.UTF-8")
             .envs(self.env.iter().map(|(key, value)| (key, value)))
-            .current_dir("/")
+            .current_dir(&self.dir)
             .stdin(Stdio::null())
             .process_group(0);
         command

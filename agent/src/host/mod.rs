@@ -10,6 +10,12 @@
 //!
 //! Adapters decide nothing: what should happen is in [`crate::operations`], and they only do it or say why they could not.
 
+pub mod apt;
+pub mod files;
+pub mod mysql;
+mod production;
+pub mod systemd;
+
 use async_trait::async_trait;
 use refit_shared::ids::ServerUuid;
 use refit_shared::observation::{

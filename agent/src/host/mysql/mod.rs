@@ -1,0 +1,195 @@
+//! The local server over its socket, with mysql_async.
+//!
+//! ```text
+//! LocalMysql ──> connection.rs   sessions, deadlines, errors
+//!            ──> facts.rs        what an observation reports
+//!            ──> group.rs        the group as this server sees it, and the pulse
+//!            ──> paths.rs        where the server keeps its files
+//! ```
+//!
+//! Only the statements that are written here ever reach the server; nothing here writes a row, so nothing here can leave
+//! a transaction of its own.
+
+mod connection;
+mod credentials;
+mod facts;
+mod group;
+mod paths;
+
+pub use credentials::{Credentials, CredentialsError};
+pub use paths::{AskPaths, ServerPaths};
+
+use super::files::options;
+use super::{HostError, HostResult, Mysql, Pulse};
+use async_trait::async_trait;
+use connection::Sessions;
+use mysql_async::Value;
+use refit_shared::ids::ServerUuid;
+use refit_shared::observation::{GroupFacts, ServerFacts};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// A question that the server answers from memory.
+const QUESTION: Duration = Duration::from_secs(5);
+
+/// The server behind a socket. Cheap to make: connections are opened when they are needed.
+#[derive(Debug)]
+pub struct LocalMysql {
+    sessions: Sessions,
+    option_file: PathBuf,
+}
+
+impl LocalMysql {
+    /// `option_file`: where the server's option files start.
+    pub fn new(socket: &Path, credentials: Credentials, option_file: &Path) -> Self {
+        Self {
+            sessions: Sessions::new(socket, credentials),
+            option_file: option_file.to_owned(),
+        }
+    }
+
+    async fn flag(&self, question: &'static str) -> HostResult<bool> {
+        let mut session = self.sessions.get(QUESTION).await?;
+        let value: Option<i64> = session.one(question, ()).await?;
+        session.keep();
+        value
+            .map(|value| value != 0)
+            .ok_or_else(|| HostError::Unexpected(format!("{question}: no row")))
+    }
+
+    async fn set(&self, statement: &'static str, deadline: Duration) -> HostResult<()> {
+        let mut session = self.sessions.get(deadline).await?;
+        session.execute(statement).await?;
+        session.keep();
+        Ok(())
+    }
+}
+
+/// ER_GROUP_REPLICATION_RUNNING: START GROUP_REPLICATION where it runs already.
+const ALREADY_RUNNING: u16 = 3093;
+
+#[async_trait]
+impl Mysql for LocalMysql {
+    async fn facts(&self) -> HostResult<ServerFacts> {
+        let mut session = self.sessions.get(facts::DEADLINE).await?;
+        let mut facts = facts::read(&mut session).await?;
+        session.keep();
+        // A variable that a file sets and somebody has changed since counts as changed only, in the server's own list.
+        // Files that can't be read add nothing: "not set explicitly" is the stricter answer.
+        let in_files = options::server_options(&self.option_file).unwrap_or_default();
+        facts
+            .explicit_variables
+            .extend(in_files.into_iter().map(|option| option.name));
+        Ok(facts)
+    }
+
+    async fn group(&self) -> HostResult<Option<GroupFacts>> {
+        let mut session = self.sessions.get(QUESTION).await?;
+        let group = group::read(&mut session).await?;
+        session.keep();
+        Ok(group)
+    }
+
+    async fn pulse(&self) -> HostResult<Pulse> {
+        let mut session = self.sessions.get(QUESTION).await?;
+        let pulse = group::pulse(&mut session).await?;
+        session.keep();
+        Ok(pulse)
+    }
+
+    async fn uuid(&self) -> HostResult<ServerUuid> {
+        let mut session = self.sessions.get(QUESTION).await?;
+        let uuid: Option<String> = session.one("SELECT @@GLOBAL.server_uuid", ()).await?;
+        session.keep();
+        ServerUuid::new(uuid.unwrap_or_default()).map_err(|e| HostError::Unexpected(e.to_string()))
+    }
+
+    async fn set_super_read_only(&self, on: bool) -> HostResult<()> {
+        // Waits for commits in progress and for global read locks; the caller bounds what is in flight before.
+        let deadline = Duration::from_secs(60);
+        match on {
+            true => self.set("SET GLOBAL super_read_only = ON", deadline).await,
+            // Setting read_only off implies super_read_only off.
+            false => self.set("SET GLOBAL read_only = OFF", deadline).await,
+        }
+    }
+
+    async fn super_read_only(&self) -> HostResult<bool> {
+        self.flag("SELECT @@GLOBAL.super_read_only").await
+    }
+
+    async fn writing_transactions(&self) -> HostResult<u64> {
+        let mut session = self.sessions.get(QUESTION).await?;
+        let question =
+            "SELECT COUNT(*) FROM information_schema.innodb_trx WHERE trx_rows_modified > 0";
+        let count: Option<u64> = session.one(question, ()).await?;
+        session.keep();
+        count.ok_or_else(|| HostError::Unexpected(format!("{question}: no row")))
+    }
+
+    async fn stop_group_replication(&self, deadline: Duration) -> HostResult<()> {
+        // Where it does not run, the server says yes to STOP.
+        self.set("STOP GROUP_REPLICATION", deadline).await
+    }
+
+    async fn start_group_replication(&self, deadline: Duration) -> HostResult<()> {
+        match self.set("START GROUP_REPLICATION", deadline).await {
+            Err(HostError::Sql { code, .. }) if code == ALREADY_RUNNING => Ok(()),
+            other => other,
+        }
+    }
+
+    async fn appoint_primary(&self, uuid: &ServerUuid, deadline: Duration) -> HostResult<()> {
+        let mut session = self.sessions.get(deadline).await?;
+        // A member that is the primary already gets a friendly answer, not an error.
+        let answer: Option<Value> = session
+            .one(
+                "SELECT group_replication_set_as_primary(?)",
+                (uuid.as_str(),),
+            )
+            .await?;
+        session.keep();
+        match answer {
+            Some(_) => Ok(()),
+            None => Err(HostError::Unexpected(
+                "group_replication_set_as_primary: no row".to_owned(),
+            )),
+        }
+    }
+
+    async fn set_fast_shutdown(&self, mode: u8) -> HostResult<()> {
+        match mode {
+            0 => self.set("SET GLOBAL innodb_fast_shutdown = 0", QUESTION),
+            1 => self.set("SET GLOBAL innodb_fast_shutdown = 1", QUESTION),
+            other => {
+                return Err(HostError::Unexpected(format!(
+                    "innodb_fast_shutdown = {other} is never asked for"
+                )));
+            }
+        }
+        .await
+    }
+
+    async fn set_start_on_boot(&self, on: bool) -> HostResult<()> {
+        match on {
+            true => {
+                self.set("SET GLOBAL group_replication_start_on_boot = ON", QUESTION)
+                    .await
+            }
+            false => {
+                self.set("SET GLOBAL group_replication_start_on_boot = OFF", QUESTION)
+                    .await
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl AskPaths for LocalMysql {
+    async fn paths(&self) -> HostResult<ServerPaths> {
+        let mut session = self.sessions.get(QUESTION).await?;
+        let paths = paths::read(&mut session).await?;
+        session.keep();
+        Ok(paths)
+    }
+}

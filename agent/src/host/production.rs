@@ -1,0 +1,32 @@
+//! The four production adapters of one host, put together.
+
+use super::Host;
+use super::apt::Apt;
+use super::files::HostFiles;
+use super::mysql::{Credentials, LocalMysql};
+use super::systemd::SystemdUnit;
+use crate::config::AgentConfig;
+use std::sync::Arc;
+
+impl Host {
+    /// This machine, as the configuration describes it. Nothing is opened or connected yet.
+    pub fn production(config: &AgentConfig) -> Self {
+        let credentials =
+            Credentials::new(&config.mysql.user, config.mysql.credentials_file.as_deref());
+        let mysql = Arc::new(LocalMysql::new(
+            &config.mysql.socket,
+            credentials,
+            &config.mysql.option_file,
+        ));
+        Self {
+            service: Arc::new(SystemdUnit::new(&config.unit)),
+            packages: Arc::new(Apt::new(
+                &config.packages,
+                &config.state_dir.join("packages"),
+                &config.mysql.frozen_file,
+            )),
+            files: Arc::new(HostFiles::new(config, mysql.clone())),
+            mysql,
+        }
+    }
+}
