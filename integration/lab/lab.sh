@@ -4,14 +4,14 @@
 # This file owns the command line and where things live. What a command does is in lib/, one idea a file:
 #   common  paths, messages, bounded waits        host     make, boot, enter, stop and crash a host
 #   deps    packages that the machine needs       network  the switch, addresses, cutting and healing cables
-#   build   the cached root filesystem            volume   a host's data file system
+#   mirror  where Debian comes from               volume   what must survive a power loss
 #   repo    packages in several versions          group    my.cnf and the replication group
-#                                                 down     removing every trace
+#   build   the cached root filesystem            down     removing every trace
 set -euo pipefail
 
 LAB_SRC=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source-path=SCRIPTDIR
-for part in common deps repo build network volume host group down; do
+for part in common deps mirror repo build network volume host group down; do
   # shellcheck source=/dev/null
   . "$LAB_SRC/lib/$part.sh"
 done
@@ -33,7 +33,7 @@ hosts
        --version V             preinstall this package version, or the version of this role (default: older)
        --data btrfs|xfs|ext4   file system under the data directory (default: btrfs)
        --data-size SIZE        its size (default: 6G, sparse)
-       --disk ram|file         where that is kept (default: ram; about 400 MB a host to begin with)
+       --disk ram|file         where all that the hosts write is kept (default: ram; 200 to 800 MB a host)
        --bind-ro SRC:DST       show a directory of this machine to every host (may be repeated)
   group bootstrap [HOST...]  form a single-primary group of these hosts (default: every database host)
   status                     hosts, their mysqld and their membership

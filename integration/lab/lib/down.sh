@@ -10,13 +10,13 @@ down() {
     kill_all
     within 15 no_process || die "processes of lab '$LAB_NAME' do not die: $(pids | tr '\n' ' ')"
     remove_cgroups
+    remove_nspawn_files
     remove_mounts
     remove_loops
     local ns
     for ns in $(namespaces); do ip netns del "$ns"; done
     ! mounts | grep -q . || die "still mounted: $(mounts | tr '\n' ' ')"
     rm -rf --one-file-system "$RUN"
-    rm -rf --one-file-system "/run/systemd/nspawn/propagate/refit-$LAB_NAME-"*
     say "lab '$LAB_NAME' removed in $(since "$start")"
   fi
   rm -f "$LAB_DIR/run/$LAB_NAME".lock "$LAB_DIR/run/$LAB_NAME"-*.lock
@@ -63,6 +63,15 @@ remove_cgroups() {
   local dir
   for dir in $(cgroups); do
     within 5 find "$dir" -depth -type d -exec rmdir {} + 2>/dev/null || say "could not remove $dir"
+  done
+}
+
+# systemd-nspawn leaves these behind when it is killed. Before the roots are unmounted: a lock is named by its inode.
+remove_nspawn_files() {
+  local root
+  rm -rf --one-file-system "/run/systemd/nspawn/propagate/refit-$LAB_NAME-"*
+  for root in "$RUN"/*/root; do
+    [ ! -d "$root" ] || rm -f "/run/systemd/nspawn/locks/$(stat -c 'inode-%d:%i' "$root")"
   done
 }
 

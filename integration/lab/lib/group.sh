@@ -30,7 +30,7 @@ binlog_format                 = ROW
 binlog_expire_logs_seconds    = 604800
 innodb_flush_log_at_trx_commit = 1
 sync_binlog                   = 1
-replica_parallel_workers      = 4
+replica_parallel_workers      = 8
 replica_preserve_commit_order = ON
 
 innodb_buffer_pool_size       = 96M

@@ -4,33 +4,6 @@
 # A signed repository with two components: `main` has what installs and runs, `broken` has one version newer than all,
 # whose mysqld will not start (see interpose.c).
 
-# mirror: prints the Debian mirror of this machine. apt itself reads its sources, so every format that it knows will do.
-mirror() {
-  [ -n "${LAB_MIRROR:-}" ] && echo "$LAB_MIRROR" && return
-  # shellcheck disable=SC2016 # apt's own variables
-  apt-get indextargets --format '$(REPO_URI) $(RELEASE) $(COMPONENT)' 'Created-By: Packages' |
-    awk '$1 !~ /security/ && $2 !~ /(updates|backports|security)$/ && $3 == "main" && $1 ~ /debian/ { print $1; exit }'
-}
-
-# sid_apt FOLDER: sets up an apt of its own for sid in FOLDER, which touches nothing of this machine's apt.
-sid_apt() {
-  mkdir -p "$1/lists/partial" "$1/cache/archives/partial"
-  : >"$1/status"
-  # The index of a mirror that is not updated any more passes its Valid-Until date; its signature is still checked.
-  echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg check-valid-until=no] $2 sid main" >"$1/sources.list"
-  cat >"$1/apt.conf" <<CONF
-Dir::Etc::sourcelist "$1/sources.list";
-Dir::Etc::sourceparts "-";
-Dir::State::Lists "$1/lists";
-Dir::State::status "$1/status";
-Dir::Cache "$1/cache";
-APT::Sandbox::User "root";
-Acquire::Languages "none";
-Acquire::Retries "3";
-CONF
-  APT_CONFIG=$1/apt.conf apt-get update -q >/dev/null
-}
-
 # plan_versions NEWEST: prints "role debian-version declared-version" for each package in the repository.
 plan_versions() {
   local upstream=${1%%-*} series patch

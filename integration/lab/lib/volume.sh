@@ -8,21 +8,10 @@
 #   /var/lib/refit-agent, /var/lib/refit-controller
 #                          state of our own programs, on every host
 #
-# It cannot be a part of the overlay: CLONE renames directories, which an overlay's lower layer refuses. The images lie in
-# memory unless `up --disk file` asks for the machine's disk: syncs are then as fast as a good disk's (50 to 150 us)
-# whatever else the machine does, and it makes no difference to what a power loss takes away (see lose_unwritten).
+# It cannot be a part of the overlay: CLONE renames directories, which an overlay's lower layer refuses. What lies in memory
+# (see make_room) loses nothing less in a power loss than what lies on a disk: see lose_unwritten.
 
-image() { echo "$RUN/disks/$1.img"; }
-
-# make_disks: the place for the images.
-make_disks() {
-  mkdir -p "$RUN/disks"
-  case $1 in
-    ram) mount -t tmpfs -o size=80%,mode=700 refit-lab "$RUN/disks" ;;
-    file) ;;
-    *) die "unknown disk '$1': ram or file" ;;
-  esac
-}
+image() { echo "$RUN/$1/volume.img"; }
 
 # make_volume HOST FILESYSTEM SIZE
 make_volume() {
@@ -36,10 +25,11 @@ make_volume() {
     *) die "unknown file system '$2': btrfs, xfs or ext4" ;;
   esac
   mount_volume "$1"
+  [ "$2" != btrfs ] || chattr +C "$mnt" # as every database on btrfs has it; new files and directories inherit it
   mkdir "$mnt/state"
   for program in agent controller; do mkdir -m 700 "$mnt/state/$program"; done
   if is_database "$1"; then
-    [ "$2" != btrfs ] || btrfs -q subvolume create "$mnt/data" >/dev/null
+    [ "$2" != btrfs ] || { btrfs -q subvolume create "$mnt/data" && chattr +C "$mnt/data"; } >/dev/null
     cp -a --sparse=always "$CACHE/datadir/data" "$mnt/"
     mkdir -m 750 "$mnt/binlog"
     chown --reference="$mnt/data" "$mnt/binlog"
