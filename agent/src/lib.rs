@@ -8,10 +8,13 @@
 
 pub mod config;
 pub mod errorlog;
+pub mod health;
 pub mod host;
 pub mod ledger;
 pub mod operations;
 pub mod process;
 pub mod progress;
+pub mod service;
 #[cfg(any(test, feature = "sim"))]
 pub mod simhost;
+pub mod worker;
