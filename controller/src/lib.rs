@@ -8,10 +8,10 @@
 //!
 //! [`ports`] are the only ways out; everything that decides is in `refit_shared`.
 
-// agents
+pub mod agents;
 pub mod api;
 pub mod cli;
-// config
+pub mod config;
 pub mod executor;
 #[cfg(test)]
 mod fixture;
