@@ -111,11 +111,18 @@ async fn same_gtids(servers: &Servers, limit: Duration) -> Result<String, Verify
     }
 }
 
+/// The error and its causes, leaving out those that the error before it told already.
 fn chain(error: &dyn std::error::Error) -> String {
-    match error.source() {
-        Some(source) => format!("{error}: {}", chain(source)),
-        None => error.to_string(),
+    let mut told = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let text = error.to_string();
+        if !told.contains(&text) {
+            told = format!("{told}: {text}");
+        }
+        cause = error.source();
     }
+    told
 }
 
 fn judge(ledger: &Ledger, gtid_executed: String, found: &[(String, HashSet<RowKey>)]) -> Verdict {
