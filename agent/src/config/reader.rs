@@ -267,7 +267,7 @@ impl<'a, 't> Section<'a, 't> {
 pub(super) fn text(value: &DeValue<'_>) -> Parsed<String> {
     match value.as_str() {
         None => Err("must be a text in quotes".to_owned()),
-        Some(text) if text.is_empty() => Err("must not be empty".to_owned()),
+        Some("") => Err("must not be empty".to_owned()),
         Some(text) if text.chars().any(char::is_control) => {
             Err("must not contain control characters".to_owned())
         }

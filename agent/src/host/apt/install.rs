@@ -103,7 +103,8 @@ impl Apt {
         finished
     }
 
-    /// Configures what an interrupted run left unpacked. What it left half unpacked is for [`Apt::install_files`].
+    /// Configures what an interrupted run left unpacked. What that can't mend of the server's own packages (cut while being
+    /// unpacked, or of two versions) stays broken and frozen, for [`Apt::install_files`] to mend.
     pub(super) async fn finish_interrupted(&self, phase: &Phase) -> HostResult<()> {
         self.wait_for_lock(phase).await?;
         let broken = self.broken().await?;
@@ -114,14 +115,16 @@ impl Apt {
                 .dpkg_run("--configure", &[PathBuf::from("--pending")], phase)
                 .await?;
             let left = self.broken().await?;
-            let ours = |package: &index::Installed| {
-                package.must_be_reinstalled() && self.names.contains(&package.name)
-            };
-            if left.iter().any(|package| !ours(package)) {
+            // Two of ours may be left at different versions, which only installing both again can mend.
+            if left
+                .iter()
+                .any(|package| !self.names.contains(&package.name))
+            {
                 return Err(HostError::Packages(finished.failed().to_string()));
             }
             if !left.is_empty() {
-                return Ok(()); // still frozen: installing again comes next
+                phase.say("dpkg: the server's packages must be installed again");
+                return Ok(()); // still frozen
             }
         }
         self.frozen.thaw()

@@ -189,6 +189,9 @@ fn connect_error(socket: &Path, error: Error) -> HostError {
             code: e.code,
             message: e.message,
         },
+        Error::Io(mysql_async::IoError::Io(e)) => {
+            HostError::ServerAway(format!("{}: {e}", socket.display()))
+        }
         other => HostError::ServerAway(format!("{}: {other}", socket.display())),
     }
 }
