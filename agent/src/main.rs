@@ -108,7 +108,7 @@ fn main() -> ExitCode {
 
 fn start_log(json: bool) {
     let filter =
-        tracing_subscriber::EnvFilter::try_from_env("REFIT_LOG").unwrap_or_else(|_| "info".into());
+        tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "info".into());
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr);

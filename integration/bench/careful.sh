@@ -13,7 +13,7 @@ swap() {
   on "$1" rm -f /etc/mysql/FROZEN
 }
 join() {
-  sql "$1" 'START GROUP_REPLICATION'
+  sql "$1" 'START GROUP_REPLICATION' 2>/dev/null || true # a member that starts on boot has begun already
   online "$1"
 }
 for member in "$@"; do

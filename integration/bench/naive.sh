@@ -15,7 +15,7 @@ start() {
   on "$1" sh -c 'rm -f /etc/mysql/mysql.conf.d/zzz-naive.cnf /run/systemd/system/mysql.service; systemctl daemon-reload; systemctl start mysql'
 }
 join() {
-  sql "$1" 'START GROUP_REPLICATION' || true # a member that starts on boot has begun already
+  sql "$1" 'START GROUP_REPLICATION' 2>/dev/null || true # a member that starts on boot has begun already
   online "$1"
 }
 for member in "$@"; do

@@ -115,7 +115,8 @@ make_host() {
   plug_in "$1" "$(cat "$d/address")"
   read -r data size <"$RUN/data"
   make_volume "$1" "$data" "$size"
-  mkdir -p "$root/var/lib/refit-agent" "$root/var/lib/refit-controller"
+  mkdir -p "$root/var/lib/refit-agent"
+  install -d -m 700 "$root/var/lib/private"
   if is_database "$1"; then
     my_cnf "$1" >"$root/etc/mysql/mysql.conf.d/zz-production.cnf"
   else

@@ -5,7 +5,7 @@
 #   /srv/mysql/binlog      binary logs of the hosts that keep them outside the data directory
 #   /srv/mysql/snapshots   room for snapshots: same file system, same mount, so subvolume snapshots, reflinks and
 #                          renames from and to the data directory all work
-#   /var/lib/refit-agent, /var/lib/refit-controller
+#   /var/lib/refit-agent, /var/lib/private (the controller's, which runs as a dynamic user)
 #                          state of our own programs, on every host
 #
 # It cannot be a part of the overlay: CLONE renames directories, which an overlay's lower layer refuses. What lies in memory
@@ -53,7 +53,8 @@ detached() { [ -z "$(losetup -j "$(image "$1")")" ]; }
 volume_binds() {
   local program
   ! is_database "$1" || echo "--bind=$RUN/$1/volume:/srv/mysql"
-  for program in agent controller; do echo "--bind=$RUN/$1/volume/state/$program:/var/lib/refit-$program"; done
+  echo "--bind=$RUN/$1/volume/state/agent:/var/lib/refit-agent"
+  echo "--bind=$RUN/$1/volume/state/controller:/var/lib/private" # where systemd keeps the state of a DynamicUser
 }
 
 # lose_unwritten HOST: what a power loss does to the volume of a host that has just died. Killing the processes is not

@@ -14,7 +14,7 @@ struct Arguments {
     #[arg(value_enum, default_value_t = Story::Upgrade)]
     story: Story,
     /// Commits a second of the writing client, or `max`.
-    #[arg(long, default_value = "300")]
+    #[arg(long, default_value = "150")]
     rate: String,
 }
 
@@ -63,6 +63,8 @@ fn main() -> Result<()> {
             "--target",
             &target,
             "--accept-no-spare",
+            "--soak",
+            "3s",
             "--out",
             "plan.json",
         ],

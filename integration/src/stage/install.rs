@@ -12,7 +12,7 @@ use std::time::Duration;
 
 pub const CLUSTER: &str = "shop";
 const CONTROLLER: &str = "ctl";
-const AGENT_PORT: u16 = 7130;
+const AGENT_PORT: u16 = 8400;
 const CONTROLLER_PORT: u16 = 7100;
 
 /// What the hosts should be like.

@@ -7,7 +7,7 @@ fn kill_the_controller_in_three_steps() {
     let before = stage.world().unwrap();
     let target = target(&stage, "newest");
     let load = stage.load().unwrap();
-    load.start(4, "200").unwrap();
+    load.start(4, "100").unwrap();
     let mut watching = apply(&stage, &plan(&stage, &target, &[]));
     for (member, step) in [
         ("db3", "stop_server"),

@@ -7,7 +7,7 @@ fn unwind_after_two_of_three_members() {
     let before = stage.world().unwrap();
     let target = target(&stage, "newest");
     let load = stage.load().unwrap();
-    load.start(4, "200").unwrap();
+    load.start(4, "100").unwrap();
     let waiting = stage
         .refit()
         .run(&["apply", &plan(&stage, &target, &[]), "--yes"])
