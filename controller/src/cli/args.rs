@@ -294,7 +294,7 @@ pub struct ActArguments {
 
 #[derive(Debug, Subcommand)]
 pub enum JournalCommand {
-    /// Check every entry of a journal: checksums, sequence numbers, digests, and that the events can follow each other.
+    /// Check every entry of a journal: checksums, sequence numbers, the chain of digests, and that each plan is there.
     #[command(
         after_help = "Example (with the controller stopped):\n  refit journal verify /var/lib/refit-controller/journal"
     )]

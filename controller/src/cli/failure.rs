@@ -9,7 +9,7 @@ use tonic::{Code, Status};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Failure {
     /// The controller's stable code, where it has given one.
-    pub code: Option<String>,
+    pub code: Option<&'static str>,
     pub what: String,
     pub reasons: Vec<String>,
     pub safe: String,
@@ -82,21 +82,29 @@ impl Failure {
                 ),
             )
             .safe("Nothing was changed. `refit` is probably newer than the controller."),
-            Code::Unavailable | Code::Cancelled => {
-                let mut failure = Self::new(
-                    Exit::Failed,
-                    format!("the controller at {at} has gone away: {}", status.message()),
-                )
-                .safe(GOES_ON);
-                failure.transient = true;
-                failure
-            }
+            Code::Unavailable | Code::Cancelled => Self::gone(peer, status),
+            // Made on this side: the connection broke in the middle of an answer.
+            _ if std::error::Error::source(status).is_some() => Self::gone(peer, status),
             code => Self::new(
                 Exit::Failed,
                 format!("the controller at {at}: {code}: {}", status.message()),
             )
             .next("refit health"),
         }
+    }
+
+    fn gone(peer: &Peer, status: &Status) -> Self {
+        let mut failure = Self::new(
+            Exit::Failed,
+            format!(
+                "the controller at {} has gone away: {}",
+                peer.address,
+                status.message()
+            ),
+        )
+        .safe(GOES_ON);
+        failure.transient = true;
+        failure
     }
 
     fn of_fault(fault: &PeerFault) -> Self {
@@ -138,7 +146,7 @@ impl From<Refusal> for Failure {
             | ErrorCode::Internal => Exit::Failed,
         };
         Self {
-            code: Some(refusal.code.as_str().to_owned()),
+            code: Some(refusal.code.as_str()),
             what: refusal.what,
             reasons: refusal.reasons,
             safe: refusal.safe,

@@ -19,6 +19,7 @@ use refit_proto::operator::{RolloutView, State};
 use screen::Screen;
 use std::path::Path;
 use std::time::Duration;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
 /// How often a terminal is redrawn when nothing new has come: clocks run on.
@@ -43,6 +44,10 @@ pub async fn follow(
     from: From,
     writer: Option<&Path>,
 ) -> Result<Exit, Failure> {
+    // One for the whole time: a signal that comes while something is being drawn must not be lost.
+    let mut interrupts = signal(SignalKind::interrupt()).map_err(|error| {
+        Failure::new(Exit::Failed, format!("cannot listen for Ctrl-C: {error}"))
+    })?;
     let (tx, mut events) = mpsc::channel(EVENTS);
     let pump = tokio::spawn(pump::pump(to.clone(), id.to_owned(), from.seq, tx));
     let mut screen = Screen::new(*output);
@@ -51,11 +56,8 @@ pub async fn follow(
     let mut latest: Option<RolloutView> = None;
     let rest = loop {
         tokio::select! {
-            interrupt = tokio::signal::ctrl_c() => {
+            _ = interrupts.recv() => {
                 screen.clear();
-                if let Err(error) = interrupt {
-                    tracing::debug!(%error, "Ctrl-C can't be listened for");
-                }
                 break None;
             }
             _ = redraw.tick(), if output.is_terminal() => {

@@ -122,7 +122,7 @@ fn rehearse(
     })?;
     let would = play(&scratch.path().join("rehearsal"))?;
     output.show(&serde_json::json!({ "would": [would] }), |style| {
-        render::rollout::dry_run(&[would.clone()], style)
+        render::rollout::dry_run(std::slice::from_ref(&would), style)
     });
     Ok(Exit::Done)
 }

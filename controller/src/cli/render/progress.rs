@@ -93,10 +93,9 @@ pub fn block(
     width: usize,
 ) -> Vec<String> {
     let cut = |text: String| cut(&text, width);
-    let mut lines: Vec<String> = view
-        .members
-        .iter()
-        .map(|member| cut(member_line(view, &member.name, now_unix_ms)))
+    let mut lines: Vec<String> = in_order(view)
+        .into_iter()
+        .map(|member| cut(member_line(view, member, now_unix_ms)))
         .collect();
     lines.push(cut(overall(view, now_unix_ms)));
     for waiting in &view.waiting_for {
@@ -130,6 +129,23 @@ fn relevant(view: &RolloutView) -> impl Iterator<Item = &StepView> {
     view.steps
         .iter()
         .filter(move |step| step.finalize == finalizing)
+}
+
+/// The members in the order in which the plan is done with them.
+fn in_order(view: &RolloutView) -> Vec<&str> {
+    let mut members: Vec<&str> = view
+        .members
+        .iter()
+        .map(|member| member.name.as_str())
+        .collect();
+    members.sort_by_key(|member| {
+        let own = view
+            .steps
+            .iter()
+            .filter(|step| step.member == *member && !step.finalize);
+        own.map(|step| step.id).max()
+    });
+    members
 }
 
 fn member_line(view: &RolloutView, member: &str, now: i64) -> String {

@@ -1,0 +1,208 @@
+//! A scripted controller: answers from memory, and records who asked for what.
+
+use crate::samples;
+use async_trait::async_trait;
+use futures::StreamExt;
+use refit_controller::api::{Act, Desk, Planned, Update, Updates};
+use refit_proto::operator::{
+    ClusterView, ErrorCode, Judgement, LineView, Refusal, RolloutView, State, SummaryView,
+};
+use refit_shared::checks::{self, Subject};
+use refit_shared::ids::{ClusterName, Digest, RolloutId, Seq};
+use refit_shared::plan::Plan;
+use refit_shared::planner::Request;
+use refit_shared::saga::Actor;
+use std::sync::{Arc, Mutex};
+use tokio::sync::watch;
+
+#[derive(Debug, Clone)]
+pub struct FakeDesk(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    memory: Mutex<Memory>,
+    /// Rings when something has changed.
+    bell: watch::Sender<u64>,
+}
+
+#[derive(Debug)]
+struct Memory {
+    plan: Plan,
+    rollout: Option<RolloutView>,
+    lines: Vec<LineView>,
+    /// What the next mutation is refused with.
+    refusal: Option<Refusal>,
+    done: Vec<String>,
+}
+
+impl FakeDesk {
+    pub fn new() -> Self {
+        let memory = Memory {
+            plan: samples::plan(),
+            rollout: None,
+            lines: Vec::new(),
+            refusal: None,
+            done: Vec::new(),
+        };
+        Self(Arc::new(Shared {
+            memory: Mutex::new(memory),
+            bell: watch::Sender::new(0),
+        }))
+    }
+
+    fn with<T>(&self, look: impl FnOnce(&mut Memory) -> T) -> T {
+        look(&mut self.0.memory.lock().unwrap())
+    }
+
+    /// The rollout changes, and one entry is journalled.
+    pub fn moves(&self, event: &str, text: &str, change: impl FnOnce(&mut RolloutView)) {
+        self.with(|memory| {
+            let seq = memory.lines.len() as u64;
+            memory.lines.push(samples::line(seq, event, text, None));
+            let view = memory.rollout.get_or_insert_with(samples::rollout);
+            change(view);
+            view.next_seq = seq + 1;
+        });
+        self.0.bell.send_modify(|count| *count += 1);
+    }
+
+    pub fn refuse(&self, refusal: Refusal) {
+        self.with(|memory| memory.refusal = Some(refusal));
+    }
+
+    /// Every mutation that was carried out: `apply by ann (reason)`.
+    pub fn done(&self) -> Vec<String> {
+        self.with(|memory| memory.done.clone())
+    }
+
+    pub fn plan_file(&self) -> String {
+        self.with(|memory| refit_shared::plan::document::write(&memory.plan))
+    }
+
+    /// How many watch.
+    pub fn watchers(&self) -> usize {
+        self.0.bell.receiver_count()
+    }
+
+    fn view(&self, id: &RolloutId) -> Result<RolloutView, Refusal> {
+        self.with(|memory| memory.rollout.clone())
+            .filter(|view| view.summary.id == id.as_str())
+            .ok_or_else(|| {
+                Refusal::new(
+                    ErrorCode::RolloutUnknown,
+                    format!("there is no rollout {id}"),
+                )
+            })
+    }
+}
+
+#[async_trait]
+impl Desk for FakeDesk {
+    async fn fleet(&self, only: Option<&ClusterName>) -> Result<Vec<ClusterView>, Refusal> {
+        match only {
+            Some(name) if name.as_str() != "shop" => Err(Refusal::new(
+                ErrorCode::ClusterUnknown,
+                format!("the fleet file has no cluster {name}"),
+            )
+            .reasons(["known clusters: shop"])),
+            _ => Ok(samples::fleet()),
+        }
+    }
+
+    async fn check(&self, cluster: &ClusterName, request: &Request) -> Result<Judgement, Refusal> {
+        let seen = crate::world::group(&["9.7.3"; 3], &["9.7.3-1", "9.7.4-1"]);
+        let subject = Subject {
+            seen: &seen,
+            target: request.target,
+            policy: &request.policy,
+        };
+        Ok(Judgement {
+            cluster: cluster.to_string(),
+            target: request.target.to_string(),
+            server_address: "db1 (9.7.3-1), db2 (9.7.3-1), db3 (9.7.3-1)".to_owned(),
+            checks: checks::run(subject),
+        })
+    }
+
+    async fn plan(&self, _: &ClusterName, _: &Request) -> Result<Planned, Refusal> {
+        self.with(|memory| match memory.refusal.take() {
+            Some(refusal) => Err(refusal),
+            None => Ok(Planned {
+                plan: memory.plan.clone(),
+                checks: Vec::new(),
+            }),
+        })
+    }
+
+    async fn may_apply(&self, plan: &Digest) -> Result<(), Refusal> {
+        self.with(|memory| {
+            if let Some(refusal) = memory.refusal.take() {
+                return Err(refusal);
+            }
+            if *plan != memory.plan.digest() {
+                return Err(Refusal::new(ErrorCode::PlanUnknown, "not made here"));
+            }
+            Ok(())
+        })
+    }
+
+    async fn apply(&self, plan: &Digest, by: Actor) -> Result<RolloutId, Refusal> {
+        self.may_apply(plan).await?;
+        self.with(|memory| memory.done.push(format!("apply by {by}")));
+        self.moves("rollout_created", "rollout of shop", |_| {});
+        Ok(RolloutId::new(samples::ROLLOUT).unwrap())
+    }
+
+    async fn list(&self) -> Result<Vec<SummaryView>, Refusal> {
+        let rollout = self.with(|memory| memory.rollout.clone());
+        Ok(rollout.into_iter().map(|view| view.summary).collect())
+    }
+
+    async fn show(&self, rollout: &RolloutId) -> Result<RolloutView, Refusal> {
+        self.view(rollout)
+    }
+
+    async fn act(&self, rollout: &RolloutId, act: Act, by: Actor) -> Result<(), Refusal> {
+        self.view(rollout)?;
+        if let Some(refusal) = self.with(|memory| memory.refusal.take()) {
+            return Err(refusal);
+        }
+        self.with(|memory| memory.done.push(format!("{act:?} by {by}")));
+        match act {
+            Act::Pause => self.moves("parked", "parked: paused", |view| {
+                view.summary.state = State::Parked;
+            }),
+            Act::Unwind => self.moves("unwind_decided", "unwinding everything", |view| {
+                view.summary.state = State::Unwinding;
+            }),
+            Act::Resume | Act::Approve | Act::Cancel | Act::Finalize => {}
+        }
+        Ok(())
+    }
+
+    async fn audit(&self, rollout: &RolloutId) -> Result<Vec<LineView>, Refusal> {
+        self.view(rollout)?;
+        Ok(self.with(|memory| memory.lines.clone()))
+    }
+
+    async fn watch(&self, rollout: &RolloutId, from: Seq) -> Result<Updates, Refusal> {
+        self.view(rollout)?;
+        let desk = self.clone();
+        let mut bell = self.0.bell.subscribe();
+        bell.mark_changed();
+        let updates =
+            futures::stream::unfold((desk, bell, from.0), async |(desk, mut bell, from)| {
+                bell.changed().await.ok()?;
+                let update = desk.with(|memory| {
+                    let lines = memory.lines.iter().filter(|line| line.seq >= from);
+                    Update {
+                        lines: lines.cloned().collect(),
+                        rollout: memory.rollout.clone().expect("it was there before"),
+                    }
+                });
+                let next = update.rollout.next_seq;
+                Some((Ok(update), (desk, bell, next)))
+            });
+        Ok(updates.boxed())
+    }
+}

@@ -1,0 +1,365 @@
+//! `refit` against a served API: exit codes, following to the end, restarts, Ctrl-C.
+
+use crate::samples;
+use crate::server::{Server, outcome, wait_until};
+use refit_proto::operator::{ErrorCode, Refusal, RolloutView, State, StepState};
+use std::process::{Child, Stdio};
+
+fn to(state: State) -> impl FnOnce(&mut RolloutView) {
+    move |view| {
+        view.summary.state = state;
+        view.next = samples::next(&["approve", "unwind"]);
+    }
+}
+
+/// Runs `refit` in the background; `Command` of assert_cmd can't.
+fn spawn(server: &Server, arguments: &[&str]) -> Child {
+    std::process::Command::new(env!("CARGO_BIN_EXE_refit"))
+        .env_clear()
+        .env("XDG_CONFIG_HOME", server.dir.path())
+        .env(
+            "REFIT_CONTROLLER",
+            format!("localhost:{}", server.address.port()),
+        )
+        .env("REFIT_IDENTITY", server.path("ann"))
+        .current_dir(server.dir.path())
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap()
+}
+
+/// What little is printed here fits into the pipes, so the program can end before they are read.
+fn end(mut child: Child) -> (i32, String, String) {
+    wait_until("the program to end", || child.try_wait().unwrap().is_some());
+    let output = child.wait_with_output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    (
+        output.status.code().unwrap_or(-1),
+        text(output.stdout),
+        text(output.stderr),
+    )
+}
+
+fn with_plan() -> Server {
+    let server = Server::start();
+    std::fs::write(server.path("plan.json"), server.desk.plan_file()).unwrap();
+    server
+}
+
+#[test]
+fn apply_follows_to_the_end_and_sums_up() {
+    let server = with_plan();
+    let status = r#"{"acked": 8123, "current_gap_ms": 4.2, "max_gap_ms": 311.5, "rate": 300.0}"#;
+    std::fs::write(server.path("status.json"), status).unwrap();
+    let apply = spawn(
+        &server,
+        &[
+            "apply",
+            "plan.json",
+            "--yes",
+            "--reason",
+            "change 4711",
+            "--writer-status",
+            "status.json",
+        ],
+    );
+    wait_until("apply to watch", || server.desk.watchers() > 0);
+    server
+        .desk
+        .moves("step_resolved", "s01 gate on db3 attempt 1: done", |view| {
+            view.steps[1].status = StepState::Done;
+        });
+    server
+        .desk
+        .moves("rollout_closed", "ended: Upgraded", |view| {
+            let next_seq = view.next_seq;
+            *view = samples::upgraded();
+            view.next_seq = next_seq;
+        });
+    let (code, stdout, stderr) = end(apply);
+    assert_eq!(code, 0, "{stdout}{stderr}");
+    assert_eq!(server.desk.done(), ["apply by ann (change 4711)"]);
+    for words in [
+        "rollout of shop",
+        "s01 gate on db3",
+        "ended: Upgraded",
+        "UPGRADED",
+        "8.4.6",
+        "312 ms",
+        "8123 writes acknowledged",
+        "refit finalize",
+    ] {
+        assert!(stdout.contains(words), "{words:?} is missing in: {stdout}");
+    }
+    assert!(
+        !stdout.contains('\x1b'),
+        "escape codes although this is no terminal: {stdout}"
+    );
+}
+
+#[test]
+fn states_of_rest_have_their_exit_codes() {
+    for (state, code, word) in [
+        (State::Parked, 3, "PARKED"),
+        (State::AwaitingApproval, 3, "refit approve"),
+        (State::Restored, 4, "RESTORED"),
+    ] {
+        let server = with_plan();
+        let apply = spawn(&server, &["apply", "plan.json", "--yes"]);
+        wait_until("apply to watch", || server.desk.watchers() > 0);
+        server.desk.moves("parked", "at rest", to(state));
+        let (found, stdout, stderr) = end(apply);
+        assert_eq!(found, code, "{state:?}: {stdout}{stderr}");
+        assert!(stdout.contains(word), "{state:?}: {stdout}");
+    }
+}
+
+#[test]
+fn what_is_refused_exits_with_5_and_changes_nothing() {
+    let server = with_plan();
+    let stale = Refusal::new(ErrorCode::PlanStale, "the plan is stale: shop has changed")
+        .reasons(["db2: option files have changed"])
+        .safe("Nothing was changed.")
+        .next("refit plan shop --target VERSION");
+    server.desk.refuse(stale);
+    let (code, stdout, stderr) = outcome(server.refit(&["apply", "plan.json", "--yes"]));
+    assert_eq!((code, stdout.as_str()), (5, ""));
+    for words in [
+        "plan.stale",
+        "db2: option files",
+        "safe:",
+        "refit plan shop",
+    ] {
+        assert!(stderr.contains(words), "{words:?} is missing in: {stderr}");
+    }
+
+    // Edited: found before anything is sent.
+    let edited = server
+        .desk
+        .plan_file()
+        .replace("\"soak_s\": 2", "\"soak_s\": 0");
+    std::fs::write(server.path("edited.json"), edited).unwrap();
+    let (code, _, stderr) = outcome(server.refit(&["apply", "edited.json", "--yes"]));
+    assert_eq!(code, 5, "{stderr}");
+    assert!(stderr.contains("has been edited"), "{stderr}");
+
+    // Not asked, so not done: there is no terminal here.
+    let (code, _, stderr) = outcome(server.refit(&["apply", "plan.json"]));
+    assert_eq!(code, 5, "{stderr}");
+    assert!(stderr.contains("--yes"), "{stderr}");
+    assert!(server.desk.done().is_empty());
+}
+
+#[test]
+fn a_refusal_is_json_too() {
+    let server = with_plan();
+    server
+        .desk
+        .refuse(Refusal::new(ErrorCode::RolloutActive, "shop is occupied"));
+    let (code, stdout, stderr) = outcome(server.refit(&["apply", "plan.json", "--yes", "--json"]));
+    assert_eq!((code, stdout.as_str()), (5, ""));
+    let error: serde_json::Value = serde_json::from_str(&stderr).unwrap();
+    assert_eq!(error["error"]["code"], "rollout.active");
+}
+
+#[test]
+fn a_dry_run_begins_nothing() {
+    let server = with_plan();
+    let (code, stdout, stderr) = outcome(server.refit(&["apply", "plan.json", "--dry-run"]));
+    assert_eq!(code, 0, "{stderr}");
+    assert!(
+        stdout.contains("would begin") && stdout.contains("Nothing was changed"),
+        "{stdout}"
+    );
+    assert!(server.desk.done().is_empty());
+}
+
+#[test]
+fn the_controllers_restart_is_lived_through() {
+    let mut server = with_plan();
+    let apply = spawn(&server, &["apply", "plan.json", "--yes"]);
+    wait_until("apply to watch", || server.desk.watchers() > 0);
+    server.stop();
+    wait_until("the watch to end", || server.desk.watchers() == 0);
+    server
+        .desk
+        .moves("step_intended", "begun while nobody looked", |_| {});
+    server.restart();
+    wait_until("apply to watch again", || server.desk.watchers() > 0);
+    server
+        .desk
+        .moves("rollout_closed", "ended: Upgraded", to(State::Upgraded));
+    let (code, stdout, stderr) = end(apply);
+    assert_eq!(code, 0, "{stdout}{stderr}");
+    assert!(
+        stderr.contains("can't be reached, trying again"),
+        "{stderr}"
+    );
+    let times = |text: &str| stdout.matches(text).count();
+    assert_eq!(times("rollout of shop"), 1, "{stdout}");
+    assert_eq!(times("begun while nobody looked"), 1, "{stdout}");
+}
+
+#[test]
+fn a_crash_of_the_controller_is_lived_through() {
+    let mut server = with_plan();
+    let apply = spawn(&server, &["apply", "plan.json", "--yes"]);
+    wait_until("apply to watch", || server.desk.watchers() > 0);
+    server.crash();
+    wait_until("the watch to end", || server.desk.watchers() == 0);
+    server.restart();
+    wait_until("apply to watch again", || server.desk.watchers() > 0);
+    server
+        .desk
+        .moves("rollout_closed", "ended: Upgraded", to(State::Upgraded));
+    let (code, stdout, stderr) = end(apply);
+    assert_eq!(code, 0, "{stdout}{stderr}");
+    assert_eq!(stdout.matches("rollout of shop").count(), 1, "{stdout}");
+}
+
+#[test]
+fn ctrl_c_only_detaches() {
+    let server = with_plan();
+    let apply = spawn(&server, &["apply", "plan.json", "--yes"]);
+    wait_until("apply to watch", || server.desk.watchers() > 0);
+    let pid = rustix::process::Pid::from_child(&apply);
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+    let (code, _, stderr) = end(apply);
+    assert_eq!(code, 130, "{stderr}");
+    assert!(stderr.contains("goes on without this command"), "{stderr}");
+    assert_eq!(server.desk.done(), ["apply by ann"]);
+}
+
+#[test]
+fn unwind_waits_for_its_own_end_not_for_the_rest_before_it() {
+    let server = with_plan();
+    server
+        .desk
+        .moves("rollout_created", "rollout of shop", |_| {});
+    server.desk.moves("parked", "parked", to(State::Parked));
+    // Enough of the id's beginning is enough.
+    let short = &samples::ROLLOUT[..8];
+    let unwind = spawn(
+        &server,
+        &["unwind", short, "--yes", "--wait", "--reason", "a bug"],
+    );
+    wait_until("unwind to watch", || server.desk.watchers() > 0);
+    server
+        .desk
+        .moves("rollout_closed", "ended: Restored", to(State::Restored));
+    let (code, stdout, stderr) = end(unwind);
+    assert_eq!(code, 4, "{stdout}{stderr}");
+    assert_eq!(server.desk.done(), ["Unwind by ann (a bug)"]);
+    assert!(stdout.contains("RESTORED"), "{stdout}");
+}
+
+#[test]
+fn unwinding_behind_the_pivot_is_refused() {
+    let server = with_plan();
+    server.desk.moves("rollout_closed", "ended", |view| {
+        *view = samples::upgraded()
+    });
+    let (code, _, stderr) = outcome(server.refit(&["unwind", samples::ROLLOUT, "--yes"]));
+    assert_eq!(code, 5, "{stderr}");
+    assert!(stderr.contains("pivot"), "{stderr}");
+    assert!(server.desk.done().is_empty());
+}
+
+#[test]
+fn looking_prints_text_or_json() {
+    let server = with_plan();
+    let (code, stdout, _) = outcome(server.refit(&["list"]));
+    assert_eq!((code, stdout.as_str()), (0, "There are no rollouts.\n"));
+    server
+        .desk
+        .moves("rollout_created", "rollout of shop", |_| {});
+    let json = |arguments: &[&str]| {
+        let (code, stdout, stderr) = outcome(server.refit(arguments));
+        assert_eq!(code, 0, "{stderr}");
+        serde_json::from_str::<serde_json::Value>(&stdout).unwrap()
+    };
+    assert_eq!(json(&["list", "--json"])[0]["id"], samples::ROLLOUT);
+    let shown = json(&["show", samples::ROLLOUT, "--json"]);
+    assert_eq!(shown["state"], "running");
+    assert_eq!(shown["steps"][0]["status"], "pending");
+    assert_eq!(json(&["audit", "--json"])[0]["event"], "rollout_created");
+    assert_eq!(
+        json(&["fleet", "--json"])[0]["members"][0]["state"],
+        "ONLINE"
+    );
+    let (code, _, stderr) = outcome(server.refit(&["fleet", "shoq"]));
+    assert_eq!(code, 5);
+    assert!(
+        stderr.contains("shoq") && stderr.contains("known clusters: shop"),
+        "{stderr}"
+    );
+    let (code, stdout, _) = outcome(server.refit(&["health"]));
+    assert_eq!(code, 0, "{stdout}");
+}
+
+#[test]
+fn check_has_three_exit_codes_and_mysql_shells_shape() {
+    let server = Server::start();
+    let check = |more: &[&str]| {
+        let mut arguments = vec!["check", "shop", "--target", "9.7.4"];
+        arguments.extend(more);
+        outcome(server.refit(&arguments))
+    };
+    let (code, stdout, _) = check(&[]);
+    assert_eq!(code, 2, "{stdout}");
+    assert!(
+        stdout.contains("ERROR") && stdout.contains("--accept-no-spare"),
+        "{stdout}"
+    );
+    let (code, stdout, _) = check(&["--accept-no-spare", "--json"]);
+    assert_eq!(code, 1, "{stdout}");
+    let report: serde_json::Value = serde_json::from_str(&stdout).unwrap();
+    assert_eq!(report["targetVersion"], "9.7.4");
+    assert_eq!(report["errorCount"], 0);
+    let problems = report["checksPerformed"].as_array().unwrap().iter();
+    let problems = problems.flat_map(|check| check["detectedProblems"].as_array().unwrap());
+    assert!(
+        problems
+            .clone()
+            .any(|problem| problem["level"] == "Warning"),
+        "{report}"
+    );
+    let (code, _, stderr) = outcome(server.refit(&["check", "shop", "--target", "9.7"]));
+    assert_eq!(code, 5, "{stderr}");
+}
+
+#[test]
+fn a_plan_is_written_once() {
+    let server = Server::start();
+    let plan = |more: &[&str]| {
+        let mut arguments = vec!["plan", "shop", "--target", "9.7.4", "--out", "p.json"];
+        arguments.extend(more);
+        outcome(server.refit(&arguments))
+    };
+    let (code, stdout, stderr) = plan(&["--dry-run"]);
+    assert_eq!(code, 0, "{stderr}");
+    assert!(stdout.contains("No file was written"), "{stdout}");
+    assert!(!server.path("p.json").exists());
+    assert_eq!(plan(&[]).0, 0);
+    assert_eq!(
+        std::fs::read_to_string(server.path("p.json")).unwrap(),
+        server.desk.plan_file()
+    );
+    let (code, _, stderr) = plan(&[]);
+    assert_eq!(code, 5, "{stderr}");
+    assert!(stderr.contains("--force"), "{stderr}");
+    assert_eq!(plan(&["--force"]).0, 0);
+    server.desk.refuse(
+        Refusal::new(
+            ErrorCode::TargetUnavailable,
+            "1 finding(s) block the upgrade of shop",
+        )
+        .reasons(["db1: no repository offers 9.7.99"]),
+    );
+    let (code, _, stderr) = plan(&["--force"]);
+    assert_eq!(code, 5, "{stderr}");
+    assert!(stderr.contains("no repository offers 9.7.99"), "{stderr}");
+}

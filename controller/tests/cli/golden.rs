@@ -1,0 +1,95 @@
+//! What people read, as files that a person can review: `golden/*.snap`.
+
+use crate::samples;
+use refit_controller::cli::render::{self, Style};
+
+macro_rules! golden {
+    ($name:literal, $text:expr) => {
+        insta::with_settings!({ snapshot_path => "golden", prepend_module_to_snapshot => false, omit_expression => true }, {
+            insta::assert_snapshot!($name, $text);
+        });
+    };
+}
+
+#[test]
+fn fleet() {
+    golden!(
+        "fleet",
+        render::fleet::text(&samples::fleet(), Style::PLAIN)
+    );
+}
+
+#[test]
+fn plan() {
+    golden!("plan", render::plan::text(&samples::plan(), Style::PLAIN));
+}
+
+#[test]
+fn show() {
+    golden!(
+        "show",
+        render::rollout::whole(&samples::half_way(), Style::PLAIN)
+    );
+}
+
+#[test]
+fn progress() {
+    let view = samples::half_way();
+    let client =
+        serde_json::from_str(r#"{"acked": 8123, "current_gap_ms": 4.2, "max_gap_ms": 311.5}"#);
+    let block = render::progress::block(
+        &view,
+        view.at_unix_ms,
+        Some(&Ok(client.unwrap())),
+        None,
+        Style::PLAIN,
+        110,
+    );
+    golden!("progress", block.join("\n"));
+}
+
+#[test]
+fn no_writes_are_possible_and_the_controller_is_away() {
+    let mut view = samples::half_way();
+    view.writes.gap_ms = Some(312);
+    view.waiting_for = vec!["db2: UNREACHABLE".to_owned()];
+    let lost = Some("cannot reach controller ctl");
+    let block = render::progress::block(&view, view.at_unix_ms, None, lost, Style::PLAIN, 110);
+    golden!("progress-in-trouble", block.join("\n"));
+}
+
+#[test]
+fn ticket() {
+    let view = samples::upgraded();
+    let fleet = samples::fleet();
+    let client =
+        serde_json::from_str(r#"{"acked": 8123, "current_gap_ms": 4.2, "max_gap_ms": 311.5}"#);
+    let client = Ok(client.unwrap());
+    let ticket = render::ticket::Ticket::of(&view, Ok(&fleet), Some(&client));
+    golden!("ticket", render::ticket::text(&ticket, Style::PLAIN));
+}
+
+#[test]
+fn check() {
+    let mut seen = crate::world::group(&["8.4.6"; 3], &["8.4.6-1", "9.7.4-1"]);
+    crate::world::change_server(&mut seen, "db2", |server| {
+        server.explicit_variables.clear();
+        server
+            .variables
+            .insert("binlog_expire_logs_seconds".to_owned(), "3600".to_owned());
+    });
+    let want = crate::world::request("9.7.4");
+    let judged = refit_proto::operator::Judgement {
+        cluster: "shop".to_owned(),
+        target: "9.7.4".to_owned(),
+        server_address: "db1 (8.4.6), db2 (8.4.6), db3 (8.4.6)".to_owned(),
+        checks: refit_shared::checks::run(refit_shared::checks::Subject {
+            seen: &seen,
+            target: want.target,
+            policy: &want.policy,
+        }),
+    };
+    golden!("check", render::check::text(&judged, Style::PLAIN));
+    let json = serde_json::to_string_pretty(&render::check::json(&judged)).unwrap();
+    golden!("check-json", json);
+}

@@ -1,0 +1,197 @@
+//! Plans and views to render and to serve.
+
+use crate::world;
+use refit_proto::operator::{
+    ClusterView, InFlightView, LineView, MemberBefore, NextView, PivotView, RolloutView, State,
+    StepState, StepView, SummaryView, WritesView,
+};
+use refit_shared::observation::Fact;
+use refit_shared::plan::{Plan, Stage};
+use refit_shared::planner;
+
+pub const BEGAN: i64 = 1_795_177_500_000;
+pub const ROLLOUT: &str = "01k9x3v6m2r8c5t7w0q4z1b3d6";
+
+/// 8.4.6 to 9.7.4: with a pivot.
+pub fn plan() -> Plan {
+    let seen = world::group(&["8.4.6", "8.4.6", "8.4.6"], &["8.4.6-1", "9.7.4-1"]);
+    let made = planner::plan(&world::request("9.7.4"), &seen, BEGAN);
+    made.unwrap().0
+}
+
+pub fn fleet() -> Vec<ClusterView> {
+    let mut seen = world::group(&["9.7.4", "9.7.3", "9.7.3"], &["9.7.3-1", "9.7.4-1"]);
+    world::change_server(&mut seen, "db2", |server| {
+        server.group = Fact::Unknown("performance_schema is off".to_owned());
+    });
+    let silent = "cannot reach agent db3 at 10.77.0.23:7130: connection refused";
+    seen.members
+        .insert(world::member("db3"), Fact::Unknown(silent.to_owned()));
+    let addresses: Vec<_> = ["db1", "db2", "db3"]
+        .iter()
+        .enumerate()
+        .map(|(i, name)| (world::member(name), format!("10.77.0.2{}:7130", i + 1)))
+        .collect();
+    vec![ClusterView::of(&seen, &addresses, None)]
+}
+
+/// A rollout of [`plan`] that has just begun.
+pub fn rollout() -> RolloutView {
+    let plan = plan();
+    let stages = plan.stages.iter().map(|stage| (stage, false));
+    let stages = stages.chain([(&plan.finalize, true)]);
+    let pivot = plan.pivot.as_ref().map(|pivot| PivotView {
+        step: pivot.step.0,
+        why: pivot.why.clone(),
+        approved_by: None,
+        crossed: false,
+    });
+    RolloutView {
+        summary: SummaryView {
+            id: ROLLOUT.to_owned(),
+            cluster: plan.cluster.to_string(),
+            target_version: plan.target.version.to_string(),
+            created_by: "ann".to_owned(),
+            created_unix_ms: BEGAN,
+            last_unix_ms: BEGAN,
+            state: State::Running,
+            why: String::new(),
+            finalized: false,
+        },
+        plan_digest: plan.digest().to_string(),
+        strategy: plan.strategy.to_string(),
+        next_seq: 0,
+        pivot,
+        no_way_back: None,
+        members: plan
+            .made_from
+            .members
+            .iter()
+            .map(|(name, member)| MemberBefore {
+                name: name.to_string(),
+                version_before: member.version.to_string(),
+            })
+            .collect(),
+        steps: stages
+            .flat_map(|(stage, last)| steps(stage, last))
+            .collect(),
+        writes: WritesView {
+            gap_ms: Some(0),
+            quiet_ms: Some(3),
+            largest_gap_ms: 0,
+            writable_members: 1,
+        },
+        waiting_for: Vec::new(),
+        next: next(&["watch", "pause"]),
+        estimate_ms: plan.report.estimate.0,
+        at_unix_ms: BEGAN,
+    }
+}
+
+pub fn next(commands: &[&str]) -> Vec<NextView> {
+    commands
+        .iter()
+        .map(|command| NextView {
+            command: format!("refit {command} {ROLLOUT}"),
+            effect: format!("what {command} does"),
+        })
+        .collect()
+}
+
+fn steps(stage: &Stage, finalize: bool) -> Vec<StepView> {
+    let lanes = stage.lanes.iter().flat_map(|lane| &lane.steps);
+    lanes
+        .map(|step| StepView {
+            id: step.id.0,
+            stage: stage.title.clone(),
+            member: step.member.to_string(),
+            title: step.title().to_owned(),
+            why: step.why.clone(),
+            reversibility: step.reversibility,
+            estimate_ms: step.estimate.seconds.0,
+            status: StepState::Pending,
+            attempt: 0,
+            began_unix_ms: None,
+            took_ms: None,
+            failure: None,
+            in_flight: None,
+            notes: Vec::new(),
+            largest_write_gap_ms: None,
+            finalize,
+        })
+        .collect()
+}
+
+/// Half way: db3's new mysqld is starting.
+pub fn half_way() -> RolloutView {
+    let mut view = rollout();
+    let at_work = view
+        .steps
+        .iter()
+        .position(|step| step.title == "start_server")
+        .expect("the plan starts servers");
+    let mut began = BEGAN;
+    for (index, step) in view.steps.iter_mut().enumerate().take(at_work + 1) {
+        step.attempt = 1;
+        step.began_unix_ms = Some(began);
+        if index < at_work {
+            let took = 200 * (index as u64 + 1);
+            step.status = StepState::Done;
+            step.took_ms = Some(took);
+            step.largest_write_gap_ms = Some(0);
+            began += i64::try_from(took).unwrap();
+        } else {
+            step.status = StepState::Running;
+            step.in_flight = Some(InFlightView {
+                undoing: false,
+                phase: "MY-013381 upgrading system tables".to_owned(),
+                percent: Some(40),
+                waiting: false,
+            });
+        }
+    }
+    view.at_unix_ms = began + 2_500;
+    view.summary.last_unix_ms = began;
+    view.writes.largest_gap_ms = 41;
+    view
+}
+
+/// Everything done.
+pub fn upgraded() -> RolloutView {
+    let mut view = rollout();
+    for step in view.steps.iter_mut().filter(|step| !step.finalize) {
+        step.status = StepState::Done;
+        step.attempt = 1;
+        step.began_unix_ms = Some(BEGAN);
+        step.took_ms = Some(1_000 + 37 * u64::from(step.id));
+    }
+    view.summary.state = State::Upgraded;
+    view.summary.last_unix_ms = BEGAN + 93_000;
+    view.at_unix_ms = BEGAN + 93_100;
+    view.writes.largest_gap_ms = 312;
+    view.no_way_back =
+        Some("the pivot has been crossed: the data dictionary is of 9.7.4".to_owned());
+    if let Some(pivot) = &mut view.pivot {
+        pivot.approved_by = Some("ann".to_owned());
+        pivot.crossed = true;
+    }
+    view.next = next(&["finalize"]);
+    view
+}
+
+/// One journal line; `step` is of the plan.
+pub fn line(seq: u64, event: &str, text: &str, step: Option<u16>) -> LineView {
+    let plan = plan();
+    let member = step.and_then(|id| plan.step(refit_shared::ids::StepId(id)));
+    LineView {
+        rollout: ROLLOUT.to_owned(),
+        seq,
+        epoch: 7,
+        at_unix_ms: BEGAN + 1_000 * i64::try_from(seq).unwrap(),
+        event: event.to_owned(),
+        text: text.to_owned(),
+        by: (event == "rollout_created").then(|| "ann (change 4711)".to_owned()),
+        step,
+        member: member.map(|step| step.member.to_string()),
+    }
+}
