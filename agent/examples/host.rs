@@ -4,21 +4,32 @@ use refit_agent::config::AgentConfig;
 use refit_agent::errorlog::{Follower, Startup, last_shutdown};
 use refit_agent::host::Host;
 use refit_agent::progress::Phase;
+use refit_shared::ids::ServerUuid;
 use refit_shared::observation::PackagePin;
+use refit_shared::version::PackageVersion;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 const USAGE: &str =
-    "host agent.toml facts | group | pulse | packages | storage | service | log | digest | follow
+    "host agent.toml facts | group | pulse | packages | storage | service | words | log | digest | follow
   fetch V... | install V | repair | hold | unhold
   maintain | unmaintain | hold-down | let-up | backup NAME | restore-config NAME
   snapshot NAME | verify NAME | restore NAME | drop NAME
   start | stop | join | leave | read-only | appoint UUID";
 
 async fn pins(host: &Host, version: &str) -> anyhow::Result<Vec<PackagePin>> {
+    let version = PackageVersion::new(version)?;
     let facts = host.packages.facts().await?;
     let mut pins = facts.available;
-    pins.retain(|pin| pin.version.as_str() == version);
+    pins.retain(|pin| pin.version == version);
+    if pins.is_empty() {
+        // To see what is said of a version that nobody has.
+        pins.extend(facts.installed.into_keys().map(|name| PackagePin {
+            name,
+            version: version.clone(),
+            sha256: "0".repeat(64),
+        }));
+    }
     Ok(pins)
 }
 
@@ -52,6 +63,7 @@ async fn main() -> anyhow::Result<()> {
             host.service.state().await?,
             host.service.main_pid().await?
         ),
+        "words" => println!("{:#?}", host.service.last_words().await?),
         "digest" => println!("{}", host.files.config_digest().await?),
         "log" => {
             let log = host.files.error_log().await?;
@@ -127,13 +139,4 @@ async fn main() -> anyhow::Result<()> {
     eprintln!("  {command}: {:?}", began.elapsed());
     shown.abort();
     Ok(())
-}
-
-trait ParseUuid {
-    fn parse_uuid(&self) -> anyhow::Result<refit_shared::ids::ServerUuid>;
-}
-impl ParseUuid for str {
-    fn parse_uuid(&self) -> anyhow::Result<refit_shared::ids::ServerUuid> {
-        Ok(refit_shared::ids::ServerUuid::new(self)?)
-    }
 }

@@ -118,6 +118,11 @@ pub trait ServiceManager: Send + Sync + std::fmt::Debug {
     async fn reset_failed(&self) -> HostResult<()>;
     /// The server's process, while there is one.
     async fn main_pid(&self) -> HostResult<Option<u32>>;
+    /// What the unit's latest run said outside the error log, oldest first: a start that fails before mysqld opens its log
+    /// leaves its reason only there. For people.
+    async fn last_words(&self) -> HostResult<Vec<String>> {
+        Ok(Vec::new())
+    }
 }
 
 /// The package manager, for the packages that the agent's configuration names and no others.

@@ -1,6 +1,7 @@
 //! mysqld's unit, through systemd's D-Bus interface. Connects when needed and again when the bus went away.
 
 use super::{HostError, HostResult, ServiceManager};
+use crate::process::Program;
 use async_trait::async_trait;
 use refit_shared::observation::ServiceState;
 use std::sync::Mutex;
@@ -206,5 +207,24 @@ impl ServiceManager for SystemdUnit {
             })
             .await?;
         Ok((pid != 0).then_some(pid))
+    }
+    async fn last_words(&self) -> HostResult<Vec<String>> {
+        let said = Program::new("journalctl", ANSWER)
+            .args([
+                "--no-pager",
+                "--quiet",
+                "--output=cat",
+                "--boot",
+                "--lines=10",
+                "--unit",
+            ])
+            .arg(&self.name)
+            .succeed()
+            .await?;
+        let lines = said.stdout.lines().map(str::trim);
+        Ok(lines
+            .filter(|line| !line.is_empty())
+            .map(str::to_owned)
+            .collect())
     }
 }

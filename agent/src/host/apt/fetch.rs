@@ -9,7 +9,9 @@ use refit_shared::version::PackageVersion;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::io::{self, Read};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 use std::time::Duration;
 
 /// Half an hour is long for a hundred megabytes, and short for a person who waits.
@@ -27,7 +29,7 @@ impl Apt {
         let mut updated = false;
         for pin in pins {
             let target = self.cached(pin);
-            if hash_of(&target).await? == Some(pin.sha256.clone()) {
+            if self.hash_of(&target).await? == Some(pin.sha256.clone()) {
                 continue;
             }
             phase.say(format!("fetching {} {}", pin.name, pin.version));
@@ -37,7 +39,10 @@ impl Apt {
             let mut offer = self.offer_of(pin).await?;
             if offer.is_none() && !updated {
                 phase.say("apt-get update: the version is in no index yet");
-                self.update(phase).await?;
+                // A mirror that is out of reach is not the question; whether the version is known now, is.
+                if let Err(error) = self.update(phase).await {
+                    tracing::info!(%error, "apt-get update");
+                }
                 updated = true;
                 offer = self.offer_of(pin).await?;
             }
@@ -114,7 +119,7 @@ impl Apt {
     /// From apt's own archive or anything it left there. True: it is in our cache now.
     async fn take_from_archives(&self, pin: &PackagePin) -> HostResult<bool> {
         for file in self.in_archives(&pin.name, &pin.version)? {
-            if hash_of(&file).await? == Some(pin.sha256.clone()) {
+            if self.hash_of(&file).await? == Some(pin.sha256.clone()) {
                 let partial = self.cache.join("partial");
                 disk::make_private_dir(&partial)?;
                 let copy = partial.join("copy.deb");
@@ -149,7 +154,7 @@ impl Apt {
 
     /// Verified, durable, and only then under its name.
     async fn keep(&self, pin: &PackagePin, file: &Path) -> HostResult<()> {
-        let found = hash_of(file).await?.unwrap_or_default();
+        let found = self.hash_of(file).await?.unwrap_or_default();
         if found != pin.sha256 {
             return Err(mismatch(pin, found));
         }
@@ -173,7 +178,7 @@ impl Apt {
         let mut files = vec![self.cached(&pin)];
         files.extend(self.in_archives(name, version)?);
         for file in files {
-            if let Some(sha256) = hash_of(&file).await? {
+            if let Some(sha256) = self.hash_of(&file).await? {
                 pin.sha256 = sha256;
                 return Ok(Some(pin));
             }
@@ -186,7 +191,7 @@ impl Apt {
         let mut files = Vec::new();
         for pin in pins {
             let file = self.cached(pin);
-            match hash_of(&file).await? {
+            match self.hash_of(&file).await? {
                 Some(found) if found == pin.sha256 => files.push(file),
                 Some(found) => return Err(mismatch(pin, found)),
                 None => {
@@ -263,27 +268,61 @@ fn deb_in(dir: &Path) -> HostResult<Option<PathBuf>> {
     Ok(None)
 }
 
-/// The SHA-256 of a file, in lower-case hexadecimal; `None` where there is no such file.
-async fn hash_of(path: &Path) -> HostResult<Option<String>> {
-    let path = path.to_owned();
-    Apt::blocking(move || {
-        let mut file = match std::fs::File::open(&path) {
-            Ok(file) => file,
-            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(e) => return Err(error("open", &path)(e)),
-        };
-        let mut hash = Sha256::new();
-        let mut block = vec![0; 1 << 18];
-        loop {
-            match file.read(&mut block).map_err(error("read", &path))? {
-                0 => {
-                    return Ok(Some(
-                        hash.finalize().iter().map(|b| format!("{b:02x}")).collect(),
-                    ));
-                }
-                n => hash.update(&block[..n]),
-            }
+/// What a file was when it was hashed. Only root writes to the places where package files are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Stamp {
+    inode: u64,
+    length: u64,
+    changed: (i64, i64),
+}
+
+impl Stamp {
+    fn of(meta: &std::fs::Metadata) -> Self {
+        Self {
+            inode: meta.ino(),
+            length: meta.len(),
+            changed: (meta.ctime(), meta.ctime_nsec()),
         }
-    })
-    .await
+    }
+}
+
+/// Files that were hashed already: the same file is not hashed again while a server is down and waits for it.
+pub(super) type Hashed = Mutex<BTreeMap<PathBuf, (Stamp, String)>>;
+
+impl Apt {
+    /// The SHA-256 of a file, in lower-case hexadecimal; `None` where there is no such file.
+    async fn hash_of(&self, path: &Path) -> HostResult<Option<String>> {
+        let stamp = match std::fs::metadata(path) {
+            Ok(meta) => Stamp::of(&meta),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(e) => return Err(error("look at", path)(e)),
+        };
+        if let Some((known, hash)) = self.hashed().get(path)
+            && *known == stamp
+        {
+            return Ok(Some(hash.clone()));
+        }
+        let file = path.to_owned();
+        let hash = Self::blocking(move || sha256(&file)).await?;
+        self.hashed().insert(path.to_owned(), (stamp, hash.clone()));
+        Ok(Some(hash))
+    }
+
+    fn hashed(&self) -> std::sync::MutexGuard<'_, BTreeMap<PathBuf, (Stamp, String)>> {
+        self.hashed
+            .lock()
+            .expect("no code panics while it holds this lock")
+    }
+}
+
+fn sha256(path: &Path) -> HostResult<String> {
+    let mut file = std::fs::File::open(path).map_err(error("open", path))?;
+    let mut hash = Sha256::new();
+    let mut block = vec![0; 1 << 18];
+    loop {
+        match file.read(&mut block).map_err(error("read", path))? {
+            0 => return Ok(hash.finalize().iter().map(|b| format!("{b:02x}")).collect()),
+            n => hash.update(&block[..n]),
+        }
+    }
 }

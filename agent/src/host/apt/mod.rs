@@ -37,6 +37,7 @@ pub struct Apt {
     places: Places,
     /// A package manager of ours holds the lock.
     busy: AtomicBool,
+    hashed: fetch::Hashed,
 }
 
 /// Debian's own places.
@@ -63,6 +64,7 @@ impl Apt {
             frozen: frozen::Frozen::new(frozen_file),
             places: Places::default(),
             busy: AtomicBool::new(false),
+            hashed: fetch::Hashed::default(),
         }
     }
 

@@ -78,17 +78,19 @@ impl Maintenance {
 
     /// All of it is in place.
     pub(super) fn is_written(&self, persisted: &Persisted) -> HostResult<bool> {
-        Ok(self.has(&self.mysqld_file, MYSQLD)?
-            && self.has(&self.unit_file, &self.unit_text())?
+        // What counts, not every byte: an agent of another release may have written it.
+        let wanted = options::parse(MYSQLD);
+        let found = options::parse(&text_of(&self.mysqld_file)?);
+        Ok(wanted.iter().all(|option| found.contains(option))
+            && self.unit_minds_the_hold()?
             && persisted.is_stripped()?)
     }
 
-    fn has(&self, path: &Path, text: &str) -> HostResult<bool> {
-        match fs::read(path) {
-            Ok(found) => Ok(found == text.as_bytes()),
-            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(false),
-            Err(e) => Err(disk::error("read", path)(e)),
-        }
+    fn unit_minds_the_hold(&self) -> HostResult<bool> {
+        let assertion = format!("AssertPathExists=!{}", self.hold.display());
+        Ok(text_of(&self.unit_file)?
+            .lines()
+            .any(|line| line == assertion))
     }
 
     pub(super) fn set_hold(&self, on: bool) -> HostResult<()> {
@@ -96,7 +98,7 @@ impl Maintenance {
             return disk::remove_durably(&self.hold);
         }
         // Without its drop-in a hold would be an empty promise.
-        if !self.has(&self.unit_file, &self.unit_text())? {
+        if !self.unit_minds_the_hold()? {
             return Err(HostError::Unexpected(format!(
                 "the server can't be held down: {} is not in place",
                 self.unit_file.display()
@@ -110,7 +112,16 @@ impl Maintenance {
     }
 
     pub(super) fn held(&self) -> HostResult<bool> {
-        Ok(disk::exists(&self.hold)? && disk::exists(&self.unit_file)?)
+        Ok(disk::exists(&self.hold)? && self.unit_minds_the_hold()?)
+    }
+}
+
+/// Empty where there is no file.
+fn text_of(path: &Path) -> HostResult<String> {
+    match fs::read(path) {
+        Ok(bytes) => Ok(String::from_utf8_lossy(&bytes).into_owned()),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(String::new()),
+        Err(e) => Err(disk::error("read", path)(e)),
     }
 }
 
