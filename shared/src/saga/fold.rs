@@ -4,6 +4,7 @@ use super::event::{Actor, End, Entry, Event, ParkReason, Scope, UnwindCause};
 use crate::ids::{Attempt, Digest, Epoch, MemberName, RolloutId, Seq, StepId};
 use crate::plan::{Plan, Step};
 use crate::receipt::{Failure, Outcome};
+use std::sync::Arc;
 
 /// Where one step stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,7 +52,10 @@ pub enum Phase {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rollout {
     pub id: RolloutId,
-    pub plan: Plan,
+    /// Shared: a rollout is copied before every entry.
+    pub plan: Arc<Plan>,
+    /// [`Plan::digest`], which costs too much to be reckoned at every look.
+    pub plan_digest: Digest,
     pub created_by: Actor,
     pub created_unix_ms: i64,
     pub next_seq: Seq,
@@ -109,7 +113,8 @@ impl Rollout {
         let steps = vec![fresh; plan.steps().count()];
         Ok(Self {
             id: entry.rollout.clone(),
-            plan,
+            plan: Arc::new(plan),
+            plan_digest: actual,
             created_by: by.clone(),
             created_unix_ms: entry.at_unix_ms,
             next_seq: Seq(1),
