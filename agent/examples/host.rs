@@ -131,7 +131,7 @@ async fn main() -> anyhow::Result<()> {
         "read-only" => println!("{}", host.mysql.super_read_only().await?),
         "appoint" => {
             host.mysql
-                .appoint_primary(&name.parse_uuid()?, long)
+                .appoint_primary(&ServerUuid::new(name)?, long)
                 .await?
         }
         _ => anyhow::bail!(USAGE),
