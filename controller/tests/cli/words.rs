@@ -60,3 +60,37 @@ fn the_block_fits_the_terminal() {
         }
     }
 }
+
+#[test]
+fn views_come_over_the_wire_as_they_are() {
+    use refit_proto::operator::{ClusterView, LineView, RolloutView, wire};
+    let mut parked = samples::half_way();
+    let step = parked.steps.last_mut().unwrap();
+    step.failure = Some(refit_shared::receipt::Failure::partial(
+        refit_shared::receipt::FailureCode::ServerDied,
+        "it died",
+    ));
+    step.finalize = true;
+    parked.summary.why = "because".to_owned();
+    for view in [samples::rollout(), parked, samples::upgraded()] {
+        let back = RolloutView::try_from(wire::Rollout::from(view.clone()));
+        assert_eq!(back, Ok(view));
+    }
+    for view in samples::fleet() {
+        let back = ClusterView::try_from(wire::Cluster::from(view.clone()));
+        assert_eq!(back, Ok(view));
+    }
+    let line = samples::line(3, "rollout_created", "x", Some(2));
+    assert_eq!(
+        LineView::try_from(wire::JournalLine::from(line.clone())),
+        Ok(line)
+    );
+
+    // What a newer peer may send is an error, not something harmless.
+    let mut newer = wire::Rollout::from(samples::rollout());
+    newer.steps[0].state = 99;
+    assert!(RolloutView::try_from(newer).is_err());
+    let mut newer = wire::Cluster::from(samples::fleet().remove(0));
+    newer.members[0].state = 99;
+    assert!(ClusterView::try_from(newer).is_err());
+}

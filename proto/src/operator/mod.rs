@@ -11,6 +11,7 @@ mod error;
 mod fleet;
 mod judgement;
 mod rollout;
+mod rollout_wire;
 
 pub use crate::generated::refit::operator::v1 as wire;
 pub use error::{CODE_KEY, DETAIL_KEY, ErrorCode, Refusal};
