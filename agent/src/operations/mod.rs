@@ -45,6 +45,9 @@ use refit_shared::receipt::{Failure, Outcome, Probe};
 /// What a person would want in the record.
 pub type Notes = Vec<String>;
 
+/// The note of an operation that found its work done.
+pub const ALREADY: &str = "was already so";
+
 /// One operation with its arguments.
 #[async_trait]
 pub trait Action: Send + Sync {
@@ -90,7 +93,7 @@ pub async fn run(host: &Host, cx: &OpContext) -> Outcome {
     let action = action(&cx.order.operation);
     let result = match cx.order.direction {
         Direction::Perform => match action.probe(host, cx).await {
-            Ok(Probe::Done) => Ok(vec!["was already so".to_owned()]),
+            Ok(Probe::Done) => Ok(vec![ALREADY.to_owned()]),
             Ok(Probe::NotDone) => action.perform(host, cx).await,
             Ok(Probe::Partial(found)) => action.perform(host, cx).await.map(|mut notes| {
                 notes.insert(0, format!("found: {found}"));

@@ -12,6 +12,7 @@
 //!
 //! It does not model performance, disk contents byte by byte, or networks: those are for the lab of real hosts.
 
+mod agent;
 mod check;
 mod disk;
 mod engine;
@@ -26,6 +27,7 @@ mod server;
 mod service;
 mod state;
 
+pub use agent::SimAgent;
 pub use disk::SimDisk;
 pub use faults::{FaultAction, FaultHook};
 pub use port::SimPort;

@@ -101,9 +101,7 @@ impl Task {
     pub async fn run(mut self) {
         loop {
             let stopping = *self.stopping.borrow_and_update();
-            if !stopping && self.in_hand.is_none() {
-                self.begin_next().await;
-            }
+            let waits = !stopping && self.in_hand.is_none() && !self.begin_next().await;
             if stopping && self.in_hand.is_none() {
                 return;
             }
@@ -117,6 +115,7 @@ impl Task {
                         self.end(ended).await;
                     },
                 },
+                () = sleep(WRITE_AGAIN), if waits => {}
                 // A stop request is looked at by the next round. Nobody holding the other end any more is no request.
                 changed = self.stopping.changed(), if !stopping => if changed.is_err() {
                     return;
@@ -185,9 +184,10 @@ impl Task {
         }
     }
 
-    async fn begin_next(&mut self) {
+    /// `false`: there is something to begin and it can't be recorded now.
+    async fn begin_next(&mut self) -> bool {
         let (Some(id), Ok(ledger)) = (self.queue.front().cloned(), self.ledger.as_mut()) else {
-            return;
+            return true;
         };
         let now = self.place.clock.now_unix_ms();
         let began = match ledger.begin(&id, now).await {
@@ -195,8 +195,7 @@ impl Task {
             Err(error) => {
                 self.show(Some(error.to_string()));
                 tracing::warn!(%error, attempt = %id, "can't begin; trying again");
-                sleep(WRITE_AGAIN).await;
-                return;
+                return false;
             }
         };
         let Some(order) = ledger.find(&id).map(|entry| entry.order.clone()) else {
@@ -227,6 +226,7 @@ impl Task {
         self.running.spawn(work.instrument(span));
         self.in_hand = Some(id);
         self.show(None);
+        true
     }
 
     async fn end(&mut self, ended: Result<Outcome, JoinError>) {

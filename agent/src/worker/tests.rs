@@ -7,7 +7,7 @@ use refit_shared::observation::MemberState;
 use refit_shared::operation::{AttemptId, Direction, Operation};
 use refit_shared::receipt::{FailureCode, Outcome};
 use refit_shared::version::PackageVersion;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use tokio::time::sleep;
 
 fn member() -> MemberName {
@@ -243,6 +243,7 @@ async fn wherever_the_agent_is_killed_the_attempt_gets_one_receipt_and_writes_go
                 assert!(entries.iter().all(|entry| entry.receipt.is_some()));
                 assert!(rig.world.write().is_ok(), "{action:?} at {call}");
                 let receipt = carry_out(&agent, order(LEAVE, 1, 1, 2)).await;
+                sleep(Duration::from_secs(1)).await;
                 assert_eq!(rig.world.wrongs_at_rest(), Vec::<String>::new());
                 if action == FaultAction::CrashBefore || action == FaultAction::CrashAfter {
                     assert!(is_done(&receipt), "{action:?} at {call}: {receipt:?}");
@@ -298,24 +299,32 @@ async fn without_a_record_nothing_is_done() {
 
 #[tokio::test(start_paused = true)]
 async fn an_outcome_is_told_only_once_it_is_recorded() {
-    let rig = Rig::new();
-    let agent = rig.agent();
-    let mut attached = agent
-        .worker
-        .submit(order(Operation::BackUpConfig, 1, 1, 1))
-        .await
-        .unwrap()
-        .unwrap();
-    rig.world.faults(|_, at| match at {
-        "ledger.write" => FaultAction::FailBefore,
-        _ => FaultAction::Continue,
-    });
-    let waited = tokio::time::timeout(Duration::from_secs(30), attached.receipt()).await;
-    assert!(waited.is_err());
-    assert!(agent.worker.view().borrow().broken.is_some());
-    rig.world.no_faults();
-    assert!(is_done(&attached.receipt().await.unwrap()));
-    assert_eq!(agent.worker.view().borrow().broken, None);
+    // From the beginning, and from when the work has been done.
+    for from in ["ledger.write", "files.back_up_config"] {
+        let rig = Rig::new();
+        let agent = rig.agent();
+        let order = order(Operation::BackUpConfig, 1, 1, 1);
+        let full = Arc::new(AtomicBool::new(false));
+        let (accepted, is_full) = (Arc::new(AtomicBool::new(false)), full.clone());
+        let seen = accepted.clone();
+        rig.world.faults(move |_, at| {
+            let armed = seen.load(Ordering::Relaxed) && at == from;
+            let full = is_full.fetch_or(armed, Ordering::Relaxed) || armed;
+            match at {
+                "ledger.write" if full => FaultAction::FailBefore,
+                _ => FaultAction::Continue,
+            }
+        });
+        let mut attached = agent.worker.submit(order).await.unwrap().unwrap();
+        accepted.store(true, Ordering::Relaxed);
+        let waited = tokio::time::timeout(Duration::from_secs(30), attached.receipt()).await;
+        assert!(waited.is_err(), "{from}");
+        assert!(full.load(Ordering::Relaxed));
+        assert!(agent.worker.view().borrow().broken.is_some());
+        rig.world.no_faults();
+        assert!(is_done(&attached.receipt().await.unwrap()));
+        assert_eq!(agent.worker.view().borrow().broken, None);
+    }
 }
 
 #[tokio::test(start_paused = true)]
