@@ -155,7 +155,8 @@ pub trait Mysql: Send + Sync + std::fmt::Debug {
     async fn uuid(&self) -> HostResult<ServerUuid>;
     async fn set_super_read_only(&self, on: bool) -> HostResult<()>;
     async fn super_read_only(&self) -> HostResult<bool>;
-    /// Active transactions that have written something (`information_schema.innodb_trx.trx_rows_modified > 0`).
+    /// Clients' active transactions that have written something (`information_schema.innodb_trx.trx_rows_modified > 0`);
+    /// replication's own are not counted.
     async fn writing_transactions(&self) -> HostResult<u64>;
     /// STOP GROUP_REPLICATION; already stopped is fine.
     async fn stop_group_replication(&self, deadline: Duration) -> HostResult<()>;

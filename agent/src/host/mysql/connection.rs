@@ -3,7 +3,7 @@
 use super::credentials::Credentials;
 use crate::host::{HostError, HostResult};
 use mysql_async::prelude::{FromRow, Queryable};
-use mysql_async::{Conn, Error, OptsBuilder, Params};
+use mysql_async::{Conn, Error, OptsBuilder};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::Duration;
@@ -148,21 +148,13 @@ impl Session<'_> {
         }
     }
 
-    /// The first column(s) of the first row.
-    pub(super) async fn one<T>(
-        &mut self,
-        question: &str,
-        params: impl Into<Params> + Send,
-    ) -> HostResult<Option<T>>
+    /// The first row. Statements are written in this module's siblings; nothing from outside becomes part of one.
+    pub(super) async fn one<T>(&mut self, question: &str) -> HostResult<Option<T>>
     where
         T: FromRow + Send + 'static,
     {
-        let params = params.into();
-        self.within(question, async |conn| match params {
-            Params::Empty => conn.query_first(question).await,
-            params => conn.exec_first(question, params).await,
-        })
-        .await
+        self.within(question, async |conn| conn.query_first(question).await)
+            .await
     }
 
     pub(super) async fn all<T>(&mut self, question: &str) -> HostResult<Vec<T>>

@@ -128,10 +128,10 @@ pub(super) async fn read(session: &mut Session<'_>) -> HostResult<ServerFacts> {
     let plugins: Vec<String> = session.all(PLUGINS).await?;
     let explicit: Vec<String> = session.all(EXPLICIT).await?;
     let (executed, purged): (String, String) = session
-        .one(GTIDS, ())
+        .one(GTIDS)
         .await?
         .ok_or_else(|| HostError::Unexpected("gtid_executed: no row".to_owned()))?;
-    let uptime: Option<(String, u64)> = session.one("SHOW GLOBAL STATUS LIKE 'Uptime'", ()).await?;
+    let uptime: Option<(String, u64)> = session.one("SHOW GLOBAL STATUS LIKE 'Uptime'").await?;
     let text = |name: &str| variables.get(name).cloned().unwrap_or_default();
     let on = |name: &str| text(name) == "ON";
     let facts = ServerFacts {
@@ -173,7 +173,7 @@ fn fact<T>(result: HostResult<T>) -> HostResult<Fact<T>> {
 }
 
 async fn count(session: &mut Session<'_>, question: &str) -> HostResult<u64> {
-    let count: Option<u64> = session.one(question, ()).await?;
+    let count: Option<u64> = session.one(question).await?;
     count.ok_or_else(|| HostError::Unexpected(format!("{question}: no row")))
 }
 

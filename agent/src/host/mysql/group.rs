@@ -94,9 +94,9 @@ pub(super) async fn read(session: &mut Session<'_>) -> HostResult<Option<GroupFa
     }
     members.sort();
 
-    let stats: Option<(String, u64, u64)> = session.one(OWN, ()).await?;
+    let stats: Option<(String, u64, u64)> = session.one(OWN).await?;
     let (view_id, certifier_queue, applier_queue) = stats.unwrap_or_default();
-    let received: Option<String> = session.one(RECEIVED, ()).await?;
+    let received: Option<String> = session.one(RECEIVED).await?;
     let received = parse_gtids("received_transaction_set", &received.unwrap_or_default())?;
     Ok(Some(GroupFacts {
         group_name: group_name.to_owned(),
@@ -123,7 +123,7 @@ async fn protocol(
         );
         return Ok(Fact::Unknown(why));
     }
-    match session.one::<String>(PROTOCOL, ()).await {
+    match session.one::<String>(PROTOCOL).await {
         Ok(text) => Ok(
             match MysqlVersion::parse_prefix(text.as_deref().unwrap_or_default()) {
                 Ok(version) => Fact::Known(version),
@@ -148,7 +148,7 @@ pub(super) async fn pulse(session: &mut Session<'_>) -> HostResult<Pulse> {
         Option<String>,
         Option<u64>,
     );
-    let row: Option<Row> = session.one(PULSE, ()).await?;
+    let row: Option<Row> = session.one(PULSE).await?;
     let (super_read_only, offline_mode, executed, member_state, member_role, queue) =
         row.ok_or_else(|| HostError::Unexpected("pulse: no row".to_owned()))?;
     Ok(Pulse {

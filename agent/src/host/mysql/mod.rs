@@ -50,7 +50,7 @@ impl LocalMysql {
 
     async fn flag(&self, question: &'static str) -> HostResult<bool> {
         let mut session = self.sessions.get(QUESTION).await?;
-        let value: Option<i64> = session.one(question, ()).await?;
+        let value: Option<i64> = session.one(question).await?;
         session.keep();
         value
             .map(|value| value != 0)
@@ -99,7 +99,7 @@ impl Mysql for LocalMysql {
 
     async fn uuid(&self) -> HostResult<ServerUuid> {
         let mut session = self.sessions.get(QUESTION).await?;
-        let uuid: Option<String> = session.one("SELECT @@GLOBAL.server_uuid", ()).await?;
+        let uuid: Option<String> = session.one("SELECT @@GLOBAL.server_uuid").await?;
         session.keep();
         ServerUuid::new(uuid.unwrap_or_default()).map_err(|e| HostError::Unexpected(e.to_string()))
     }
@@ -120,9 +120,12 @@ impl Mysql for LocalMysql {
 
     async fn writing_transactions(&self) -> HostResult<u64> {
         let mut session = self.sessions.get(QUESTION).await?;
-        let question =
-            "SELECT COUNT(*) FROM information_schema.innodb_trx WHERE trx_rows_modified > 0";
-        let count: Option<u64> = session.one(question, ()).await?;
+        // Appliers write as well, all the time; they are no client's business, and STOP lets them end.
+        let question = "SELECT COUNT(*) FROM information_schema.innodb_trx x \
+             JOIN performance_schema.threads t ON t.PROCESSLIST_ID = x.trx_mysql_thread_id \
+             WHERE x.trx_rows_modified > 0 AND t.TYPE = 'FOREGROUND' \
+             AND COALESCE(t.PROCESSLIST_USER, 'system user') <> 'system user'";
+        let count: Option<u64> = session.one(question).await?;
         session.keep();
         count.ok_or_else(|| HostError::Unexpected(format!("{question}: no row")))
     }
@@ -141,12 +144,12 @@ impl Mysql for LocalMysql {
 
     async fn appoint_primary(&self, uuid: &ServerUuid, deadline: Duration) -> HostResult<()> {
         let mut session = self.sessions.get(deadline).await?;
-        // A member that is the primary already gets a friendly answer, not an error.
+        // The function wants a literal, no parameter; a ServerUuid is hexadecimal digits and dashes. A member that is the
+        // primary already gets a friendly answer, not an error.
         let answer: Option<Value> = session
-            .one(
-                "SELECT group_replication_set_as_primary(?)",
-                (uuid.as_str(),),
-            )
+            .one(&format!(
+                "SELECT group_replication_set_as_primary('{uuid}')"
+            ))
             .await?;
         session.keep();
         match answer {
