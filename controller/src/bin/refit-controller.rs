@@ -190,6 +190,8 @@ async fn serve(files: Files) -> Result<(), Failure> {
         fleet,
         material,
     } = files;
+    // First of all, so that no signal is ever met by the default.
+    let told = signalled()?;
     let listener = TcpListener::bind(config.listen)
         .await
         .with_context(|| format!("listen on {}", config.listen))?;
@@ -207,7 +209,7 @@ async fn serve(files: Files) -> Result<(), Failure> {
     tell(&[NotifyState::Ready, NotifyState::Status("acting")]);
     tracing::info!(listen = %config.listen, standing = %stand.now(), "ready");
 
-    until_told(&stand).await?;
+    until_told(&stand, told).await;
     let standing = stand.now();
     let status = standing.to_string();
     tell(&[NotifyState::Stopping, NotifyState::Status(&status)]);
@@ -260,15 +262,8 @@ async fn start(
 
 /// Until a signal, or a reason of our own that a restart can mend. A controller that was superseded stays up and says so to
 /// everybody who asks, until it is told to end.
-async fn until_told(stand: &Stand) -> Result<(), Failure> {
-    let mut terminate = signal(SignalKind::terminate()).context("wait for signals")?;
-    let mut interrupt = signal(SignalKind::interrupt()).context("wait for signals")?;
-    let mut told = std::pin::pin!(async {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-    });
+async fn until_told(stand: &Stand, told: impl Future<Output = ()>) {
+    let mut told = std::pin::pin!(told);
     tokio::select! {
         () = &mut told => stand.stop(Standing::ShuttingDown),
         () = stand.stopped() => {
@@ -278,7 +273,18 @@ async fn until_told(stand: &Stand) -> Result<(), Failure> {
             }
         }
     }
-    Ok(())
+}
+
+/// Resolves when somebody wants the program to end.
+fn signalled() -> Result<impl Future<Output = ()>, Failure> {
+    let mut terminate = signal(SignalKind::terminate()).context("wait for signals")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("wait for signals")?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
 }
 
 /// Tells systemd, where there is one.

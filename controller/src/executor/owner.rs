@@ -215,14 +215,17 @@ impl Owner {
             Finding::CouldNotLook(failure) => self.park(ParkReason::StepFailed {
                 step: task.step,
                 member: self.member(task.step),
-                failure,
+                failure: clipped(failure),
             }),
             Finding::Resolved(outcome) => vec![self.resolution(&task, outcome)],
-            Finding::Unknown(why) => self.park(ParkReason::OutcomeUnknown {
-                step: task.step,
-                member: self.member(task.step),
-                why,
-            }),
+            Finding::Unknown(mut why) => {
+                clip(&mut why);
+                self.park(ParkReason::OutcomeUnknown {
+                    step: task.step,
+                    member: self.member(task.step),
+                    why,
+                })
+            }
             Finding::Superseded { member, highest } => {
                 self.world
                     .stand
@@ -252,7 +255,7 @@ impl Owner {
         let reason = ParkReason::UndoFailed {
             step: first.id,
             member: first.member.clone(),
-            failure: Failure::partial(FailureCode::Expectation, why),
+            failure: clipped(Failure::partial(FailureCode::Expectation, why)),
         };
         let events = self.park(reason);
         self.append(events).await
@@ -269,12 +272,14 @@ impl Owner {
 
     fn resolution(&self, task: &Task, outcome: Outcome) -> Event {
         let (step, attempt) = (task.step, task.attempt);
-        let outcome = match (outcome, self.record.gap_of(step)) {
-            (Outcome::Done { mut notes }, Some(gap)) => {
-                notes.push(gap_note(gap));
+        let outcome = match outcome {
+            Outcome::Done { mut notes } => {
+                notes.truncate(MOST_NOTES);
+                notes.iter_mut().for_each(clip);
+                notes.extend(self.record.gap_of(step).map(gap_note));
                 Outcome::Done { notes }
             }
-            (outcome, _) => outcome,
+            Outcome::Failed(failure) => Outcome::Failed(clipped(failure)),
         };
         match task.direction {
             Direction::Perform => Event::StepResolved {
@@ -485,6 +490,22 @@ fn intent(task: &Task) -> Event {
         Direction::Perform => Event::StepIntended { step, attempt },
         Direction::Undo => Event::UndoIntended { step, attempt },
     }
+}
+
+/// What hosts and agents say is journalled, but no host decides how large an entry gets.
+const LONGEST_TEXT: usize = 2_000;
+const MOST_NOTES: usize = 20;
+
+fn clip(text: &mut String) {
+    if let Some((at, _)) = text.char_indices().nth(LONGEST_TEXT) {
+        text.truncate(at);
+        text.push('…');
+    }
+}
+
+fn clipped(mut failure: Failure) -> Failure {
+    clip(&mut failure.message);
+    failure
 }
 
 /// Operations whose intent is durable are heard to their end; gates and looks are asked anew after a park.

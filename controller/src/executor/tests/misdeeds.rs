@@ -327,3 +327,25 @@ async fn an_undo_that_fails_parks_and_can_be_tried_again() {
     controller.at_rest(&id).await;
     agents.assert_restored();
 }
+
+#[tokio::test(start_paused = true)]
+async fn no_agent_decides_how_much_is_journalled() {
+    let agents = FakeAgents::new();
+    let endless = Failure::clean(FailureCode::Host, "é".repeat(1_000_000));
+    agents.misbehave(
+        "m1",
+        Kind::FetchPackages,
+        FORWARD,
+        Misdeed::Fails(endless.clone()),
+    );
+    let (controller, id) = begun(&agents).await;
+    let view = controller.at_rest(&id).await;
+    let State::Parked {
+        reason: ParkReason::StepFailed { failure, .. },
+    } = &view.summary.state
+    else {
+        panic!("{}", view.summary.state);
+    };
+    assert_eq!(failure.code, endless.code);
+    assert!(failure.message.len() < 10_000);
+}

@@ -9,10 +9,14 @@
 //! How the directory is made, opened and verified is in [`open`] and [`verify`]; keys and values in [`keys`] and [`plans`].
 
 mod keys;
+mod mark;
 mod open;
 mod plans;
 mod thread;
 mod verify;
+
+#[cfg(test)]
+mod tests;
 
 pub use verify::Verified;
 

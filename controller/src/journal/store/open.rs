@@ -4,6 +4,7 @@
 //! corruption though the log is whole, and some damage makes it panic.
 
 use super::keys;
+use super::mark::MarkFile;
 use super::verify::{self, Contents, Verified};
 use crate::journal::room::free_bytes;
 use crate::ports::JournalError;
@@ -28,6 +29,7 @@ pub(super) struct Opened {
     pub db: sled::Db,
     /// For our own fdatasync: sled's flush does not survive a power cut.
     pub file: File,
+    pub mark: MarkFile,
     pub contents: Contents,
     pub verified: Verified,
     /// Held as long as the journal is open. Declared last: dropped last.
@@ -187,6 +189,7 @@ fn open_locked(dir: &Path, lock: File) -> Result<Opened, JournalError> {
         opened => opened?,
     };
     let contents = guarded(|| verify::all(&db))?;
+    let mark = MarkFile::open(dir, &db, &contents)?;
     let data = dir.join("db");
     let file = OpenOptions::new()
         .read(true)
@@ -197,6 +200,7 @@ fn open_locked(dir: &Path, lock: File) -> Result<Opened, JournalError> {
         verified: contents.summary(),
         db,
         file,
+        mark,
         contents,
         lock,
     })

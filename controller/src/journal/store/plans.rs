@@ -8,8 +8,11 @@ use refit_shared::plan::Plan;
 /// Room for the seal and the count.
 const PIECE: usize = keys::LARGEST_VALUE - 16;
 
+/// A key and its value.
+pub(super) type Pair = (Vec<u8>, Vec<u8>);
+
 /// The keys and values of a plan. `Err`: it is larger than any plan can be.
-pub(super) fn pieces(plan: &Plan) -> Result<Vec<(Vec<u8>, Vec<u8>)>, JournalError> {
+pub(super) fn pieces(plan: &Plan) -> Result<Vec<Pair>, JournalError> {
     let digest = plan.digest();
     let bytes = plan.canonical_bytes();
     let count = u16::try_from(bytes.len().div_ceil(PIECE)).map_err(|_| {

@@ -1,5 +1,6 @@
 //! The one thread that writes: as many requests as wait become one batch, one flush and one fdatasync.
 
+use super::mark::MarkFile;
 use super::open::Opened;
 use super::verify::Contents;
 use super::{Poison, keys, plans};
@@ -7,7 +8,7 @@ use crate::journal::memory::continues;
 use crate::ports::JournalError;
 use keys::Tail;
 use refit_proto::journal_codec;
-use refit_shared::ids::{Epoch, RolloutId};
+use refit_shared::ids::{Digest, Epoch, RolloutId, Seq};
 use refit_shared::plan::Plan;
 use refit_shared::saga::Entry;
 use std::collections::BTreeMap;
@@ -39,6 +40,7 @@ pub(super) struct Request {
 pub(super) struct Writer {
     db: sled::Db,
     file: File,
+    mark: MarkFile,
     contents: Contents,
     poison: Poison,
     /// Dropped last.
@@ -48,10 +50,10 @@ pub(super) struct Writer {
 /// What one request puts on disk, and what it changes in memory once that is durable.
 #[derive(Debug, Default)]
 struct Staged {
-    values: Vec<(Vec<u8>, Vec<u8>)>,
+    values: Vec<plans::Pair>,
     tails: BTreeMap<RolloutId, Tail>,
     epoch: Option<Epoch>,
-    plan: Option<refit_shared::ids::Digest>,
+    entries: u64,
 }
 
 impl Writer {
@@ -59,6 +61,7 @@ impl Writer {
         Self {
             db: opened.db,
             file: opened.file,
+            mark: opened.mark,
             contents: opened.contents,
             poison,
             _lock: opened.lock,
@@ -85,6 +88,8 @@ impl Writer {
         }
         let mut batch = sled::Batch::default();
         let mut pending: Vec<(Reply, Written)> = Vec::new();
+        let mut entries = 0;
+        let mut last = None;
         // What is staged counts at once for the requests behind it; all become durable together, or the journal is poisoned.
         for Request { write, reply } in requests {
             match self.stage(write) {
@@ -93,6 +98,8 @@ impl Writer {
                         batch.insert(key.as_slice(), value.as_slice());
                     }
                     let written = staged.epoch.map_or(Written::Durable, Written::Epoch);
+                    entries += staged.entries;
+                    last = staged.last().or(last);
                     self.contents.take(staged);
                     pending.push((reply, written));
                 }
@@ -103,7 +110,7 @@ impl Writer {
         if pending.is_empty() {
             return;
         }
-        match self.commit(batch) {
+        match self.commit(batch, entries, last) {
             Ok(()) => {
                 for (reply, written) in pending {
                     drop(reply.send(Ok(written)));
@@ -120,7 +127,12 @@ impl Writer {
     }
 
     /// Durable when it returns `Ok`.
-    fn commit(&self, batch: sled::Batch) -> Result<(), JournalError> {
+    fn commit(
+        &mut self,
+        batch: sled::Batch,
+        entries: u64,
+        last: Option<(RolloutId, Seq, Digest)>,
+    ) -> Result<(), JournalError> {
         let failed = |what: &str, error: &dyn std::fmt::Display| {
             JournalError::Write(format!("{what} failed: {error}"))
         };
@@ -132,7 +144,10 @@ impl Writer {
             .map_err(|error| failed("a flush of the store", &error))?;
         self.file
             .sync_data()
-            .map_err(|error| failed("fdatasync", &error))
+            .map_err(|error| failed("fdatasync", &error))?;
+        self.mark
+            .advance(self.contents.epoch, entries, last)
+            .map_err(|error| failed("a write of the mark", &error))
     }
 
     fn stage(&self, write: Write) -> Result<Staged, JournalError> {
@@ -140,7 +155,6 @@ impl Writer {
             Write::Entries(entries) => self.stage_entries(&entries),
             Write::Plan(plan) => Ok(Staged {
                 values: plans::pieces(&plan)?,
-                plan: Some(plan.digest()),
                 ..Staged::default()
             }),
             Write::Epoch => {
@@ -160,7 +174,10 @@ impl Writer {
     fn stage_entries(&self, entries: &[Entry]) -> Result<Staged, JournalError> {
         let tail = |rollout: &RolloutId| self.contents.tails.get(rollout).copied();
         continues(entries, |rollout| tail(rollout).unwrap_or(Tail::EMPTY).next)?;
-        let mut staged = Staged::default();
+        let mut staged = Staged {
+            entries: entries.len() as u64,
+            ..Staged::default()
+        };
         for entry in entries {
             let end = staged
                 .tails
@@ -193,10 +210,16 @@ impl Writer {
     }
 }
 
+impl Staged {
+    fn last(&self) -> Option<(RolloutId, Seq, Digest)> {
+        let (rollout, tail) = self.tails.iter().next_back()?;
+        Some((rollout.clone(), Seq(tail.next.checked_sub(1)?), tail.last))
+    }
+}
+
 impl Contents {
     fn take(&mut self, staged: Staged) {
         self.tails.extend(staged.tails);
-        self.plans.extend(staged.plan);
         if let Some(epoch) = staged.epoch {
             self.epoch = epoch;
         }

@@ -23,7 +23,7 @@ pub struct Verified {
 pub(super) struct Contents {
     pub epoch: Epoch,
     pub tails: BTreeMap<RolloutId, Tail>,
-    pub plans: BTreeSet<Digest>,
+    plans: usize,
 }
 
 impl Contents {
@@ -32,8 +32,19 @@ impl Contents {
         Verified {
             epoch: self.epoch,
             rollouts: rollouts.collect(),
-            plans: self.plans.len(),
+            plans: self.plans,
         }
+    }
+
+    /// How many entries all rollouts have together.
+    pub(super) fn entries(&self) -> u64 {
+        self.tails.values().map(|tail| tail.next).sum()
+    }
+
+    /// The end of the latest rollout that has entries: its id, the last number, the last value's digest.
+    pub(super) fn last(&self) -> Option<(RolloutId, Seq, Digest)> {
+        let (rollout, tail) = self.tails.iter().next_back()?;
+        Some((rollout.clone(), Seq(tail.next.checked_sub(1)?), tail.last))
     }
 }
 
@@ -114,7 +125,7 @@ pub(super) fn all(db: &sled::Db) -> Result<Contents, JournalError> {
         None => Ok(Contents {
             epoch,
             tails,
-            plans: digests,
+            plans: digests.len(),
         }),
     }
 }
