@@ -102,8 +102,7 @@ const LONG: &str = "SELECT x.trx_mysql_thread_id, t.processlist_user, \
      CAST(GREATEST(TIMESTAMPDIFF(SECOND, x.trx_started, NOW()), 0) AS UNSIGNED) \
      FROM information_schema.innodb_trx x \
      JOIN performance_schema.threads t ON t.processlist_id = x.trx_mysql_thread_id \
-     WHERE x.trx_mysql_thread_id NOT IN (0, CONNECTION_ID()) AND t.type = 'FOREGROUND' \
-     AND COALESCE(t.processlist_user, 'system user') <> 'system user'";
+     WHERE x.trx_mysql_thread_id NOT IN (0, CONNECTION_ID()) AND t.name LIKE '%one_connection'";
 /// Bounded on its own: with a hundred thousand tables it takes a while.
 const TABLES: &str = "SELECT /*+ MAX_EXECUTION_TIME(3000) */ COUNT(*) FROM information_schema.tables \
      WHERE table_type = 'BASE TABLE' AND table_schema NOT IN ('mysql', 'sys', 'performance_schema', 'information_schema')";
