@@ -10,6 +10,7 @@ use refit_proto::operator::wire::operator_server::Operator;
 use refit_proto::operator::{ErrorCode, Refusal, wire};
 use refit_shared::ids::{ClusterName, Seq};
 use refit_shared::plan::document;
+use refit_shared::version::MysqlVersion;
 use std::fmt;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
@@ -111,7 +112,8 @@ impl Operator for OperatorService {
         PeerIdentity::of(&request)?;
         let asked = request.into_inner();
         let (cluster, want) = requests::request(&asked.cluster, &asked.target, asked.policy)?;
-        let planned = within(LOOK, "planning", self.desk.plan(&cluster, &want)).await?;
+        let planned = within(LOOK, "planning", self.desk.plan(&cluster, &want)).await;
+        let planned = planned.map_err(|no| named(no, cluster.as_str(), want.target))?;
         Ok(Response::new(wire::PlanResponse {
             document: document::write(&planned.plan).into_bytes(),
             digest: planned.plan.digest().to_string(),
@@ -134,15 +136,18 @@ impl Operator for OperatorService {
             plan.target.version
         );
         let desk = Arc::clone(&self.desk);
+        let told = |no| named(no, plan.cluster.as_str(), plan.target.version);
         if asked.dry_run {
-            within(LOOK, "checking the plan", desk.may_apply(&digest)).await?;
+            let checked = within(LOOK, "checking the plan", desk.may_apply(&digest)).await;
+            checked.map_err(told)?;
             return Ok(Response::new(wire::ApplyResponse {
                 rollout: None,
                 notes: vec![format!("would begin {scope}")],
             }));
         }
         let actor = by.clone();
-        let id = owned("apply", async move { desk.apply(&digest, actor).await }).await?;
+        let begun = owned("apply", async move { desk.apply(&digest, actor).await }).await;
+        let id = begun.map_err(told)?;
         tracing::info!(rollout = %id, by = %by, plan = %digest.short(), "an operator began a rollout");
         let view = within(QUICK, "reading the rollout", self.desk.show(&id)).await?;
         Ok(Response::new(wire::ApplyResponse {
@@ -236,6 +241,16 @@ impl Operator for OperatorService {
             omitted: omitted as u64,
         }))
     }
+}
+
+/// Puts names where the advice only knows that there are some.
+fn named(mut refusal: Refusal, cluster: &str, target: MysqlVersion) -> Refusal {
+    for command in &mut refusal.next {
+        *command = command
+            .replace("CLUSTER", cluster)
+            .replace("VERSION", &target.to_string());
+    }
+    refusal
 }
 
 fn stopped_refusal() -> Refusal {

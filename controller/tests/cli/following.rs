@@ -131,7 +131,7 @@ fn what_is_refused_exits_with_5_and_changes_nothing() {
         "plan.stale",
         "db2: option files",
         "safe:",
-        "refit plan shop",
+        "refit plan shop --target 9.7.4",
     ] {
         assert!(stderr.contains(words), "{words:?} is missing in: {stderr}");
     }
@@ -362,4 +362,59 @@ fn a_plan_is_written_once() {
     let (code, _, stderr) = plan(&["--force"]);
     assert_eq!(code, 5, "{stderr}");
     assert!(stderr.contains("no repository offers 9.7.99"), "{stderr}");
+}
+
+/// `script` gives the program a terminal.
+#[test]
+fn on_a_terminal_a_block_is_redrawn_and_taken_away() {
+    let server = with_plan();
+    let typed = format!("{} apply plan.json --yes", env!("CARGO_BIN_EXE_refit"));
+    let port = server.address.port();
+    let apply = std::process::Command::new("script")
+        .args(["--quiet", "--return", "--command", &typed, "/dev/null"])
+        .env_clear()
+        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+        .env("TERM", "xterm")
+        .env("XDG_CONFIG_HOME", server.dir.path())
+        .env("REFIT_CONTROLLER", format!("localhost:{port}"))
+        .env("REFIT_IDENTITY", server.path("ann"))
+        .current_dir(server.dir.path())
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    wait_until("apply to watch", || server.desk.watchers() > 0);
+    server.desk.moves("step_resolved", "half way", |view| {
+        let next_seq = view.next_seq;
+        *view = samples::half_way();
+        view.next_seq = next_seq;
+    });
+    server
+        .desk
+        .moves("rollout_closed", "ended: Upgraded", |view| {
+            let next_seq = view.next_seq;
+            *view = samples::upgraded();
+            view.next_seq = next_seq;
+        });
+    let (code, screen, _) = end(apply);
+    assert_eq!(code, 0, "{screen}");
+    for words in [
+        "db3        ",
+        "overall    ",
+        "writes     possible",
+        "UPGRADED",
+    ] {
+        assert!(screen.contains(words), "{words:?} is missing in: {screen}");
+    }
+    assert!(
+        screen.contains("A\r\x1b[J"),
+        "nothing was redrawn: {screen:?}"
+    );
+    // The summary stands alone: the block has been taken away before it.
+    let after = screen.rsplit_once("\x1b[J").unwrap().1;
+    assert!(
+        after.contains("UPGRADED") && !after.contains("overall"),
+        "{after}"
+    );
 }

@@ -17,7 +17,7 @@ pub fn run(command: &JournalCommand, output: &Output) -> Result<Exit, Failure> {
                 .next("put back a copy of the journal that was made while the controller was stopped, and verify that one"),
             JournalError::Read(_) | JournalError::Write(_) | JournalError::Poisoned(_) => {
                 Failure::refused(what)
-                    .next("systemctl stop refit-controller    (only one program can have it open)")
+                    .next("if the controller has it open: systemctl stop refit-controller")
             }
         }
     })?;

@@ -31,7 +31,13 @@ fn heading(cluster: &ClusterView, style: Style) -> String {
     let mut out = style.bold(&cluster.name);
     match (&cluster.primary, &cluster.disagreement) {
         (Some(primary), _) => out.push_str(&format!(": primary {primary}")),
-        (None, Some(why)) => out.push_str(&format!(": {}", style.bad(&super::clean(why)))),
+        (None, Some(why)) => {
+            // What is in brackets is each member's own reason, and that is in its row.
+            let short = why
+                .split_once(" (")
+                .map_or(why.as_str(), |(short, _)| short);
+            out.push_str(&format!(": {}", style.bad(&super::clean(short))));
+        }
         (None, None) => out.push_str(&format!(": {}", style.bad("no primary"))),
     }
     if let Some(rollout) = &cluster.rollout {
