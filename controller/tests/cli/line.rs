@@ -146,7 +146,7 @@ fn pki_makes_issues_renews_inspects_and_never_overwrites() {
         let (code, stdout, stderr) = pki(&["inspect", "db1", "--json"]);
         assert_eq!(code, 0, "{stdout}{stderr}");
         let report: serde_json::Value = serde_json::from_str(&stdout).unwrap();
-        report["certificates"].to_string()
+        report["certificates"][0]["serial"].to_string()
     };
     let before = serial();
     assert_eq!(pki(&["renew", "db1", "--ca", "ca", "--dry-run"]).0, 0);
