@@ -27,6 +27,8 @@ integration/toolchain.sh
 trap finish EXIT
 
 if [ "$what" != lab ]; then
+  step "packages that tests of the host's files need"
+  integration/lab/lab.sh deps
   step "formatting"
   cargo fmt --all -- --check
   step "clippy"

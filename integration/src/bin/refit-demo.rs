@@ -142,11 +142,11 @@ fn main() -> Result<()> {
     println!(
         "\nThe hosts stay up: `LAB_NAME=demo integration/lab/lab.sh shell ctl` to look around, `make demo-down` to remove them."
     );
-    if verdict.lost > 0 || verdict.failed_present > 0 {
+    if verdict.lost > 0 || verdict.failed_present() > 0 {
         bail!(
             "{} acknowledged writes are missing, {} refused ones are present",
             verdict.lost,
-            verdict.failed_present
+            verdict.failed_present()
         );
     }
     Ok(())

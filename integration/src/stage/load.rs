@@ -18,9 +18,26 @@ pub struct Load<'a> {
 #[derive(Debug, Clone, Deserialize)]
 pub struct Verdict {
     pub acked: u64,
+    /// Acknowledged, and missing on some member.
     pub lost: u64,
-    pub failed_present: u64,
     pub unknown: u64,
+    pub members_agree: bool,
+    members: Vec<MemberVerdict>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+struct MemberVerdict {
+    failed_present: u64,
+}
+
+impl Verdict {
+    /// Refused, and present on some member all the same.
+    pub fn failed_present(&self) -> u64 {
+        self.members
+            .iter()
+            .map(|member| member.failed_present)
+            .sum()
+    }
 }
 
 impl<'a> Load<'a> {

@@ -149,9 +149,9 @@ pub fn wait_for_state(stage: &Stage, wanted: &[&str]) -> Value {
 /// No acknowledged write is missing anywhere, none that failed is present.
 pub fn assert_nothing_lost(load: &Load<'_>) -> Verdict {
     let verdict = load.stop_and_verify().unwrap();
-    assert!(verdict.acked > 0, "{verdict:?}");
+    assert!(verdict.acked > 0 && verdict.members_agree, "{verdict:?}");
     assert_eq!(
-        (verdict.lost, verdict.failed_present),
+        (verdict.lost, verdict.failed_present()),
         (0, 0),
         "{verdict:?}"
     );
