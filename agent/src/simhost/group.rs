@@ -261,7 +261,13 @@ impl World {
     pub fn expel(&mut self, member: &MemberName, pid: u32) {
         let host = self.host(member);
         let same_and_well = host.powered && !host.isolated && host.unit.is(pid);
-        if same_and_well || !self.view.contains(member) {
+        // A new incarnation joins only when the old one is out of the view.
+        let joined_anew = !host.unit.is(pid)
+            && matches!(
+                host.member_state(),
+                Some(MemberState::Online | MemberState::Recovering)
+            );
+        if same_and_well || joined_anew || !self.view.contains(member) {
             return;
         }
         if !self.has_majority() {

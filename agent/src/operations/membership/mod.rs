@@ -14,6 +14,7 @@ use refit_shared::ids::ServerUuid;
 use refit_shared::observation::MemberState;
 use refit_shared::receipt::{Failure, FailureCode, Probe};
 use std::time::Duration;
+use tokio::time::Instant;
 
 /// While the member can write nothing and its role is not handed over yet, every millisecond is a write gap.
 const EAGER: Duration = Duration::from_millis(5);
@@ -56,14 +57,7 @@ pub async fn is_writing_primary(
 
 /// Asks the group to make this member the primary, and waits until it takes writes.
 pub async fn appoint(host: &Host, cx: &OpContext, uuid: &ServerUuid) -> Result<Notes, Failure> {
-    let seen = answering::pulse(host, cx).await?;
-    if seen.state != Some(MemberState::Online) {
-        let state = seen.state.map_or("in no group", MemberState::as_str);
-        return Err(refuse(format!(
-            "{} is {state}: only an ONLINE member can be appointed",
-            cx.order.member
-        )));
-    }
+    let seen = online_soon(host, cx).await?;
     if !seen.primary {
         cx.phase.say("waiting for the group to change its primary");
         host.mysql
@@ -80,5 +74,34 @@ pub async fn appoint(host: &Host, cx: &OpContext, uuid: &ServerUuid) -> Result<N
         if !patience.more().await {
             return Err(cx.out_of_time("the primary role with writes allowed"));
         }
+    }
+}
+
+/// How long a member that is in no group may need until it joins by itself: its server may have started a moment ago.
+const JOINS_WITHIN: Duration = Duration::from_secs(15);
+
+/// Waits for a member that is on its way back, as after a reboot of its host.
+async fn online_soon(host: &Host, cx: &OpContext) -> Result<Pulse, Failure> {
+    let began = Instant::now();
+    let patience = cx.patience(CALM, cx.deadline);
+    loop {
+        let seen = answering::pulse(host, cx).await?;
+        let (state, on_its_way) = match seen.state {
+            Some(MemberState::Online) => return Ok(seen),
+            Some(state @ MemberState::Recovering) => (state.as_str(), true),
+            Some(state @ MemberState::Offline) => (state.as_str(), began.elapsed() < JOINS_WITHIN),
+            Some(state @ (MemberState::Error | MemberState::Unreachable)) => {
+                (state.as_str(), false)
+            }
+            None => ("in no group", false),
+        };
+        if !on_its_way || !patience.more().await {
+            return Err(refuse(format!(
+                "{} is {state}: only an ONLINE member can be appointed",
+                cx.order.member
+            )));
+        }
+        cx.phase
+            .say(format!("waiting for the member, which is {state}"));
     }
 }
