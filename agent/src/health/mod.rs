@@ -2,6 +2,9 @@
 //!
 //! 200 or 503, with the reason as JSON; each request asks the server anew. No secrets, nothing can be changed.
 
+#[cfg(test)]
+mod tests;
+
 use crate::host::Host;
 use crate::service::Vitals;
 use crate::worker::Worker;

@@ -43,7 +43,7 @@ async fn what_was_recorded_is_there_after_a_restart() {
     }
     let mut ledger = open(&dir).unwrap();
     assert_eq!(ledger.highest_epoch(), Epoch(4));
-    assert_eq!(ledger.open_attempts(), [second.id.clone()]);
+    assert_eq!(ledger.open_attempts(), std::slice::from_ref(&second.id));
     let receipt = ledger.find(&first.id).unwrap().receipt.clone().unwrap();
     assert_eq!((receipt.began_unix_ms, receipt.ended_unix_ms), (1100, 4100));
     assert_eq!(receipt.content, first.content_digest());

@@ -1,6 +1,6 @@
 //! Asking a server that may just be coming up: after a reboot the agent is often back before mysqld is.
 
-use super::OpContext;
+use super::{OpContext, maintenance, start_server, stopping};
 use crate::host::{Host, HostError, Pulse};
 use refit_shared::observation::ServiceState;
 use refit_shared::receipt::Failure;
@@ -10,6 +10,28 @@ use tokio::time::Instant;
 const EVERY: Duration = Duration::from_millis(100);
 /// How long a server that is neither running nor held may need until the service manager begins with it.
 const GRACE: Duration = Duration::from_secs(15);
+
+/// The same for an undo: a server that died in maintenance is started first. The service manager would have restarted it, had
+/// our drop-in not told it otherwise.
+pub async fn revived(host: &Host, cx: &OpContext) -> Result<Pulse, Failure> {
+    let down = stopping::is_down(host).await.map_err(HostError::clean)?;
+    let held = host.files.held().await.map_err(HostError::clean)?;
+    let ours = maintenance::is_on(host).await?;
+    if down && !held && ours && !start_server::ran_on_other_version(host, cx).await? {
+        cx.phase.say("starting mysqld, which has died");
+        if host.service.state().await.map_err(HostError::clean)? == ServiceState::Failed {
+            host.service
+                .reset_failed()
+                .await
+                .map_err(HostError::clean)?;
+        }
+        host.service
+            .begin_start()
+            .await
+            .map_err(HostError::partial)?;
+    }
+    pulse(host, cx).await
+}
 
 /// The first answer of a server that runs or is on its way up. A server that is down and stays down is an error.
 pub async fn pulse(host: &Host, cx: &OpContext) -> Result<Pulse, Failure> {

@@ -1,7 +1,7 @@
 //! Puts the drop-ins in place: a restart then neither joins the group nor starts replicas nor takes writes, and the service
 //! manager never kills a long shutdown or upgrade.
 
-use super::{Action, Notes, OpContext, maintenance};
+use super::{Action, Notes, OpContext, answering, maintenance};
 use crate::host::Host;
 use async_trait::async_trait;
 use refit_shared::receipt::{Failure, Probe};
@@ -19,6 +19,9 @@ impl Action for EnterMaintenance {
     }
 
     async fn undo(&self, host: &Host, cx: &OpContext) -> Result<Notes, Failure> {
+        if maintenance::was_entered(cx).await? {
+            answering::revived(host, cx).await?;
+        }
         maintenance::take_away(host, cx).await
     }
 }

@@ -25,6 +25,7 @@ impl Action for LeaveGroup {
     }
 
     async fn undo(&self, host: &Host, cx: &OpContext) -> Result<Notes, Failure> {
+        answering::revived(host, cx).await?;
         // How far it caught up is for the gates to judge; what was waited for on the way out bounds the way back as well.
         membership::join::join(host, cx, cx.order.deadline_s).await
     }

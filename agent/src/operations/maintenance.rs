@@ -51,6 +51,12 @@ pub async fn take_away(host: &Host, cx: &OpContext) -> Result<Notes, Failure> {
     Ok(notes)
 }
 
+/// This rollout has entered maintenance, or begun to: the server was running then.
+pub async fn was_entered(cx: &OpContext) -> Result<bool, Failure> {
+    let before: Option<Option<bool>> = cx.memory.get(BEFORE).await.map_err(HostError::clean)?;
+    Ok(before.is_some())
+}
+
 /// Whether the server was set to join its group at start before this rollout touched it.
 async fn joined_by_itself(cx: &OpContext) -> Result<bool, Failure> {
     let before: Option<Option<bool>> = cx.memory.get(BEFORE).await.map_err(HostError::partial)?;

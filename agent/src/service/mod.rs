@@ -6,6 +6,8 @@
 mod health;
 pub mod observe;
 mod serve;
+#[cfg(test)]
+mod tests;
 
 pub use health::Vitals;
 pub use serve::{ServeError, serve};

@@ -46,7 +46,8 @@ impl World {
             Event::Ends(pid) => self.ended(&member, pid),
             Event::Restart => {
                 let host = self.host(&member);
-                if host.powered && matches!(host.unit, Unit::Failed) {
+                // The drop-in says Restart=no.
+                if host.powered && !host.drop_in_loaded && matches!(host.unit, Unit::Failed) {
                     self.start_unit(&member);
                 }
             }

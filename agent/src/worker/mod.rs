@@ -133,6 +133,9 @@ impl WorkerTask {
     /// Begins nothing more and lets the order in hand end, for so long. `true`: nothing was left in hand; otherwise the
     /// attempt stays open in the ledger and is gone on with at the next start.
     pub async fn stop(mut self, within: Duration) -> bool {
+        if self.task.is_finished() {
+            return true;
+        }
         self.stop.send_replace(true);
         tokio::time::timeout(within, &mut self.task).await.is_ok()
     }

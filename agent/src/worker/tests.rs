@@ -372,3 +372,14 @@ async fn a_stop_lets_the_order_in_hand_end_and_leaves_the_rest_open() {
     assert_eq!(open.count(), 1);
     assert!(is_done(&carry_out(&agent, order(LEAVE, 2, 1, 1)).await));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_worker_that_has_ended_by_itself_can_still_be_told_to_stop() {
+    let rig = Rig::new();
+    let SimAgent {
+        worker, mut task, ..
+    } = rig.agent();
+    drop(worker);
+    task.ended().await;
+    assert!(task.stop(Duration::from_secs(1)).await);
+}

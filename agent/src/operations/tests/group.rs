@@ -158,6 +158,42 @@ async fn after_a_crash_the_old_incarnation_is_waited_out() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_server_that_dies_in_maintenance_is_brought_back_by_the_undo() {
+    let rig = Rig::new("m3", Hop::patch());
+    let before = rig.picture().await;
+    rig.perform(&Operation::EnterMaintenance).await;
+    // Before it leaves: nobody restarts it, and going on is refused.
+    rig.world.kill_mysqld(&rig.member);
+    let failure = rig.refused(Direction::Perform, &LEAVE).await;
+    assert!(!failure.partial, "{failure}");
+    rig.undo(&LEAVE).await;
+    assert_eq!(
+        rig.world.member_state(&rig.member),
+        Some(MemberState::Online)
+    );
+    // And when only the drop-ins are left to be undone.
+    rig.world.kill_mysqld(&rig.member);
+    rig.undo(&Operation::EnterMaintenance).await;
+    assert_eq!(rig.picture().await, before);
+    assert_eq!(rig.world.wrongs_at_rest(), Vec::<String>::new());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_new_server_that_dies_before_it_joins_is_put_back() {
+    let rig = Rig::new("m3", Hop::series());
+    let lane = rig.hop.lane();
+    let before = rig.picture().await;
+    rig.up_to(8).await;
+    rig.world.kill_mysqld(&rig.member);
+    rig.refused(Direction::Perform, &JOIN).await;
+    for operation in lane[..=8].iter().rev() {
+        rig.undo(operation).await;
+    }
+    assert_eq!(rig.picture().await, before);
+    assert_eq!(rig.world.wrongs_at_rest(), Vec::<String>::new());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_stopped_server_neither_leaves_nor_joins() {
     let rig = Rig::new("m3", Hop::patch());
     rig.up_to(5).await;
