@@ -15,7 +15,7 @@ fn run(subject: Subject<'_>) -> Vec<Finding> {
         match fact.require() {
             Err(why) => found.push(CHECK.error(
                 name,
-                format!("the agent can't be asked: {why}"),
+                why,
                 format!("on {name}: systemctl status refit-agent"),
             )),
             Ok(seen) => {
