@@ -9,14 +9,15 @@ fn kill_the_controller_in_three_steps() {
     let load = stage.load().unwrap();
     load.start(4, "100").unwrap();
     let mut watching = apply(&stage, &plan(&stage, &target, &[]));
+    // Which secondary is first depends on their queues; the primary is last.
     for (member, step) in [
-        ("db3", "stop_server"),
-        ("db2", "swap_packages"),
+        (ANYBODY, "stop_server"),
+        (ANYBODY, "swap_packages"),
         ("db1", "join_group"),
     ] {
         wait_for_step(&stage, member, step, "running");
         stage.lab.kill_unit("ctl", "refit-controller").unwrap();
-        println!("  controller killed while {member} was in {step}");
+        println!("  controller killed while {step} was under way");
     }
     let rollout = wait_for_state(&stage, &["upgraded", "parked", "restored"]);
     assert_eq!(state(&rollout), "upgraded", "{rollout:#}");

@@ -95,6 +95,9 @@ pub fn state(rollout: &Value) -> &str {
     rollout["state"].as_str().unwrap_or("?")
 }
 
+/// For [`wait_for_step`]: whoever's turn it is.
+pub const ANYBODY: &str = "anybody";
+
 /// Waits until a step of a member has a status ("running", "done", …).
 pub fn wait_for_step(stage: &Stage, member: &str, title: &str, status: &str) {
     let what = format!("{title} of {member} to be {status}");
@@ -102,7 +105,9 @@ pub fn wait_for_step(stage: &Stage, member: &str, title: &str, status: &str) {
         let rollout = rollout(stage)?;
         let steps = rollout["steps"].as_array().context("a rollout has steps")?;
         let is = |step: &&Value| {
-            step["member"] == member && step["title"] == title && step["status"] == status
+            (member == ANYBODY || step["member"] == member)
+                && step["title"] == title
+                && step["status"] == status
         };
         if steps.iter().any(|step| is(&step)) {
             return Ok(());
