@@ -21,7 +21,10 @@
 //!    agent answers the same attempt with the same receipt, or goes on, or begins. Unreachable agents are asked again.
 //! 4. look whether its `after` holds, journal the outcome.
 
+mod acts;
 mod jobs;
+mod journalled;
+mod listening;
 mod owner;
 mod picture;
 mod writes;

@@ -1,24 +1,25 @@
 //! The owner of one rollout: the only task that appends to its journal.
 
+use super::acts::event_of;
 use super::jobs::{Finding, Job, Jobs, Report, begins_at_once};
+use super::journalled::{bounded, clip, clipped, log};
+use super::listening::Listening;
 use super::picture::{Record, gap_note, picture};
-use super::writes::WriteMeter;
 use super::{Act, World};
 use crate::rollouts::{ApiError, InFlight, RolloutView};
 use crate::standing::Standing;
-use refit_shared::ids::{MemberName, Seq, StepId};
+use refit_shared::ids::{MemberName, StepId};
 use refit_shared::observation::Beat;
 use refit_shared::operation::Direction;
 use refit_shared::receipt::{Failure, FailureCode, Outcome};
 use refit_shared::saga::{
-    Actor, End, Entry, Event, IllegalEvent, Mode, Next, ParkReason, Phase, Rollout, Scope,
-    StepStatus, Task, UnwindCause, decide,
+    Actor, End, Entry, Event, IllegalEvent, Mode, Next, ParkReason, Rollout, Task, decide,
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio::task::{JoinError, JoinSet};
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
+use tokio::task::JoinError;
+use tokio::time::{MissedTickBehavior, interval};
 use tracing::Instrument;
 
 /// What a person wants of a rollout; answered once it is durable.
@@ -29,7 +30,7 @@ pub(crate) struct Command {
     pub(crate) reply: oneshot::Sender<Result<(), ApiError>>,
 }
 
-/// Reports of jobs and beats of members that may wait; the owner takes them between two journal writes.
+/// Reports of jobs that may wait; the owner takes them between two journal writes.
 const INBOX: usize = 256;
 
 /// Why an owner ends before its rollout does.
@@ -49,10 +50,7 @@ pub(crate) struct Owner {
     jobs: Jobs,
     reports: mpsc::Receiver<Report>,
     in_flight: BTreeMap<StepId, InFlight>,
-    meter: WriteMeter,
-    beats: (mpsc::Sender<Beat>, mpsc::Receiver<Beat>),
-    /// One a member, while something runs.
-    listeners: JoinSet<()>,
+    listening: Listening,
     restored: bool,
     view: watch::Sender<Arc<RolloutView>>,
 }
@@ -64,13 +62,13 @@ impl Owner {
         record: Record,
     ) -> (Self, watch::Receiver<Arc<RolloutView>>) {
         let (report, reports) = mpsc::channel(INBOX);
-        let meter = WriteMeter::with_largest(record.largest_gap_ms());
+        let listening = Listening::new(Arc::clone(&world), record.largest_gap_ms());
         let first = picture(
             &rollout,
             world.epoch,
             &record,
             &BTreeMap::new(),
-            meter.read(Instant::now()),
+            listening.writes(),
         );
         let (view, watcher) = watch::channel(Arc::new(first));
         let owner = Self {
@@ -80,9 +78,7 @@ impl Owner {
             jobs: Jobs::new(report),
             reports,
             in_flight: BTreeMap::new(),
-            meter,
-            beats: mpsc::channel(INBOX),
-            listeners: JoinSet::new(),
+            listening,
             restored: false,
             view,
         };
@@ -97,7 +93,7 @@ impl Owner {
             if let Err(Stop::Broken(error)) = self.drive(&mut commands).await {
                 self.world.stand.stop(Standing::Broken(error.to_string()));
             }
-            self.listeners.shutdown().await;
+            self.listening.end().await;
             self.jobs.end().await;
         }
         .instrument(span)
@@ -110,7 +106,8 @@ impl Owner {
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             self.steer().await?;
-            self.listen();
+            let runs = !self.rollout.at_rest();
+            self.listening.attend(&self.rollout.plan.cluster, runs);
             self.publish();
             // Until something happens that calls for a decision.
             loop {
@@ -126,7 +123,7 @@ impl Owner {
                         self.in_flight.insert(report.step, report.says);
                         continue;
                     }
-                    Some(beat) = self.beats.1.recv() => {
+                    beat = self.listening.next() => {
                         self.hear(beat);
                         continue;
                     }
@@ -272,15 +269,7 @@ impl Owner {
 
     fn resolution(&self, task: &Task, outcome: Outcome) -> Event {
         let (step, attempt) = (task.step, task.attempt);
-        let outcome = match outcome {
-            Outcome::Done { mut notes } => {
-                notes.truncate(MOST_NOTES);
-                notes.iter_mut().for_each(clip);
-                notes.extend(self.record.gap_of(step).map(gap_note));
-                Outcome::Done { notes }
-            }
-            Outcome::Failed(failure) => Outcome::Failed(clipped(failure)),
-        };
+        let outcome = bounded(outcome, self.record.gap_of(step).map(gap_note));
         match task.direction {
             Direction::Perform => Event::StepResolved {
                 step,
@@ -311,7 +300,7 @@ impl Owner {
             rollout: self.rollout.id.clone(),
             why,
         };
-        let answer = match self.event_of(act, by).map_err(not_now) {
+        let answer = match event_of(&self.rollout, act, by).map_err(not_now) {
             Ok(event) => match self.append(vec![event]).await {
                 Ok(()) => {
                     self.steer().await?;
@@ -329,55 +318,6 @@ impl Owner {
         // Whoever asked may have gone; what is durable stays.
         let _ = reply.send(answer);
         Ok(())
-    }
-
-    fn event_of(&self, act: Act, by: Actor) -> Result<Event, String> {
-        let rollout = &self.rollout;
-        match act {
-            Act::Pause if rollout.at_rest() => Err("it is at rest already".to_owned()),
-            Act::Pause => Ok(Event::Parked {
-                reason: ParkReason::Operator { by },
-            }),
-            Act::Resume => Ok(Event::Resumed { by }),
-            Act::Approve => self.may_approve().map(|()| Event::PivotApproved { by }),
-            Act::Unwind => rollout.may_unwind().map(|()| Event::UnwindDecided {
-                cause: UnwindCause::Operator { by },
-                scope: Scope::All,
-            }),
-            Act::Cancel => Ok(Event::RolloutClosed {
-                end: End::Abandoned { by },
-            }),
-            Act::Finalize => Ok(Event::FinalizeDecided { by }),
-        }
-    }
-
-    /// A person approves what they can see: the steps up to the pivot must have been done. Gates between here and the pivot
-    /// still hold it back.
-    fn may_approve(&self) -> Result<(), String> {
-        let rollout = &self.rollout;
-        let Some(pivot) = &rollout.plan.pivot else {
-            return Err("the plan has no pivot: nothing needs to be approved".to_owned());
-        };
-        if let Some(by) = &rollout.pivot_approved {
-            return Err(format!("the pivot has been approved already, by {by}"));
-        }
-        if !matches!(rollout.phase, Phase::Forward) {
-            return Err("it is not going forward".to_owned());
-        }
-        let before = rollout
-            .plan
-            .steps()
-            .take_while(|step| step.id != pivot.step);
-        let mut open = before.filter(|step| {
-            !step.is_gate() && !matches!(rollout.record(step.id).status, StepStatus::Done { .. })
-        });
-        match open.next() {
-            Some(step) => Err(format!(
-                "the pivot, step {}, has not been reached: {} on {} comes first",
-                pivot.step, step.id, step.member
-            )),
-            None => Ok(()),
-        }
     }
 
     /// Makes events durable, then real. An event that can't follow never reaches the journal.
@@ -414,59 +354,21 @@ impl Owner {
         Ok(())
     }
 
-    /// Listens to the members' beats while something runs.
-    fn listen(&mut self) {
-        if self.rollout.at_rest() {
-            if !self.listeners.is_empty() {
-                self.listeners.abort_all();
-                self.listeners = JoinSet::new();
-                self.meter.forget();
-            }
-            return;
-        }
-        let Some(cluster) = self.world.fleet.cluster(&self.rollout.plan.cluster) else {
-            return;
-        };
-        if !self.listeners.is_empty() {
-            return;
-        }
-        for member in &cluster.members {
-            let (world, to, name) = (
-                Arc::clone(&self.world),
-                self.beats.0.clone(),
-                member.name.clone(),
-            );
-            self.listeners.spawn(async move {
-                loop {
-                    // Why an agent can't be asked is told by whoever needs it for a step.
-                    let _ = world
-                        .agents
-                        .beats(&name, world.timing.beat_every, to.clone())
-                        .await;
-                    sleep(world.timing.redial.0).await;
-                }
-            });
-        }
-    }
-
     fn hear(&mut self, beat: Beat) {
-        let Some(gap) = self.meter.hear(beat, Instant::now()) else {
+        let Some(gap_ms) = self.listening.hear(beat) else {
             return;
         };
-        let ms = u64::try_from(gap.as_millis()).unwrap_or(u64::MAX);
-        let working: Vec<StepId> = self
+        let working = self
             .jobs
             .tasks()
-            .filter(|task| task.mode == Mode::Reconcile)
-            .map(|task| task.step)
-            .collect();
-        for step in working {
-            self.record.gap(step, ms);
+            .filter(|task| task.mode == Mode::Reconcile);
+        for step in working.map(|task| task.step) {
+            self.record.gap(step, gap_ms);
         }
     }
 
     fn publish(&self) {
-        let writes = self.meter.read(Instant::now());
+        let writes = self.listening.writes();
         let view = picture(
             &self.rollout,
             self.world.epoch,
@@ -492,22 +394,6 @@ fn intent(task: &Task) -> Event {
     }
 }
 
-/// What hosts and agents say is journalled, but no host decides how large an entry gets.
-const LONGEST_TEXT: usize = 2_000;
-const MOST_NOTES: usize = 20;
-
-fn clip(text: &mut String) {
-    if let Some((at, _)) = text.char_indices().nth(LONGEST_TEXT) {
-        text.truncate(at);
-        text.push('…');
-    }
-}
-
-fn clipped(mut failure: Failure) -> Failure {
-    clip(&mut failure.message);
-    failure
-}
-
 /// Operations whose intent is durable are heard to their end; gates and looks are asked anew after a park.
 fn outlives_a_park(rollout: &Rollout, job: &Job) -> bool {
     match job {
@@ -519,22 +405,5 @@ fn outlives_a_park(rollout: &Rollout, job: &Job) -> bool {
             task.mode == Mode::Reconcile && !step.is_gate()
         }
         Job::Restored => false,
-    }
-}
-
-fn log(seq: Seq, event: &Event) {
-    match event {
-        Event::Parked { reason } => tracing::warn!(%seq, %reason, "parked"),
-        Event::StepResolved {
-            step,
-            outcome: Outcome::Failed(failure),
-            ..
-        }
-        | Event::UndoResolved {
-            step,
-            outcome: Outcome::Failed(failure),
-            ..
-        } => tracing::warn!(%seq, %step, %failure, "step failed"),
-        event => tracing::info!(%seq, ?event, "journalled"),
     }
 }

@@ -3,4 +3,5 @@
 mod crashes;
 mod misdeeds;
 mod people;
+mod pivot;
 mod story;
