@@ -36,6 +36,9 @@ pub struct StepRecord {
     pub intended_unix_ms: Option<i64>,
     pub resolved_unix_ms: Option<i64>,
     pub undone: bool,
+    /// A try has ended that may have left something of the step in the world, and nothing has undone it since. What the step
+    /// expects before it is first begun can't be asked for then.
+    pub half_done: bool,
 }
 
 /// Which way a rollout is going.
@@ -109,6 +112,7 @@ impl Rollout {
             intended_unix_ms: None,
             resolved_unix_ms: None,
             undone: false,
+            half_done: false,
         };
         let steps = vec![fresh; plan.steps().count()];
         Ok(Self {
@@ -371,6 +375,17 @@ impl Rollout {
             return Err(format!("{id}: attempt {attempt} where {expected} is due"));
         }
         let undone = matches!(change, StepChange::Undone);
+        match &change {
+            StepChange::Done(_) => record.half_done = true,
+            StepChange::Failed(StepStatus::Failed { failure, .. }) => {
+                record.half_done |= failure.partial;
+            }
+            StepChange::Undone => record.half_done = false,
+            StepChange::Failed(_)
+            | StepChange::Intended
+            | StepChange::UndoIntended
+            | StepChange::UndoFailed(_) => {}
+        }
         record.status =
             next_status(&record.status, change).map_err(|why| format!("{id}: {why}"))?;
         record.attempt = attempt;

@@ -494,3 +494,53 @@ fn journals_that_can_not_be_are_refused() {
         "another plan than the journal's"
     );
 }
+
+/// A step that half happened must be gone on with: past the pivot there is no other way.
+#[test]
+fn what_may_have_half_happened_is_known_until_it_is_undone() {
+    let mut world = World::new("9.7.3");
+    let first = world.plan.steps().next().unwrap().id;
+    let half_done = |world: &World| world.rollout().record(first).half_done;
+    let mut attempt = Attempt(0);
+    let mut fail = |world: &mut World, partial: bool| {
+        attempt = attempt.next();
+        let step = first;
+        world.push(Event::StepIntended { step, attempt });
+        let failure = Failure {
+            code: FailureCode::Host,
+            message: "x".into(),
+            partial,
+        };
+        let outcome = Outcome::Failed(failure);
+        world.push(Event::StepResolved {
+            step,
+            attempt,
+            outcome,
+        });
+        attempt
+    };
+    fail(&mut world, false);
+    assert!(!half_done(&world), "nothing was done");
+    fail(&mut world, true);
+    assert!(half_done(&world));
+    let last = fail(&mut world, false);
+    assert!(half_done(&world), "a try that did nothing undoes nothing");
+    let by = Actor {
+        name: "ann".into(),
+        reason: String::new(),
+    };
+    world.push(Event::UnwindDecided {
+        cause: UnwindCause::Operator { by },
+        scope: Scope::All,
+    });
+    let (step, attempt) = (first, last.next());
+    world.push(Event::UndoIntended { step, attempt });
+    assert!(half_done(&world));
+    let outcome = Outcome::Done { notes: vec![] };
+    world.push(Event::UndoResolved {
+        step,
+        attempt,
+        outcome,
+    });
+    assert!(!half_done(&world));
+}

@@ -107,6 +107,7 @@ impl Jobs {
                     cluster: rollout.plan.cluster.clone(),
                     step,
                     direction: task.direction,
+                    half_done: rollout.record(task.step).half_done,
                     teller,
                 };
                 let mode = task.mode;
@@ -177,12 +178,15 @@ struct Work {
     step: Step,
     direction: Direction,
     order: Option<OrderContent>,
+    /// An earlier try may have left something of the step: then the operation itself looks how far it came.
+    half_done: bool,
     teller: Teller,
 }
 
 impl Work {
     async fn run(self, mode: Mode) -> Finding {
         match (mode, &self.step.action) {
+            (Mode::Begin, _) if self.half_done => Finding::MayBegin,
             (Mode::Begin, _) => begin::may_begin(&self.world, &self.step, &self.teller).await,
             (Mode::Reconcile, Action::Gate(gate)) => {
                 let conditions = match self.direction {
