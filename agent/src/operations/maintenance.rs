@@ -4,6 +4,12 @@ use super::context::refuse;
 use super::{Notes, OpContext, answering, membership, stopping};
 use crate::host::{Host, HostError};
 use refit_shared::receipt::{Failure, Probe};
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// For a server that runs and can't be asked for a moment.
+const ASK_EVERY: Duration = Duration::from_millis(200);
+const ASK_FOR: Duration = Duration::from_secs(15);
 
 const VARIABLE: &str = "group_replication_start_on_boot";
 /// Whether the running server was set to join its group at start, before this rollout touched it.
@@ -104,11 +110,18 @@ async fn set_running(host: &Host, cx: &OpContext, as_before: bool) -> Result<Not
     let Some(Some(true)) = before else {
         return Ok(Vec::new());
     };
-    match host.mysql.set_start_on_boot(as_before).await {
-        Ok(()) => Ok(Vec::new()),
-        Err(HostError::ServerAway(why)) => Ok(vec![format!(
-            "the running server was not told ({why}); its next start will be"
-        )]),
-        Err(error) => Err(error.partial()),
+    let patience = cx.patience(ASK_EVERY, Instant::now() + ASK_FOR);
+    loop {
+        let why = match host.mysql.set_start_on_boot(as_before).await {
+            Ok(()) => return Ok(Vec::new()),
+            Err(HostError::ServerAway(why)) => why,
+            Err(error) => return Err(error.partial()),
+        };
+        let down = stopping::is_down(host).await.map_err(HostError::partial)?;
+        if down || !patience.more().await {
+            return Ok(vec![format!(
+                "the running server was not told ({why}); its next start will be"
+            )]);
+        }
     }
 }

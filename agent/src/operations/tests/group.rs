@@ -250,3 +250,23 @@ async fn only_the_lowest_version_can_be_appointed() {
     assert_eq!(failure.code, FailureCode::GroupPrimary);
     assert!(failure.message.contains("3910"), "{failure}");
 }
+
+/// What the running server is told once more only at its next start must not stay unsaid because one connection broke.
+#[tokio::test(start_paused = true)]
+async fn a_running_server_is_told_again_when_the_connection_breaks() {
+    let rig = Rig::new("m2", Hop::patch());
+    rig.perform(&Operation::EnterMaintenance).await;
+    assert!(!rig.world.starts_on_boot(&rig.member));
+    let broken = std::sync::atomic::AtomicBool::new(false);
+    rig.world.faults(move |_, point| {
+        let first = point == "mysql.set_start_on_boot"
+            && !broken.swap(true, std::sync::atomic::Ordering::SeqCst);
+        if first {
+            FaultAction::FailBefore
+        } else {
+            FaultAction::Continue
+        }
+    });
+    rig.undo(&Operation::EnterMaintenance).await;
+    assert!(rig.world.starts_on_boot(&rig.member));
+}
