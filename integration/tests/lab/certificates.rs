@@ -64,41 +64,80 @@ fn wrong_certificates_are_refused() {
         );
     }
 
-    // db2's agent suddenly shows db1's certificate: the controller does not talk to it, and says why.
-    stage
+    // An agent that is given another member's certificate does not even start, and says why.
+    let bundle = |host: &str, name: &str| {
+        stage
+            .lab
+            .put(host, &stage.workshop.join(name), "/etc/refit/tls")
+            .unwrap();
+    };
+    bundle("db2", "db1");
+    let judged = stage
         .lab
-        .put("db2", &stage.workshop.join("db1"), "/etc/refit/tls")
+        .exec("db2", &["refit-agent", "--check-config"])
         .unwrap();
-    stage
+    assert_eq!(judged.code, 2, "{}{}", judged.stdout, judged.stderr);
+    assert!(
+        judged.stderr.contains("refit pki issue agent db2"),
+        "{}",
+        judged.stderr
+    );
+    bundle("db2", "db2");
+
+    // The controller dials db1's host and is told that it is db2's: it does not talk to it, and names both.
+    let fleet = stage
         .lab
-        .exec("db2", &["systemctl", "restart", "refit-agent"])
-        .unwrap();
-    wait_for("db2 to be refused", Duration::from_secs(30), || {
+        .exec("ctl", &["cat", "/etc/refit/fleet.toml"])
+        .unwrap()
+        .stdout;
+    let (one, two) = (stage.lab.ip("db1").unwrap(), stage.lab.ip("db2").unwrap());
+    let swapped = fleet
+        .replace(&one, "ONE")
+        .replace(&two, &one)
+        .replace("ONE", &two);
+    let rewrite = |text: &str| {
+        let file = stage.workshop.join("fleet.toml");
+        std::fs::write(&file, text).unwrap();
+        stage
+            .lab
+            .put("ctl", &file, "/etc/refit/fleet.toml")
+            .unwrap();
+        stage
+            .lab
+            .exec("ctl", &["systemctl", "restart", "refit-controller"])
+            .unwrap()
+            .ok("restart")
+            .unwrap();
+    };
+    rewrite(&swapped);
+    wait_for("both to be refused", Duration::from_secs(30), || {
         let fleet = stage.refit().run(&["fleet"])?;
-        if fleet.stdout.contains("agent/db1") {
+        let told = ["agent/db1", "agent/db2"]
+            .iter()
+            .all(|name| fleet.stdout.contains(name));
+        if told {
             Ok(())
         } else {
-            bail!("{}", fleet.stdout)
+            bail!("{}{}", fleet.stdout, fleet.stderr)
         }
     })
     .unwrap();
     let target = target(&stage, "newest");
-    let plan = stage
-        .refit()
-        .run(&[
-            "plan",
-            "shop",
-            "--target",
-            &target,
-            "--accept-no-spare",
-            "--out",
-            "/root/never.json",
-        ])
-        .unwrap();
-    assert_eq!(plan.code, 5, "{}{}", plan.stdout, plan.stderr);
+    let plan = [
+        "plan",
+        "shop",
+        "--target",
+        &target,
+        "--accept-no-spare",
+        "--out",
+        "/root/never.json",
+    ];
+    let refused = stage.refit().run(&plan).unwrap();
+    assert_eq!(refused.code, 5, "{}{}", refused.stdout, refused.stderr);
+    rewrite(&fleet);
 
-    // Its own one again, without a restart.
-    let pid = |stage: &refit_integration::stage::Stage| {
+    // A renewed certificate is taken up without a restart.
+    let pid = || {
         stage
             .lab
             .exec(
@@ -108,19 +147,56 @@ fn wrong_certificates_are_refused() {
             .unwrap()
             .stdout
     };
-    let before = pid(&stage);
-    stage
-        .lab
-        .put("db2", &stage.workshop.join("db2"), "/etc/refit/tls")
-        .unwrap();
-    wait_for("db2 to be seen again", Duration::from_secs(30), || {
+    let shown = || {
+        let file = |name: &str| {
+            stage
+                .workshop
+                .join("operator")
+                .join(name)
+                .display()
+                .to_string()
+        };
+        let (ca, cert, key, at) = (
+            file("ca.pem"),
+            file("cert.pem"),
+            file("key.pem"),
+            format!("{two}:8400"),
+        );
+        let argv = [
+            "net", "openssl", "s_client", "-connect", &at, "-CAfile", &ca, "-cert", &cert, "-key",
+            &key,
+        ];
+        stage.lab.call(argv).unwrap().stdout
+    };
+    let leaf = || {
+        let pem = std::fs::read_to_string(stage.workshop.join("db2/cert.pem")).unwrap();
+        pem.split("-----END").next().unwrap().trim().to_owned()
+    };
+    let before = pid();
+    assert!(shown().contains(&leaf()), "{}", shown());
+    stage.pki(&["renew", "db2", "--ca", "ca"]).unwrap();
+    assert!(!shown().contains(&leaf()), "renewing changed nothing");
+    bundle("db2", "db2");
+    wait_for(
+        "the renewed certificate to be shown",
+        Duration::from_secs(30),
+        || {
+            if shown().contains(&leaf()) {
+                Ok(())
+            } else {
+                bail!("still the old one")
+            }
+        },
+    )
+    .unwrap();
+    assert_eq!(before, pid(), "the agent was restarted");
+    wait_for("all agents to be seen", Duration::from_secs(30), || {
         let fleet = stage.refit().run(&["fleet"])?;
-        if fleet.stdout.contains("agent/db1") {
+        if fleet.stdout.contains("unreachable") {
             bail!("{}", fleet.stdout)
         } else {
             Ok(())
         }
     })
     .unwrap();
-    assert_eq!(before, pid(&stage), "the agent was restarted");
 }
