@@ -124,9 +124,9 @@ pub const FATAL: &[Fatal] = &[
     entry(10187, Untouched, "a file that an option names can't be opened", "Look at owner and mode of the file that mysqld names"),
     // What follows only closes a story that an earlier line began; it counts when there was none.
     entry(10335, RestoreSnapshot, "the data dictionary could not be made or upgraded", "Look at the lines before it in the error log"),
-    entry(10334, Untouched, "the data dictionary's storage engine did not start", "Look at the lines before it in the error log"),
-    entry(10020, Untouched, "the data dictionary did not start", "Look at the lines before it in the error log"),
-    entry(10119, Untouched, "mysqld gave up", "Look at the lines before it in the error log"),
+    entry(10334, RestoreSnapshot, "the data dictionary's storage engine did not start", "Look at the lines before it in the error log"),
+    entry(10020, RestoreSnapshot, "the data dictionary did not start", "Look at the lines before it in the error log"),
+    entry(10119, RestoreSnapshot, "mysqld gave up", "Look at the lines before it in the error log"),
 ];
 
 /// Codes that only say "and so I end": an earlier one has the reason.
