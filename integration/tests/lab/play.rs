@@ -53,7 +53,7 @@ pub fn plan(stage: &Stage, target: &str, more: &[&str]) -> String {
         target,
         "--accept-no-spare",
         "--soak",
-        "1s",
+        "3s",
         "--force",
         "--out",
         &file,

@@ -1,0 +1,132 @@
+//! Many runs: which of them are made, and what is told of them.
+//!
+//! Everything is enumerated. Where that would take minutes a sample is drawn, the same each time unless another seed is given:
+//! `REFIT_SIM_SEED=7` draws another one, `REFIT_SIM_ALL=1` makes every run.
+
+use crate::story::{Story, Told};
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::time::Instant;
+
+/// So many failed runs are told in full.
+const TOLD: usize = 500;
+
+/// The seed of samples and random walks.
+pub fn seed() -> u64 {
+    match std::env::var("REFIT_SIM_SEED") {
+        Ok(text) => text.parse().expect("REFIT_SIM_SEED is a number"),
+        Err(_) => 2026,
+    }
+}
+
+fn all_wanted() -> bool {
+    std::env::var_os("REFIT_SIM_ALL").is_some_and(|value| value == "1")
+}
+
+/// Numbers that follow from a seed alone (SplitMix64).
+#[derive(Debug, Clone)]
+pub struct Dice(u64);
+
+impl Dice {
+    pub fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    pub fn roll(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    /// Below `bound`, which is not 0.
+    pub fn below(&mut self, bound: usize) -> usize {
+        let bound = u64::try_from(bound).expect("a usize fits");
+        usize::try_from(self.roll() % bound).expect("below a usize")
+    }
+}
+
+/// Runs of one kind.
+#[derive(Debug)]
+pub struct Runs {
+    title: &'static str,
+    stories: Vec<(String, Story)>,
+    of: usize,
+}
+
+impl Runs {
+    /// All of these, or so many of them.
+    pub fn sample(title: &'static str, mut stories: Vec<(String, Story)>, most: usize) -> Self {
+        let of = stories.len();
+        if !all_wanted() {
+            let mut dice = Dice::new(seed());
+            for place in 0..most.min(of) {
+                let other = place + dice.below(of - place);
+                stories.swap(place, other);
+            }
+            stories.truncate(most);
+        }
+        Self { title, stories, of }
+    }
+
+    pub fn all(title: &'static str, stories: Vec<(String, Story)>) -> Self {
+        let of = stories.len();
+        Self { title, stories, of }
+    }
+
+    /// Makes the runs. `judge` says what is wrong with one, beside what is wrong with any.
+    pub fn each(self, judge: impl Fn(&Story, &Told) -> Vec<String>) {
+        let began = Instant::now();
+        let (mut failed, mut said) = (0, String::new());
+        let mut parked = 0;
+        let mut longest_gap = std::time::Duration::ZERO;
+        for (name, story) in &self.stories {
+            let told = story.run();
+            parked += usize::from(!told.parks.is_empty());
+            longest_gap = longest_gap.max(told.longest_gap);
+            let mut wrongs = told.wrongs.clone();
+            wrongs.extend(judge(story, &told));
+            if wrongs.is_empty() {
+                continue;
+            }
+            failed += 1;
+            if failed <= TOLD {
+                let parks: Vec<_> = told.parks.iter().map(ToString::to_string).collect();
+                if std::env::var_os("REFIT_SIM_NOW").is_some() {
+                    tell(&format!(
+                        "{name}: {wrongs:#?} {parks:#?} {:?} {:?}",
+                        told.end, told.took
+                    ));
+                }
+                let _ = writeln!(
+                    said,
+                    "\n{name}:\n  wrong: {}\n  end: {:?}, parks: {parks:#?}",
+                    wrongs.join("\n         "),
+                    told.end
+                );
+            }
+        }
+        tell(&format!(
+            "simulated: {}: {} of {} runs (seed {}), {parked} parked on the way, longest write gap {:.1} s, {:.1} s",
+            self.title,
+            self.stories.len(),
+            self.of,
+            seed(),
+            longest_gap.as_secs_f32(),
+            began.elapsed().as_secs_f32()
+        ));
+        assert!(
+            failed == 0,
+            "{}: {failed} of {} runs failed\n{said}",
+            self.title,
+            self.stories.len()
+        );
+    }
+}
+
+/// Says it although the test passes.
+pub fn tell(line: &str) {
+    // A closed stderr is no reason to fail.
+    let _ = writeln!(std::io::stderr(), "{line}");
+}

@@ -1,0 +1,148 @@
+//! What must hold after every run.
+
+use super::World;
+use super::faults::only_looking;
+use refit_agent::simhost::SimWorld;
+use refit_shared::ids::MemberName;
+use refit_shared::observation::MemberState;
+use refit_shared::saga::End;
+use refit_shared::version::PackageVersion;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+use tokio::time::{Instant, sleep};
+
+/// No client waits longer than this, whatever breaks once: a drain that is given up, a dead primary that is expelled, an
+/// agent that comes back and lifts the pause it had begun.
+pub const LONGEST_GAP: Duration = Duration::from_secs(45);
+/// What is not so at once (an election, a recovery) must be so by then.
+const SETTLES_WITHIN: Duration = Duration::from_secs(60);
+const ASK_EVERY: Duration = Duration::from_millis(500);
+
+/// The world as it was, as far as Refit must bring it back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Before {
+    primary: Option<MemberName>,
+    members: BTreeMap<MemberName, Member>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Member {
+    packages: Option<PackageVersion>,
+    held: BTreeSet<String>,
+    config: Vec<(String, Vec<u8>)>,
+    start_on_boot: Option<String>,
+}
+
+impl Before {
+    pub async fn of(sim: &SimWorld) -> Self {
+        let mut members = BTreeMap::new();
+        for name in sim.members() {
+            let facts = only_looking(sim.host(&name).mysql.facts()).await;
+            let variable = "group_replication_start_on_boot";
+            let member = Member {
+                packages: sim.installed(&name),
+                held: sim.held_packages(&name),
+                config: sim.config(&name),
+                start_on_boot: facts.ok().and_then(|f| f.variables.get(variable).cloned()),
+            };
+            members.insert(name, member);
+        }
+        Self {
+            primary: sim.primary(),
+            members,
+        }
+    }
+}
+
+/// Waits until nothing is wrong, or tells what is, still.
+async fn soon(mut wrongs: impl AsyncFnMut() -> Vec<String>) -> Vec<String> {
+    let until = Instant::now() + SETTLES_WITHIN;
+    loop {
+        let now = wrongs().await;
+        if now.is_empty() || Instant::now() >= until {
+            return now;
+        }
+        sleep(ASK_EVERY).await;
+    }
+}
+
+/// Whatever way it came to rest: no lost write, one primary that takes writes, nobody writable beside it.
+pub async fn at_rest(world: &World) -> Vec<String> {
+    soon(async || world.sim.wrongs_at_rest()).await
+}
+
+/// What the rollout's end promises.
+pub async fn at_the_end(world: &World, end: &End) -> Vec<String> {
+    soon(async || {
+        let mut wrongs = world.sim.wrongs_at_rest();
+        match end {
+            End::Upgraded => wrongs.extend(upgraded(world).await),
+            End::Restored => wrongs.extend(restored(world).await),
+            End::Abandoned { .. } => {}
+        }
+        wrongs
+    })
+    .await
+}
+
+fn serving(sim: &SimWorld, name: &MemberName, wrongs: &mut Vec<String>) {
+    let state = sim.member_state(name);
+    if state != Some(MemberState::Online) {
+        wrongs.push(format!("{name} is {state:?}"));
+    }
+    if sim.in_maintenance(name) {
+        wrongs.push(format!("{name} still has the maintenance drop-ins"));
+    }
+    if sim.is_held_down(name) {
+        wrongs.push(format!("{name} is still held down"));
+    }
+}
+
+async fn upgraded(world: &World) -> Vec<String> {
+    let (sim, target) = (&world.sim, world.hop.to());
+    let now = Before::of(sim).await;
+    let mut wrongs = Vec::new();
+    for (name, was) in &world.before.members {
+        serving(sim, name, &mut wrongs);
+        let is = &now.members[name];
+        if is.packages.as_ref() != Some(&target) {
+            wrongs.push(format!(
+                "{name} has packages {:?}, not {target}",
+                is.packages
+            ));
+        }
+        let version = target.mysql_version().ok();
+        if sim.running_version(name) != version || Some(sim.data_version(name)) != version {
+            wrongs.push(format!("{name} does not run {target} on data of {target}"));
+        }
+        if (&is.config, &is.start_on_boot) != (&was.config, &was.start_on_boot) {
+            wrongs.push(format!("{name}: option files or settings have changed"));
+        }
+    }
+    if now.primary != world.before.primary {
+        wrongs.push(format!(
+            "the primary is {:?}, and was not given back",
+            now.primary
+        ));
+    }
+    wrongs
+}
+
+async fn restored(world: &World) -> Vec<String> {
+    let sim = &world.sim;
+    let now = Before::of(sim).await;
+    let mut wrongs = Vec::new();
+    if now != world.before {
+        wrongs.push(format!("the world is {now:?}, it was {:?}", world.before));
+    }
+    let version = world.hop.from().mysql_version().ok();
+    for name in world.before.members.keys() {
+        serving(sim, name, &mut wrongs);
+        if sim.running_version(name) != version || Some(sim.data_version(name)) != version {
+            wrongs.push(format!(
+                "{name} does not run the old version on its own data"
+            ));
+        }
+    }
+    wrongs
+}

@@ -1,0 +1,159 @@
+//! The simulated world: the real controller and the real agents over simulated hosts, an in-memory journal and a network that
+//! can be cut. Time is tokio's and paused, so hours pass in milliseconds.
+//!
+//! ```text
+//!  story ──acts──> Controller ──Wire (cuts, duplicates)──> Agents (worker, ledger) ──ports──> SimWorld <──writes── Client
+//!                     │ FaultyJournal (fails, crashes)         └── killed and started again       └── Faults at every call
+//! ```
+//!
+//! Owns how the parts are put together and broken. What must hold is in [`judge`], what happens in `crate::story`.
+
+pub mod agents;
+pub mod client;
+pub mod controller;
+pub mod faults;
+pub mod judge;
+pub mod wire;
+
+use agents::Agents;
+use client::Client;
+use faults::{Break, Faults, Point};
+use judge::Before;
+use refit_agent::simhost::{Beginning, SimWorld, Timings};
+use refit_controller::fleet::{self, Fleet};
+use refit_controller::journal::MemoryJournal;
+use refit_shared::ids::{ClusterName, MemberName};
+use refit_shared::plan::{ApprovePivot, Policy};
+use refit_shared::planner::Request;
+use refit_shared::version::PackageVersion;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+/// From where to where.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Hop {
+    /// Within a long-term series: everything can be undone to the end.
+    Patch,
+    /// To another series: there is a pivot.
+    Series,
+}
+
+impl Hop {
+    pub const BOTH: [Hop; 2] = [Self::Patch, Self::Series];
+
+    pub fn from(self) -> PackageVersion {
+        package(match self {
+            Self::Patch => "9.7.3-1",
+            Self::Series => "8.4.6-1",
+        })
+    }
+
+    pub fn to(self) -> PackageVersion {
+        package("9.7.4-2")
+    }
+}
+
+fn package(version: &str) -> PackageVersion {
+    PackageVersion::new(version).expect("a literal that is a version")
+}
+
+/// Nothing hangs on how long a host takes, but that it takes a while.
+const QUICK: Timings = Timings {
+    start: Duration::from_millis(300),
+    upgrade: Duration::from_millis(800),
+    stop: Duration::from_millis(300),
+    slow_stop: Duration::from_millis(500),
+    recovery: Duration::from_millis(500),
+    catch_up: Duration::from_millis(300),
+    package: Duration::from_millis(200),
+    ..Timings::STANDARD
+};
+
+pub fn cluster() -> ClusterName {
+    ClusterName::new("shop").expect("a literal that is a name")
+}
+
+/// `db1` to `db3`; the first one is the primary.
+pub fn members() -> Vec<MemberName> {
+    ["db1", "db2", "db3"].map(member).to_vec()
+}
+
+pub fn member(name: &str) -> MemberName {
+    MemberName::new(name).expect("a literal that is a name")
+}
+
+/// Everything of one run but the controller, which comes and goes.
+#[derive(Debug)]
+pub struct World {
+    pub hop: Hop,
+    pub sim: SimWorld,
+    pub faults: Faults,
+    pub hosts: Agents,
+    pub fleet: Arc<Fleet>,
+    pub journal: MemoryJournal,
+    pub client: Client,
+    pub before: Before,
+    /// What was found wrong on the way.
+    pub wrongs: Arc<Mutex<Vec<String>>>,
+}
+
+impl World {
+    pub async fn begin(hop: Hop, breaks: Vec<(Point, Break)>) -> Self {
+        let sim = SimWorld::begin(Beginning {
+            members: members(),
+            installed: hop.from(),
+            offered: vec![hop.to()],
+            timings: QUICK,
+        });
+        let faults = Faults::install(&sim, breaks);
+        let before = Before::of(&sim).await;
+        let hosts = Agents::start(&sim).await;
+        let client = Client::start(sim.clone());
+        let entries = members().into_iter().zip(1..).map(|(name, number)| {
+            format!("{{ name = \"{name}\", address = \"10.0.0.{number}:7130\" }}")
+        });
+        let text = format!(
+            "[[cluster]]\nname = \"{}\"\nmembers = [{}]\n",
+            cluster(),
+            entries.collect::<Vec<_>>().join(", ")
+        );
+        let fleet = fleet::parse("fleet.toml", &text).expect("a fleet file without mistakes");
+        Self {
+            hop,
+            sim,
+            faults,
+            hosts,
+            fleet: Arc::new(fleet),
+            journal: MemoryJournal::default(),
+            client,
+            before,
+            wrongs: Arc::default(),
+        }
+    }
+
+    pub fn request(&self) -> Request {
+        Request {
+            target: self
+                .hop
+                .to()
+                .mysql_version()
+                .expect("a literal that is a version"),
+            policy: Policy {
+                approve_pivot: ApprovePivot::Person,
+                accept_no_spare: true,
+                restore_primary: true,
+                soak_s: 1,
+            },
+        }
+    }
+
+    pub fn wrong(&self, what: impl Into<String>) {
+        let mut wrongs = self.wrongs.lock().unwrap_or_else(PoisonError::into_inner);
+        wrongs.push(what.into());
+    }
+
+    pub fn wrongs(&self) -> Vec<String> {
+        let wrongs = self.wrongs.lock().unwrap_or_else(PoisonError::into_inner);
+        wrongs.clone()
+    }
+}
