@@ -51,19 +51,22 @@ impl Action for StopServer {
             ));
         }
         let began = Instant::now();
-        if !stopping::is_down(host).await.map_err(HostError::clean)? {
-            self.begin(host, cx).await?;
-            if !stopping::wait_until_down(host, cx).await {
-                return Err(cx.out_of_time("the end of mysqld"));
+        if stopping::is_down(host).await.map_err(HostError::clean)? {
+            hold(host).await?;
+            if !is_proved(cx).await.map_err(HostError::partial)? {
+                // It ended by itself, with its host, or in an earlier try. Past the pivot nobody could undo that.
+                cx.phase.say("recovering a server that did not end cleanly");
+                self.start_again(host, cx).await?;
+                self.stop(host, cx).await?;
             }
         } else {
-            hold(host).await?;
+            self.stop(host, cx).await?;
         }
         if !is_proved(cx).await.map_err(HostError::partial)? {
             return Err(Failure::partial(
                 FailureCode::UncleanShutdown,
-                "mysqld is down, but its error log does not end with \"Shutdown complete\": start the version that ran, let it \
-                 recover, and stop it again",
+                "mysqld is down, but its error log does not end with \"Shutdown complete\": it has to be started once more, \
+                 to recover, and stopped again, which the next try does",
             ));
         }
         Ok(vec![format!(
@@ -87,13 +90,27 @@ impl Action for StopServer {
             }
             ServiceState::Inactive | ServiceState::Failed => {}
         }
-        self.require_own_version(host, cx).await?;
-        snapshot_data::outdate(cx).await?;
-        starting::start(host, cx, self.version).await
+        self.start_again(host, cx).await
     }
 }
 
 impl StopServer {
+    async fn stop(&self, host: &Host, cx: &OpContext) -> Result<(), Failure> {
+        self.begin(host, cx).await?;
+        if stopping::wait_until_down(host, cx).await {
+            Ok(())
+        } else {
+            Err(cx.out_of_time("the end of mysqld"))
+        }
+    }
+
+    /// Starts what was stopped, on the data that it left.
+    async fn start_again(&self, host: &Host, cx: &OpContext) -> Result<Notes, Failure> {
+        self.require_own_version(host, cx).await?;
+        snapshot_data::outdate(cx).await?;
+        starting::start(host, cx, self.version).await
+    }
+
     async fn begin(&self, host: &Host, cx: &OpContext) -> Result<(), Failure> {
         let state = host.service.state().await.map_err(HostError::clean)?;
         if state != ServiceState::Deactivating {

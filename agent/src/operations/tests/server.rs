@@ -1,6 +1,7 @@
 //! The server's life: stopping with proof, snapshots, packages, first starts and their refusals, releasing.
 
 use super::rig::{Hop, Rig};
+use crate::simhost::FaultAction;
 use crate::simhost::pins;
 use refit_shared::observation::ServiceState;
 use refit_shared::operation::{Direction, Operation};
@@ -49,17 +50,43 @@ async fn a_shutdown_without_proof_fails_and_can_be_undone() {
     let before = rig.picture().await;
     rig.world.crash_at_shutdown(&rig.member);
     let stop = rig.hop.lane()[STOP].clone();
-    for _ in 0..2 {
-        let failure = rig.refused(Direction::Perform, &stop).await;
-        assert_eq!(
-            (failure.code, failure.partial),
-            (FailureCode::UncleanShutdown, true)
-        );
-    }
+    let failure = rig.refused(Direction::Perform, &stop).await;
+    assert_eq!(
+        (failure.code, failure.partial),
+        (FailureCode::UncleanShutdown, true)
+    );
     rig.undo(&stop).await;
     assert_eq!(rig.picture().await, before);
     rig.perform(&stop).await;
     assert_eq!(rig.world.violations(), Vec::<String>::new());
+}
+
+/// Past the pivot nothing can be undone: the way on must be open.
+#[tokio::test(start_paused = true)]
+async fn a_server_that_is_found_down_without_proof_recovers_and_is_stopped_again() {
+    for hop in [Hop::patch(), Hop::series()] {
+        let rig = Rig::new("m3", hop);
+        rig.up_to(STOP).await;
+        let stop = rig.hop.lane()[STOP].clone();
+        rig.world.crash_at_shutdown(&rig.member);
+        rig.refused(Direction::Perform, &stop).await;
+        rig.perform(&stop).await;
+        // The host lost its power when the server had just been told to stop.
+        rig.undo(&stop).await;
+        rig.world.faults(|_, point| match point {
+            "service.begin_stop" => FaultAction::PowerCutAfter,
+            _ => FaultAction::Continue,
+        });
+        assert!(rig.once(Direction::Perform, &stop).await.is_none());
+        rig.world.no_faults();
+        rig.world.power_on(&rig.member);
+        rig.perform(&stop).await;
+        assert!(rig.world.is_held_down(&rig.member));
+        for operation in &rig.hop.lane()[STOP + 1..] {
+            rig.perform(operation).await;
+        }
+        assert_eq!(rig.world.wrongs_at_rest(), Vec::<String>::new());
+    }
 }
 
 #[tokio::test(start_paused = true)]
