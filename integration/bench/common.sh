@@ -7,7 +7,7 @@ sql() { on "$1" timeout 60 mysql -uroot -NBe "$2"; }
 state() { sql "$1" 'SELECT member_state FROM performance_schema.replication_group_members WHERE member_id = @@server_uuid'; }
 online() {
   local _
-  for _ in $(seq 600); do
+  for _ in $(seq 3000); do
     [ "$(state "$1" 2>/dev/null)" != ONLINE ] || return 0
     sleep 0.1
   done
