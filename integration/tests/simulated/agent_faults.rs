@@ -91,7 +91,7 @@ fn an_agent_that_is_killed_at_any_call_goes_on() {
     on_the_way_forward(
         "agent killed at every call",
         &[Break::KillBefore, Break::KillAfter],
-        130,
+        100,
     );
 }
 
@@ -100,7 +100,7 @@ fn a_call_that_fails_puts_the_member_back_and_resuming_upgrades() {
     on_the_way_forward(
         "every call fails once",
         &[Break::Fail, Break::LoseAnswer],
-        130,
+        100,
     );
 }
 
@@ -109,7 +109,7 @@ fn a_host_that_loses_power_at_any_call_goes_on() {
     on_the_way_forward(
         "power lost at every call",
         &[Break::PowerOffBefore, Break::PowerOffAfter],
-        130,
+        100,
     );
 }
 
@@ -130,7 +130,8 @@ fn the_last_old_member_lost_before_the_pivot_is_told_with_the_servers_reason() {
     stories.retain(|(_, story)| loses_the_last_old_member(story));
     assert!(!stories.is_empty());
     let mut refused = 0;
-    for (name, story) in stories {
+    // Each waits for a gate's whole time, again and again: a few tell as much as all.
+    for (name, story) in stories.into_iter().step_by(5) {
         let told = story.run();
         for park in &told.parks {
             assert!(park.to_string().contains("MY-011521"), "{name}: {park}");
@@ -148,7 +149,7 @@ fn the_last_old_member_lost_before_the_pivot_is_told_with_the_servers_reason() {
 
 #[test]
 fn a_network_that_is_cut_at_any_call_only_delays() {
-    on_the_way_forward("network cut at every change", &[Break::Cut], 60);
+    on_the_way_forward("network cut at every change", &[Break::Cut], 40);
 }
 
 #[test]
@@ -169,7 +170,7 @@ fn a_call_that_fails_and_a_person_who_unwinds() {
             &[Break::Fail, Break::LoseAnswer],
         ));
     }
-    Runs::sample("every call fails once, then unwound", stories, 100).each(|_, told| {
+    Runs::sample("every call fails once, then unwound", stories, 80).each(|_, told| {
         let end = match (told.parks.is_empty(), &told.refused) {
             (false, None) => End::Restored,
             (true, _) | (false, Some(_)) => End::Upgraded,
@@ -198,7 +199,7 @@ fn an_unwind_in_which_any_call_breaks_still_restores() {
         });
         stories.extend(undo);
     }
-    Runs::sample("an unwind in which every call breaks", stories, 130).each(|_, told| {
+    Runs::sample("an unwind in which every call breaks", stories, 100).each(|_, told| {
         // An undo that fails parks, and resuming tries it again.
         let mut wrongs = ends(told, &[End::Restored]);
         wrongs.retain(|wrong| !wrong.contains("need a person"));

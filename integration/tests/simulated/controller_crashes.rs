@@ -29,7 +29,7 @@ fn killed_at_every_append_it_goes_on_to_the_end() {
     for hop in Hop::BOTH {
         stories.extend(killed_at_every_append(&Story::of(hop), &format!("{hop:?}")));
     }
-    Runs::sample("controller killed at every append", stories, 120).each(|_, told| {
+    Runs::sample("controller killed at every append", stories, 80).each(|_, told| {
         let mut wrongs = Vec::new();
         if told.end != Some(End::Upgraded) || !told.parks.is_empty() {
             wrongs.push("it did not simply go on".to_owned());
@@ -57,7 +57,7 @@ fn killed_at_every_append_of_an_unwind_it_goes_on_to_the_end() {
     Runs::sample(
         "controller killed at every append of an unwind",
         stories,
-        120,
+        80,
     )
     .each(|_, told| {
         let restored = told.end == Some(End::Restored) && told.parks.is_empty();

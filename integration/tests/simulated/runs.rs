@@ -6,10 +6,11 @@
 use crate::story::{Story, Told};
 use std::fmt::Write as _;
 use std::io::Write as _;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 /// So many failed runs are told in full.
-const TOLD: usize = 500;
+const TOLD: usize = 5;
 
 /// The seed of samples and random walks.
 pub fn seed() -> u64 {
@@ -83,6 +84,7 @@ impl Runs {
         let mut longest_gap = std::time::Duration::ZERO;
         for (name, story) in &self.stories {
             let told = story.run();
+            count();
             parked += usize::from(!told.parks.is_empty());
             longest_gap = longest_gap.max(told.longest_gap);
             let mut wrongs = told.wrongs.clone();
@@ -93,12 +95,6 @@ impl Runs {
             failed += 1;
             if failed <= TOLD {
                 let parks: Vec<_> = told.parks.iter().map(ToString::to_string).collect();
-                if std::env::var_os("REFIT_SIM_NOW").is_some() {
-                    tell(&format!(
-                        "{name}: {wrongs:#?} {parks:#?} {:?} {:?}",
-                        told.end, told.took
-                    ));
-                }
                 let _ = writeln!(
                     said,
                     "\n{name}:\n  wrong: {}\n  end: {:?}, parks: {parks:#?}",
@@ -108,13 +104,14 @@ impl Runs {
             }
         }
         tell(&format!(
-            "simulated: {}: {} of {} runs (seed {}), {parked} parked on the way, longest write gap {:.1} s, {:.1} s",
+            "simulated: {}: {} of {} runs (seed {}), {parked} parked on the way, longest write gap {:.1} s, {:.1} s; {} runs so far",
             self.title,
             self.stories.len(),
             self.of,
             seed(),
             longest_gap.as_secs_f32(),
-            began.elapsed().as_secs_f32()
+            began.elapsed().as_secs_f32(),
+            made()
         ));
         assert!(
             failed == 0,
@@ -123,6 +120,18 @@ impl Runs {
             self.stories.len()
         );
     }
+}
+
+static MADE: AtomicU64 = AtomicU64::new(0);
+
+/// One more run has been made.
+pub fn count() {
+    MADE.fetch_add(1, Ordering::Relaxed);
+}
+
+/// How many runs this process has made so far.
+pub fn made() -> u64 {
+    MADE.load(Ordering::Relaxed)
 }
 
 /// Says it although the test passes.

@@ -274,10 +274,17 @@ impl<'a> Telling<'a> {
                 sleep(THINKS).await;
             }
         };
-        if timeout(LEARNS_WITHIN, learns).await.is_err() {
-            world.wrong("an older controller still believes that it acts");
+        tokio::select! {
+            biased;
+            // A fault of its journal was due first.
+            () = rival.dies() => rival.kill(),
+            learnt = timeout(LEARNS_WITHIN, learns) => {
+                if learnt.is_err() {
+                    world.wrong("an older controller still believes that it acts");
+                }
+                rival.end().await;
+            }
         }
-        rival.end().await;
     }
 
     /// What a person does while one controller lives.
@@ -427,6 +434,9 @@ impl<'a> Telling<'a> {
         }
         if let Some(member) = &self.story.refuses_to_start {
             world.sim.allow_start(member);
+        }
+        if let ParkReason::UndoFailed { .. } = reason {
+            world.give_the_role_back().await;
         }
         if self.story.person.when_parked == WhenParked::Unwinds && !self.goes_back() {
             match controller.rollouts.unwind(id, person()).await {

@@ -26,7 +26,7 @@ fn a_controller_that_wakes_up_when_another_has_taken_over_is_fenced() {
             ));
         }
     }
-    Runs::sample("two controllers", stories, 60).each(|_, told| {
+    Runs::sample("two controllers", stories, 40).each(|_, told| {
         let mut wrongs = Vec::new();
         if told.end != Some(End::Upgraded) || !told.parks.is_empty() {
             wrongs.push("it did not simply go on under the new controller".to_owned());

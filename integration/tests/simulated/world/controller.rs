@@ -22,7 +22,7 @@ use tokio::time::sleep;
 /// As in production, but for what only costs time.
 const TIMING: Timing = Timing {
     look_deadline: Duration::from_secs(5),
-    gate_interval: Duration::from_millis(500),
+    gate_interval: Duration::from_secs(1),
     settle_before: Duration::from_secs(2),
     settle_after: Duration::from_secs(10),
     patience: Duration::from_secs(120),

@@ -34,6 +34,10 @@ struct Member {
 }
 
 impl Before {
+    pub fn primary(&self) -> Option<&MemberName> {
+        self.primary.as_ref()
+    }
+
     pub async fn of(sim: &SimWorld) -> Self {
         let mut members = BTreeMap::new();
         for name in sim.members() {

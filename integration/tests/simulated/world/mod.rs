@@ -17,7 +17,7 @@ pub mod wire;
 
 use agents::Agents;
 use client::Client;
-use faults::{Break, Faults, Point};
+use faults::{Break, Faults, Point, only_looking};
 use judge::Before;
 use refit_agent::simhost::{Beginning, SimWorld, Timings};
 use refit_controller::fleet::{self, Fleet};
@@ -68,6 +68,8 @@ const QUICK: Timings = Timings {
     package: Duration::from_millis(200),
     ..Timings::STANDARD
 };
+
+const ROLE_CHANGES_WITHIN: Duration = Duration::from_secs(60);
 
 pub fn cluster() -> ClusterName {
     ClusterName::new("shop").expect("a literal that is a name")
@@ -145,6 +147,20 @@ impl World {
                 soak_s: 1,
             },
         }
+    }
+
+    /// What a DBA does when only the primary role is not where it was: it moved after Refit had put it back.
+    pub async fn give_the_role_back(&self) {
+        let Some(primary) = self.before.primary() else {
+            return;
+        };
+        let uuid = self.sim.uuid(primary);
+        // Where it can't be done, the rollout parks again and says why.
+        let _ = only_looking(async {
+            let host = self.sim.host(primary);
+            host.mysql.appoint_primary(&uuid, ROLE_CHANGES_WITHIN).await
+        })
+        .await;
     }
 
     pub fn wrong(&self, what: impl Into<String>) {
