@@ -1,8 +1,9 @@
 //! Conditions that gates wait for: judgements over a whole cluster.
 
 use crate::expectation::{Expectation, Holds};
+use crate::gtid::GtidSet;
 use crate::ids::MemberName;
-use crate::observation::MemberState;
+use crate::observation::{MemberState, ServerFacts};
 use crate::topology::Sighting;
 use crate::version::MysqlVersion;
 use serde::{Deserialize, Serialize};
@@ -17,6 +18,16 @@ pub enum Condition {
     OnlineTogether {
         members: BTreeSet<MemberName>,
         witnesses: u8,
+    },
+    /// As [`Condition::OnlineTogether`], before the pivot; or the pivot has come about by itself. That is so when `member`, the
+    /// last one below `version`, has fallen out of its group (its host died, say) and the others, all at `version`, go on without
+    /// it: they do not let it join again (MY-011521), so that taking it on to `version` is the only way. It must be read-only,
+    /// in no group, and must have nothing that the others lack.
+    OnlineTogetherOrShutOut {
+        members: BTreeSet<MemberName>,
+        witnesses: u8,
+        member: MemberName,
+        version: MysqlVersion,
     },
     /// Without this member the others still are at least `least` ONLINE ones in one view; the member itself may be anything.
     /// Used before a broken or upgraded member is taken out to be unwound.
@@ -56,36 +67,28 @@ impl Condition {
         let unknown = Holds::Unknown;
         match self {
             Self::OnlineTogether { members, witnesses } => {
-                let view = seen.agreed_view().map_err(Holds::No)?;
-                for name in members {
-                    let server = seen
-                        .server(name)
-                        .map_err(|why| unknown(format!("{name}: {why}")))?;
-                    let state = view
-                        .members
-                        .iter()
-                        .find(|m| m.uuid == server.uuid)
-                        .map(|m| m.state);
-                    match state {
-                        Some(MemberState::Online) => {}
-                        Some(state) => return no(format!("{name} is {}", state.as_str())),
-                        None => return no(format!("{name} is not in the group's view")),
-                    }
+                online_together(seen, members.iter(), *witnesses)
+            }
+            Self::OnlineTogetherOrShutOut {
+                members,
+                witnesses,
+                member,
+                version,
+            } => {
+                let Err(apart) = online_together(seen, members.iter(), *witnesses) else {
+                    return Ok(());
+                };
+                let own = observed(seen, member)?
+                    .group
+                    .require()
+                    .map_err(|why| unknown(format!("{member}: {why}")))?;
+                match own.as_ref().map(|group| group.own_state) {
+                    None | Some(MemberState::Offline) => {}
+                    Some(_) => return Err(apart),
                 }
-                if view.members.len() != members.len() {
-                    return no(format!(
-                        "the view has {} members, {} are expected",
-                        view.members.len(),
-                        members.len()
-                    ));
-                }
-                if view.witnesses.len() < usize::from(*witnesses) {
-                    return no(format!(
-                        "only {} member(s) confirm the view, {witnesses} are needed",
-                        view.witnesses.len()
-                    ));
-                }
-                Ok(())
+                let mut others = members.clone();
+                others.remove(member);
+                shut_out(seen, member, &others, *version, *witnesses)
             }
             Self::OthersOnline { without, least } => {
                 let out = seen.server(without).ok().map(|server| server.uuid.clone());
@@ -238,6 +241,84 @@ impl Condition {
     }
 }
 
+/// These members, no more and no fewer, are ONLINE in one view that enough of them report alike.
+fn online_together<'a>(
+    seen: &Sighting,
+    members: impl ExactSizeIterator<Item = &'a MemberName>,
+    witnesses: u8,
+) -> Result<(), Holds> {
+    let view = seen.agreed_view().map_err(Holds::No)?;
+    let expected = members.len();
+    for name in members {
+        let server = observed(seen, name)?;
+        let state = view
+            .members
+            .iter()
+            .find(|m| m.uuid == server.uuid)
+            .map(|m| m.state);
+        match state {
+            Some(MemberState::Online) => {}
+            Some(state) => return Err(Holds::No(format!("{name} is {}", state.as_str()))),
+            None => return Err(Holds::No(format!("{name} is not in the group's view"))),
+        }
+    }
+    if view.members.len() != expected {
+        return Err(Holds::No(format!(
+            "the view has {} members, {expected} are expected",
+            view.members.len()
+        )));
+    }
+    if view.witnesses.len() < usize::from(witnesses) {
+        return Err(Holds::No(format!(
+            "only {} member(s) confirm the view, {witnesses} are needed",
+            view.witnesses.len()
+        )));
+    }
+    Ok(())
+}
+
+/// The member has fallen out of its group, and the others, all at a version that does not let it back, go on without it.
+fn shut_out(
+    seen: &Sighting,
+    member: &MemberName,
+    others: &BTreeSet<MemberName>,
+    version: MysqlVersion,
+    witnesses: u8,
+) -> Result<(), Holds> {
+    online_together(seen, others.iter(), witnesses)?;
+    let own = observed(seen, member)?;
+    if !own.super_read_only {
+        return Err(Holds::No(format!(
+            "{member} is in no group and can be written to"
+        )));
+    }
+    let mut theirs = GtidSet::default();
+    for name in others {
+        let server = observed(seen, name)?;
+        if server.version != version {
+            return Err(Holds::No(format!(
+                "{member} is not in the group's view, and {name} runs {}, not {version}",
+                server.version
+            )));
+        }
+        theirs = theirs.union(&server.gtid_executed);
+    }
+    let lacking = own.gtid_executed.subtract(&theirs);
+    if lacking.is_empty() {
+        Ok(())
+    } else {
+        Err(Holds::No(format!(
+            "{member} is in no group and has transactions that the others lack: {lacking}"
+        )))
+    }
+}
+
+/// What is known about a server; `Unknown` with the reason otherwise.
+fn observed<'a>(seen: &'a Sighting, name: &MemberName) -> Result<&'a ServerFacts, Holds> {
+    seen.server(name)
+        .map_err(|why| Holds::Unknown(format!("{name}: {why}")))
+}
+
 impl fmt::Display for Condition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -245,6 +326,18 @@ impl fmt::Display for Condition {
                 write!(
                     f,
                     "all {} ONLINE in one view seen by {witnesses}",
+                    members.len()
+                )
+            }
+            Self::OnlineTogetherOrShutOut {
+                members,
+                witnesses,
+                member,
+                version,
+            } => {
+                write!(
+                    f,
+                    "all {} ONLINE in one view seen by {witnesses}, or {member} shut out by the others at {version}",
                     members.len()
                 )
             }

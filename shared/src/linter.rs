@@ -31,7 +31,7 @@ pub fn judge(plan: &Plan) -> Vec<Violation> {
     numbering(plan, &mut found);
     one_out_at_a_time(plan, &mut found);
     for lane in plan.stages.iter().flat_map(|stage| &stage.lanes) {
-        lane_is_whole(lane, &mut found);
+        lane_is_whole(plan, lane, &mut found);
         starts_are_covered(plan, lane, &mut found);
     }
     primary_goes_last(plan, &mut found);
@@ -125,17 +125,24 @@ fn one_out_at_a_time(plan: &Plan, found: &mut Vec<Violation>) {
 }
 
 /// What takes a member out stands behind a gate, in the order leave, stop, snapshot, swap, start, join, and ends with a gate.
-fn lane_is_whole(lane: &Lane, found: &mut Vec<Violation>) {
+fn lane_is_whole(plan: &Plan, lane: &Lane, found: &mut Vec<Violation>) {
     let Some(leave) = position(lane, Kind::LeaveGroup).or(position(lane, Kind::StopServer)) else {
         return;
     };
     let at = lane.steps[leave].id;
+    let is_pivot = plan.pivot.as_ref().is_some_and(|pivot| pivot.step == at);
+    let whole = |condition: &Condition| match condition {
+        Condition::OnlineTogether { witnesses, .. } => *witnesses >= 2,
+        // Whoever has fallen out may be taken on only where nothing leads back.
+        Condition::OnlineTogetherOrShutOut {
+            witnesses, member, ..
+        } => *witnesses >= 2 && is_pivot && *member == lane.member,
+        _ => false,
+    };
     let guarded = leave
         .checked_sub(1)
         .is_some_and(|before| match &lane.steps[before].action {
-            Action::Gate(gate) => gate.conditions.iter().any(
-                |c| matches!(c, Condition::OnlineTogether { witnesses, .. } if *witnesses >= 2),
-            ),
+            Action::Gate(gate) => gate.conditions.iter().any(whole),
             Action::Operate { .. } => false,
         });
     if !guarded {

@@ -112,9 +112,29 @@ pub fn wait_for_step(stage: &Stage, member: &str, title: &str, status: &str) {
         if steps.iter().any(|step| is(&step)) {
             return Ok(());
         }
-        bail!("the rollout is {}", rollout["state"])
+        bail!("{}", standing(&rollout))
     })
     .unwrap();
+}
+
+/// Where a rollout stands, for whoever has waited in vain.
+fn standing(rollout: &Value) -> String {
+    let open: Vec<String> = rollout["steps"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter(|step| !matches!(step["status"].as_str(), Some("pending" | "done" | "undone")))
+        .map(|step| {
+            format!(
+                "{} {} {} {}",
+                step["member"], step["title"], step["status"], step["in_flight"]
+            )
+        })
+        .collect();
+    format!(
+        "the rollout is {} ({}), waits for {}, open steps: {open:?}",
+        rollout["state"], rollout["why"], rollout["waiting_for"]
+    )
 }
 
 /// Waits until the newest rollout is in one of these states and returns it.
@@ -127,25 +147,7 @@ pub fn wait_for_state(stage: &Stage, wanted: &[&str]) -> Value {
             if wanted.contains(&state(&rollout)) {
                 return Ok(rollout);
             }
-            let open: Vec<String> = rollout["steps"]
-                .as_array()
-                .into_iter()
-                .flatten()
-                .filter(|step| {
-                    !matches!(step["status"].as_str(), Some("pending" | "done" | "undone"))
-                })
-                .map(|step| {
-                    format!(
-                        "{} {} {} {}",
-                        step["member"], step["title"], step["status"], step["in_flight"]
-                    )
-                })
-                .collect();
-            bail!(
-                "it is {} ({}), open steps: {open:?}",
-                rollout["state"],
-                rollout["waiting_for"]
-            )
+            bail!("{}", standing(&rollout))
         },
     )
     .unwrap()

@@ -143,7 +143,8 @@ fn wrongs(told: &Told) -> Vec<String> {
     let refused = |park: &ParkReason| park.to_string().contains("MY-011521");
     if told.plan.as_ref().is_some_and(|plan| plan.pivot.is_some()) && told.parks.iter().any(refused)
     {
-        // The last member of the old series was lost before the pivot: see `agent_faults`. Everything else must hold.
+        // The last member of the old series was lost before the pivot, and a person unwinds: the others, upgraded, don't let it
+        // back, and that is what the rollout says. Everything else must hold.
         wrongs.retain(|wrong| !wrong.starts_with("parks again"));
         return wrongs;
     }

@@ -238,6 +238,15 @@ impl Plan {
         None
     }
 
+    /// The gate that stands directly before a step in its lane.
+    pub fn gate_before(&self, id: StepId) -> Option<&Step> {
+        let Place { stage, lane, index } = self.place(id)?;
+        let lane = &self.all_stages().nth(stage)?.lanes[lane];
+        lane.steps
+            .get(index.checked_sub(1)?)
+            .filter(|step| step.is_gate())
+    }
+
     /// The members that the plan touches, in the order in which it first takes them out.
     pub fn members(&self) -> Vec<&MemberName> {
         let mut members: Vec<&MemberName> = Vec::new();

@@ -114,7 +114,12 @@ pub fn plan(
         left.push(request.target);
         // Once the last member that the old version may join is gone, no old member can come back.
         let one_way = pivot.is_none() && matches!(join(c.world.version, &left), Join::Refused(_));
-        let lane = build.member(c, &package_version, pivot.is_some() || one_way);
+        let way_back = match (&pivot, one_way) {
+            (Some(_), _) => WayBack::Closed,
+            (None, true) => WayBack::EndsHere,
+            (None, false) => WayBack::Open,
+        };
+        let lane = build.member(c, &package_version, way_back);
         if one_way {
             let leave = lane
                 .steps
@@ -229,6 +234,15 @@ fn must_pins(c: &Candidate<'_>, version: &PackageVersion) -> Vec<PackagePin> {
         .known()
         .expect("checked: packages are known");
     pins(packages, version).expect("checked: both versions are offered")
+}
+
+/// Whether the old version could come back once a member has left its group.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum WayBack {
+    Open,
+    /// This member's leave is the pivot.
+    EndsHere,
+    Closed,
 }
 
 struct Builder<'a> {
@@ -384,15 +398,24 @@ impl Builder<'_> {
         }
     }
 
-    fn member(&mut self, c: &Candidate<'_>, target: &PackageVersion, past_pivot: bool) -> Lane {
+    fn member(&mut self, c: &Candidate<'_>, target: &PackageVersion, way_back: WayBack) -> Lane {
         let (from, to) = (c.world.version, self.request.target);
         let slow = from.series() != to.series();
         let snapshot = format!("before-{to}");
         let (old, new) = (must_pins(c, &c.world.package_version), must_pins(c, target));
         let others = u8::try_from(self.all.len() / 2 + 1).expect("a group has at most 9 members");
+        let whole = match way_back {
+            WayBack::Open | WayBack::Closed => self.together(),
+            WayBack::EndsHere => Condition::OnlineTogetherOrShutOut {
+                members: self.all.clone(),
+                witnesses: 2,
+                member: c.name.clone(),
+                version: to,
+            },
+        };
         let before = Gate {
             conditions: vec![
-                self.together(),
+                whole,
                 Condition::WritablePrimary,
                 Condition::NoErrantTransactions,
                 Condition::QueuesAtMost {
@@ -539,7 +562,7 @@ impl Builder<'_> {
             state: MemberState::Online,
         }];
         steps[8].after = vec![Expectation::MaintenanceIs { on: false }];
-        if past_pivot {
+        if way_back != WayBack::Open {
             for step in steps
                 .iter_mut()
                 .skip(2)

@@ -293,8 +293,15 @@ impl Rollout {
                 self.change(*step, *attempt, change, at)?;
             }
             Event::PivotApproved { by } => {
-                if self.plan.pivot.is_none() {
+                let Some(pivot) = &self.plan.pivot else {
                     return Err("the plan has no pivot".to_owned());
+                };
+                // What the gate saw was seen before the person thought about it, hours ago perhaps.
+                let gate = self.plan.gate_before(pivot.step).map(|gate| gate.id);
+                if let Some(gate) = gate
+                    && matches!(self.record(gate).status, StepStatus::Done { .. })
+                {
+                    self.steps[usize::from(gate.0)].status = StepStatus::Pending;
                 }
                 self.pivot_approved = Some(by.clone());
             }

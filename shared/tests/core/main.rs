@@ -1,5 +1,6 @@
 //! Tests of the pure core, as one program.
 
+mod conditions;
 mod linter;
 mod planner;
 mod saga;

@@ -544,3 +544,40 @@ fn what_may_have_half_happened_is_known_until_it_is_undone() {
     });
     assert!(!half_done(&world));
 }
+
+/// Succeeds at everything until a person has to approve.
+fn until_approval(world: &mut World) -> Rollout {
+    for _ in 0..2000 {
+        let rollout = world.rollout();
+        match decide(&rollout, world.epoch) {
+            Next::AwaitApproval { .. } => return rollout,
+            Next::Append(event) => world.push(event),
+            Next::Run(tasks) => {
+                world.begin(&tasks[0]);
+                world.resolve(&tasks[0], true);
+            }
+            Next::Rest => panic!("at rest: {:#?}", rollout.phase),
+        }
+    }
+    panic!("never asked for approval");
+}
+
+#[test]
+fn the_gate_before_the_pivot_is_asked_again_once_a_person_has_approved() {
+    // The person may have thought about it for hours.
+    let mut world = World::new("8.4.6");
+    until_approval(&mut world);
+    let pivot = world.plan.pivot.as_ref().unwrap().step;
+    let gate = world.plan.gate_before(pivot).unwrap().id;
+    world.push(Event::PivotApproved { by: person() });
+    let next = |world: &World| match decide(&world.rollout(), world.epoch) {
+        Next::Run(tasks) => tasks,
+        other => panic!("{other:?}"),
+    };
+    let tasks = next(&world);
+    assert_eq!(tasks.iter().map(|t| t.step).collect::<Vec<_>>(), [gate]);
+    world.begin(&tasks[0]);
+    world.resolve(&tasks[0], true);
+    assert_eq!(next(&world)[0].step, pivot);
+    world.crash();
+}

@@ -1,0 +1,132 @@
+//! Conditions that gates wait for, over clusters as they are seen.
+
+use crate::support::{change_server, group, member};
+use refit_shared::condition::Condition;
+use refit_shared::expectation::Holds;
+use refit_shared::observation::{Fact, MemberState, ServerFacts};
+use refit_shared::topology::Sighting;
+
+/// db1, of the old series, is to be taken out by the pivot; db2 and db3 have been upgraded.
+fn before_the_pivot() -> Condition {
+    Condition::OnlineTogetherOrShutOut {
+        members: ["db1", "db2", "db3"].map(member).into(),
+        witnesses: 2,
+        member: member("db1"),
+        version: "9.7.4".parse().unwrap(),
+    }
+}
+
+fn upgraded_but_one() -> Sighting {
+    group(&["8.4.6", "9.7.4", "9.7.4"], &["9.7.4-2"])
+}
+
+/// db1's host died and is back; the others went on without it.
+fn shut_out() -> Sighting {
+    let mut seen = upgraded_but_one();
+    for name in ["db2", "db3"] {
+        change_server(&mut seen, name, |server| {
+            of_group(server, |group| {
+                group.members.remove(0);
+                group.view_id = "17:4".to_owned();
+            });
+            server.gtid_executed = server
+                .gtid_executed
+                .union(&"bbbbbbbb-1111-2222-3333-bbbbbbbbbbbb:1-7".parse().unwrap());
+        });
+    }
+    change_server(&mut seen, "db1", |server| {
+        server.super_read_only = true;
+        of_group(server, |group| {
+            group.own_state = MemberState::Offline;
+            group.members.clear();
+        });
+    });
+    seen
+}
+
+fn of_group(
+    server: &mut ServerFacts,
+    change: impl FnOnce(&mut refit_shared::observation::GroupFacts),
+) {
+    match &mut server.group {
+        Fact::Known(Some(group)) => change(group),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_whole_group_passes_and_so_does_one_whose_pivot_came_about_by_itself() {
+    assert_eq!(before_the_pivot().judge(&upgraded_but_one()), Holds::Yes);
+    assert_eq!(before_the_pivot().judge(&shut_out()), Holds::Yes);
+    let strict = Condition::OnlineTogether {
+        members: ["db1", "db2", "db3"].map(member).into(),
+        witnesses: 2,
+    };
+    assert!(matches!(strict.judge(&shut_out()), Holds::No(_)));
+}
+
+#[test]
+fn a_member_is_shut_out_only_if_it_can_be_taken_on_without_harm() {
+    type Change = fn(&mut Sighting);
+    let cases: [(&str, Change, &str); 6] = [
+        (
+            "it can be written to",
+            |seen| change_server(seen, "db1", |s| s.super_read_only = false),
+            "can be written to",
+        ),
+        (
+            "it has what the others lack",
+            |seen| {
+                change_server(seen, "db1", |s| {
+                    s.gtid_executed = s
+                        .gtid_executed
+                        .union(&"cccccccc-1111-2222-3333-bbbbbbbbbbbb:1".parse().unwrap());
+                });
+            },
+            "cccccccc-1111-2222-3333-bbbbbbbbbbbb:1",
+        ),
+        (
+            "an old member is still in the group and would let it join",
+            |seen| change_server(seen, "db2", |s| s.version = "8.4.6".parse().unwrap()),
+            "db2 runs 8.4.6",
+        ),
+        (
+            "another member is out too",
+            |seen| {
+                for name in ["db2", "db3"] {
+                    change_server(seen, name, |s| {
+                        of_group(s, |g| g.members[1].state = MemberState::Unreachable)
+                    });
+                }
+            },
+            "db3 is UNREACHABLE",
+        ),
+        (
+            "it is on its way back",
+            |seen| {
+                change_server(seen, "db1", |s| {
+                    of_group(s, |g| g.own_state = MemberState::Recovering)
+                })
+            },
+            "db1 is not in the group's view",
+        ),
+        (
+            "its server can't be asked",
+            |seen| {
+                seen.members
+                    .insert(member("db1"), Fact::Unknown("no answer".to_owned()));
+            },
+            "no answer",
+        ),
+    ];
+    for (name, change, expected) in cases {
+        let mut seen = shut_out();
+        change(&mut seen);
+        match before_the_pivot().judge(&seen) {
+            Holds::Yes => panic!("{name}: passes"),
+            Holds::No(why) | Holds::Unknown(why) => {
+                assert!(why.contains(expected), "{name}: {why}")
+            }
+        }
+    }
+}
