@@ -72,6 +72,9 @@ impl Record {
 
     /// Writes were watched during the step, and so long a gap was seen.
     pub(super) fn gap(&mut self, step: StepId, ms: u64) {
+        if ms == 0 {
+            return;
+        }
         let largest = self.gaps.entry(step).or_default();
         *largest = ms.max(*largest);
         self.largest_gap_ms = self.largest_gap_ms.max(ms);

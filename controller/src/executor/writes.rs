@@ -2,7 +2,9 @@
 //!
 //! A gap begins with the last beat of a member that was ONLINE and writable, and ends with the next one: it is an upper bound,
 //! no finer than the time between beats. It is counted only once some member has said that it can't be written to and none
-//! that it can: agents that can't be asked are no gap, they are "not known".
+//! that it can: agents that can't be asked are no gap, they are "not known". A primary that hands its role over may be too busy
+//! to beat meanwhile: when another member becomes writable and the former one is not heard to be writable again, the gap is
+//! what lay between their beats.
 
 use crate::rollouts::Writes;
 use refit_shared::ids::MemberName;
@@ -31,7 +33,15 @@ pub(super) struct WriteMeter {
     advanced_at: Option<Instant>,
     /// A gap is open: it has been seen that nobody can be written to.
     open: bool,
+    /// Somebody has become writable; whether the one before still is, is not known yet.
+    taken_over: Option<TakenOver>,
     largest: Duration,
+}
+
+#[derive(Debug)]
+struct TakenOver {
+    from: MemberName,
+    gap: Duration,
 }
 
 impl WriteMeter {
@@ -52,6 +62,7 @@ impl WriteMeter {
             executed: beat.transactions_executed,
         };
         let (writable, executed) = (last.writable, last.executed);
+        let handed_over = self.handed_over(&beat.member, writable, now);
         let before = self.members.insert(beat.member, last);
         if writable && before.is_none_or(|before| executed != before.executed) {
             self.advanced_at = Some(now);
@@ -60,13 +71,44 @@ impl WriteMeter {
             let ended = self.open.then(|| self.since_writable(now)).flatten();
             self.open = false;
             self.writable_at = Some(now);
-            Some(ended.unwrap_or_default())
+            Some(ended.unwrap_or_default().max(handed_over))
         } else {
             self.open = true;
             self.since_writable(now)
         };
         self.largest = self.largest.max(gap.unwrap_or_default());
         gap
+    }
+
+    /// The gap of a hand-over in which nobody was heard to be without the role, once it is sure that there was one; else zero.
+    /// Asked before the beat is taken in.
+    fn handed_over(&mut self, member: &MemberName, writable: bool, now: Instant) -> Duration {
+        let silent = |from: &MemberName| {
+            self.members
+                .get(from)
+                .is_none_or(|last| now.saturating_duration_since(last.heard) > FRESH)
+        };
+        let sure = match &self.taken_over {
+            Some(taken) if taken.from == *member => Some(!writable),
+            Some(taken) if silent(&taken.from) => Some(true),
+            Some(_) | None => None,
+        };
+        let ended = match sure {
+            Some(sure) => self.taken_over.take().filter(|_| sure),
+            None => None,
+        };
+        let becomes = writable && self.members.get(member).is_some_and(|was| !was.writable);
+        if becomes && !self.open {
+            let mut writers = self.members.iter().filter(|(_, last)| last.writable);
+            // With several writers a further one takes nothing over.
+            if let (Some((from, last)), None) = (writers.next(), writers.next()) {
+                self.taken_over = Some(TakenOver {
+                    from: from.clone(),
+                    gap: now.saturating_duration_since(last.heard),
+                });
+            }
+        }
+        ended.map_or(Duration::ZERO, |taken| taken.gap)
     }
 
     /// A pause between two rollouts' runs is no gap: what was heard before it says nothing.
@@ -152,6 +194,43 @@ mod tests {
         let now = meter.read(at(100));
         assert_eq!((now.gap_ms, now.largest_gap_ms), (Some(0), 90));
         assert_eq!(now.writable_members, 1);
+    }
+
+    #[test]
+    fn a_hand_over_between_two_beats_is_a_gap() {
+        let start = Instant::now();
+        let at = |ms| start + Duration::from_millis(ms);
+        // The former primary is too busy leaving to beat; it says that it is out, or nothing for long.
+        for says_so in [true, false] {
+            let mut meter = WriteMeter::default();
+            meter.hear(beat("m1", MemberState::Online, true, 1), at(0));
+            meter.hear(beat("m2", MemberState::Online, false, 1), at(10));
+            meter.hear(beat("m2", MemberState::Online, true, 2), at(300));
+            assert_eq!(
+                meter.read(at(301)).largest_gap_ms,
+                0,
+                "m1 may be writable still"
+            );
+            if says_so {
+                meter.hear(beat("m1", MemberState::Offline, false, 1), at(900));
+            } else {
+                meter.hear(beat("m2", MemberState::Online, true, 3), at(1_100));
+            }
+            assert_eq!(meter.read(at(1_100)).largest_gap_ms, 300);
+        }
+    }
+
+    #[test]
+    fn one_more_writer_is_no_hand_over() {
+        let start = Instant::now();
+        let at = |ms| start + Duration::from_millis(ms);
+        let mut meter = WriteMeter::default();
+        meter.hear(beat("m1", MemberState::Online, true, 1), at(0));
+        meter.hear(beat("m2", MemberState::Online, false, 1), at(10));
+        meter.hear(beat("m2", MemberState::Online, true, 1), at(300));
+        meter.hear(beat("m1", MemberState::Online, true, 2), at(310));
+        meter.hear(beat("m1", MemberState::Offline, false, 2), at(400));
+        assert_eq!(meter.read(at(400)).largest_gap_ms, 0);
     }
 
     #[test]

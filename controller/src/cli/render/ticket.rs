@@ -184,9 +184,12 @@ pub fn text(ticket: &Ticket, style: Style) -> String {
     }
     out.push('\n');
     out.push_str(&step_table(ticket, style));
+    let gap = match ticket.largest_write_gap_ms {
+        0 => "none seen".to_owned(),
+        ms => format!("at most {}", time::span(ms)),
+    };
     out.push_str(&format!(
-        "\n  largest write gap   {} (no member could be written to, as the agents saw it)\n",
-        time::span(ticket.largest_write_gap_ms)
+        "\n  largest write gap   {gap} (no member could be written to, as the agents saw it)\n"
     ));
     if let Some(client) = &ticket.client {
         out.push_str(&format!(
