@@ -30,6 +30,9 @@ enum Story {
     Unwind,
 }
 
+/// More lines than `refit apply` redraws.
+const BLOCK: usize = 9;
+
 fn main() -> Result<()> {
     let arguments = Arguments::parse();
     let began = Instant::now();
@@ -113,7 +116,7 @@ fn main() -> Result<()> {
     show(&stage, &["fleet"])?;
 
     heading("The client's own word");
-    let gaps = load.gaps_ms()?;
+    let gaps = load.gaps()?;
     let verdict = load.stop_and_verify()?;
     let after = stage.world()?;
     for (name, member) in &after.0 {
@@ -133,7 +136,7 @@ fn main() -> Result<()> {
     );
     println!(
         "  largest write gap     {:.0} ms",
-        gaps.first().copied().unwrap_or(0.0)
+        gaps.first().map_or(0.0, |gap| gap.ms)
     );
     println!(
         "  whole demo            {:.0} s",
@@ -233,6 +236,10 @@ fn kill_in_the_middle(stage: &Stage) -> Result<()> {
         }
     })?;
     stage.lab.kill_unit("ctl", "refit-controller")?;
-    println!("\n*** kill -9 of the controller, while db2 swaps its packages ***");
+    // `refit apply` redraws the lines above the cursor: room below keeps this in sight.
+    println!(
+        "\n*** kill -9 of the controller, while db2 swaps its packages ***{}",
+        "\n".repeat(BLOCK)
+    );
     Ok(())
 }

@@ -96,6 +96,16 @@ impl Stage {
         Refit { lab: &self.lab }
     }
 
+    /// The name of the cluster that all members belong to.
+    pub fn cluster(&self) -> &'static str {
+        CLUSTER
+    }
+
+    /// Host and port of a member's agent.
+    pub fn agent_address(&self, member: &str) -> Result<String> {
+        Ok(format!("{}:{AGENT_PORT}", self.lab.ip(member)?))
+    }
+
     pub fn load(&self) -> Result<Load<'_>> {
         Load::prepare(&self.lab, &self.members)
     }

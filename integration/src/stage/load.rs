@@ -155,23 +155,42 @@ impl<'a> Load<'a> {
         })
     }
 
-    /// Gaps in which no write was acknowledged, longest first, in milliseconds.
-    pub fn gaps_ms(&self) -> Result<Vec<f64>> {
+    /// Gaps in which no write was acknowledged, longest first.
+    pub fn gaps(&self) -> Result<Vec<Gap>> {
         let ledger = self.ledger();
         let text = self
             .lab
             .exec("ctl", &["refit-writer", "report", "--ledger", &ledger])?
             .ok("refit-writer report")?;
-        let report: serde_json::Value = serde_json::from_str(&text)?;
-        let list = report
-            .as_array()
-            .or_else(|| report["gaps"].as_array())
-            .context("no gaps in the report")?;
-        let mut gaps: Vec<f64> = list
-            .iter()
-            .filter_map(|gap| gap["ms"].as_f64().or_else(|| gap["length_ms"].as_f64()))
+        let report: Report = serde_json::from_str(&text).context("the writer's report")?;
+        let mut gaps: Vec<Gap> = report
+            .gaps
+            .into_iter()
+            .map(|gap| Gap {
+                start: Duration::from_micros(gap.start_us),
+                ms: gap.length_ms,
+            })
             .collect();
-        gaps.sort_by(|a, b| b.total_cmp(a));
+        gaps.sort_by(|a, b| b.ms.total_cmp(&a.ms));
         Ok(gaps)
     }
+}
+
+/// No write was acknowledged for so long.
+#[derive(Debug, Clone, Copy)]
+pub struct Gap {
+    /// Since 1970.
+    pub start: Duration,
+    pub ms: f64,
+}
+
+#[derive(Debug, Deserialize)]
+struct Report {
+    gaps: Vec<ReportedGap>,
+}
+
+#[derive(Debug, Deserialize)]
+struct ReportedGap {
+    start_us: u64,
+    length_ms: f64,
 }

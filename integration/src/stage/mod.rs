@@ -17,6 +17,6 @@ mod world;
 
 pub use install::{Fleet, Stage};
 pub use lab::{Lab, Output, wait_for};
-pub use load::{Load, Verdict};
+pub use load::{Gap, Load, Verdict};
 pub use refit::{Refit, Reply};
 pub use world::{MemberView, World};

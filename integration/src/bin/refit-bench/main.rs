@@ -1,10 +1,14 @@
 //! `make bench`: the same rolling upgrade, at the same load, in turn, by a naive script, a careful script and Refit.
 //!
 //! Prints ratios against the careful script (timings on shared machines are noisy; ratios of runs side by side less so) and
-//! where the time goes. Refit also fetches, checks, backs up, snapshots and verifies; the scripts do not.
+//! where the time goes. Refit also fetches, checks, backs up, snapshots and verifies; the scripts do not. The write gap of the
+//! hand-over is measured apart (`hand_over`).
+
+mod hand_over;
 
 use anyhow::{Context, Result, bail};
-use clap::Parser;
+use clap::{Parser, Subcommand};
+use hand_over::HandOvers;
 use refit_integration::stage::{Fleet, Lab, Stage};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -13,14 +17,26 @@ use std::time::Instant;
 
 #[derive(Debug, Parser)]
 struct Arguments {
-    /// Rounds; each runs all three.
+    /// Rounds; each runs all three. 0: only the hand-over.
     #[arg(long, default_value_t = 1)]
     rounds: u32,
     /// Commits a second, or `max`.
-    #[arg(long, default_value = "800")]
+    #[arg(long, default_value = "200")]
     rate: String,
     #[arg(long, default_value_t = 4)]
     threads: u32,
+    /// Hand-overs of each kind.
+    #[arg(long, default_value_t = 5)]
+    hand_overs: u32,
+    #[command(subcommand)]
+    own: Option<Own>,
+}
+
+/// What the benchmark runs of itself inside the lab's network.
+#[derive(Debug, Subcommand)]
+enum Own {
+    #[command(hide = true)]
+    Leave(hand_over::Leave),
 }
 
 /// One upgrade's figures.
@@ -37,6 +53,9 @@ struct Run {
 
 fn main() -> Result<()> {
     let arguments = Arguments::parse();
+    if let Some(Own::Leave(leave)) = &arguments.own {
+        return hand_over::leave(leave);
+    }
     let mut runs: BTreeMap<&str, Vec<Run>> = BTreeMap::new();
     for round in 1..=arguments.rounds {
         for contender in ["naive", "careful", "refit"] {
@@ -48,24 +67,37 @@ fn main() -> Result<()> {
             runs.entry(contender).or_default().push(run);
         }
     }
-    report(&runs);
+    let hand_overs = hand_overs(&arguments)?;
+    report(&runs, &hand_overs);
     Lab::named("bench").down()?;
-    if runs["refit"].iter().any(|run| run.lost > 0) {
+    if hand_overs.lost > 0 || of(&runs, "refit").iter().any(|run| run.lost > 0) {
         bail!("Refit lost acknowledged writes")
     } else {
         Ok(())
     }
 }
 
-fn upgrade(contender: &str, arguments: &Arguments) -> Result<Run> {
+/// Three hosts of a role's version with Refit on them.
+fn stage(role: &str) -> Result<Stage> {
     let lab = Lab::named("bench");
-    let older = lab.version("older")?;
-    let newest = lab.version("newest")?;
+    let version = lab.version(role)?;
     let programs = std::env::current_exe()?
         .parent()
         .context("a program is in a directory")?
         .to_owned();
-    let stage = Stage::set(lab, &Fleet::of_three(&older), &programs, |_| {})?;
+    Stage::set(lab, &Fleet::of_three(&version), &programs, |_| {})
+}
+
+fn hand_overs(arguments: &Arguments) -> Result<HandOvers> {
+    let stage = stage("newest")?;
+    let load = stage.load()?;
+    load.start(arguments.threads, &arguments.rate)?;
+    hand_over::measure(&stage, &load, arguments.hand_overs)
+}
+
+fn upgrade(contender: &str, arguments: &Arguments) -> Result<Run> {
+    let stage = stage("older")?;
+    let newest = stage.lab.version("newest")?;
     let load = stage.load()?;
     load.start(arguments.threads, &arguments.rate)?;
     let world = stage.world()?;
@@ -84,7 +116,7 @@ fn upgrade(contender: &str, arguments: &Arguments) -> Result<Run> {
         script => by_script(&stage, script, &newest, &members)?,
     };
     let wall_s = began.elapsed().as_secs_f64();
-    let gap = load.gaps_ms()?.first().copied().unwrap_or(0.0);
+    let gap = load.gaps()?.first().map_or(0.0, |gap| gap.ms);
     let verdict = load.stop_and_verify()?;
     for (name, member) in &stage.world()?.0 {
         if member.state != "ONLINE"
@@ -181,17 +213,22 @@ fn median(mut values: Vec<f64>) -> f64 {
     values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
-fn report(runs: &BTreeMap<&str, Vec<Run>>) {
-    let wall = |who: &str| median(runs[who].iter().map(|run| run.wall_s).collect());
-    let gap = |who: &str| median(runs[who].iter().map(|run| run.largest_gap_ms).collect());
-    let verdict = |ratio: f64, limit: f64| {
-        if ratio <= limit {
-            "as expected"
-        } else {
-            "FALLS SHORT"
-        }
+fn of<'r>(runs: &'r BTreeMap<&str, Vec<Run>>, who: &str) -> &'r [Run] {
+    runs.get(who).map_or(&[], Vec::as_slice)
+}
+
+fn report(runs: &BTreeMap<&str, Vec<Run>>, hand_overs: &HandOvers) {
+    let wall = |who: &str| median(of(runs, who).iter().map(|run| run.wall_s).collect());
+    let (bare, ours) = (
+        median(hand_overs.bare.clone()),
+        median(hand_overs.refit.clone()),
+    );
+    let verdict = |ratio: f64, limit: f64| match ratio {
+        ratio if ratio.is_nan() => "not measured",
+        ratio if ratio <= limit => "as expected",
+        _ => "FALLS SHORT",
     };
-    println!("\nmedians of {} round(s)", runs["refit"].len());
+    println!("\nmedians of {} round(s)", of(runs, "refit").len());
     for (what, ratio, limit) in [
         (
             "wall time, Refit / naive script",
@@ -204,8 +241,8 @@ fn report(runs: &BTreeMap<&str, Vec<Run>>) {
             1.1,
         ),
         (
-            "hand-over write gap, Refit / the bare server's own (careful script)",
-            gap("refit") / gap("careful"),
+            "hand-over write gap, Refit / the bare server's own",
+            ours / bare,
             1.1,
         ),
     ] {
@@ -214,14 +251,21 @@ fn report(runs: &BTreeMap<&str, Vec<Run>>) {
             verdict(ratio, limit)
         );
     }
-    let lost: u64 = runs["refit"].iter().map(|run| run.lost).sum();
+    let lost = hand_overs.lost + of(runs, "refit").iter().map(|run| run.lost).sum::<u64>();
     println!(
         "  {:68} {lost:5}   (expected 0)",
         "acknowledged writes that Refit lost"
     );
+    let all = |gaps: &[f64]| {
+        let each: Vec<String> = gaps.iter().map(|ms| format!("{ms:.0}")).collect();
+        each.join(" ")
+    };
+    println!("\nhand-over write gaps in turn, ms (median)");
+    println!("  bare    {} ({bare:.0})", all(&hand_overs.bare));
+    println!("  refit   {} ({ours:.0})", all(&hand_overs.refit));
     for who in ["naive", "careful", "refit"] {
         println!("\nwhere the time of {who} goes (seconds, all members)");
-        let mut steps: Vec<_> = runs[who]
+        let mut steps: Vec<_> = of(runs, who)
             .last()
             .map(|run| run.steps.clone())
             .unwrap_or_default()
