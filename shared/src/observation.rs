@@ -211,6 +211,8 @@ pub struct ServerFacts {
     pub long_transactions: Fact<Vec<LongTransaction>>,
     pub prepared_xa: Fact<u64>,
     pub channels: Fact<Vec<ChannelFacts>>,
+    /// Who is connected to this server as a replica (`SHOW REPLICAS`).
+    pub replicas: Fact<Vec<ConnectedReplica>>,
     pub group: Fact<Option<GroupFacts>>,
 }
 
@@ -221,13 +223,84 @@ pub struct LongTransaction {
     pub running_s: u64,
 }
 
+/// An asynchronous replication channel; Group Replication's own are part of [`GroupFacts`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChannelFacts {
     pub name: String,
     pub source_host: String,
+    /// The receiver's service state is ON: connected, not merely trying to.
     pub receiving: bool,
     pub applying: bool,
     pub last_error: String,
+    /// How it is set up and how far it is. Unknown from an agent of an earlier release.
+    pub detail: Fact<ChannelDetail>,
+}
+
+/// `performance_schema.replication_connection_*` and `replication_applier_*` of one channel.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChannelDetail {
+    pub source_port: u16,
+    /// `None`: it has never been connected.
+    pub source_uuid: Option<ServerUuid>,
+    pub user: String,
+    pub auto_position: bool,
+    /// Seconds between two tries to connect, and how many tries there are before the receiver gives up.
+    pub connect_retry_s: u32,
+    pub retry_count: u64,
+    pub ssl: bool,
+    pub get_public_key: bool,
+    /// `SOURCE_CONNECTION_AUTO_FAILOVER`: the server may choose another source by itself.
+    pub auto_failover: bool,
+    /// Seconds that the applier stays behind on purpose.
+    pub delay_s: u32,
+    /// `REPLICATE_DO_DB=shop`, one each.
+    pub filters: Vec<String>,
+    /// `RECEIVED_TRANSACTION_SET`.
+    pub received: GtidSet,
+    pub receiver: ThreadState,
+    pub applier: ThreadState,
+    /// Milliseconds since the transaction that is being applied was committed where it comes from; 0 when all that was
+    /// received is applied. `None`: it can't be told now.
+    pub lag_ms: Option<u64>,
+}
+
+/// A replication thread: its service state, and the last error where there is one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ThreadState {
+    pub service: ReplicationService,
+    /// 0: none.
+    pub errno: u32,
+    pub error: String,
+}
+
+/// `SERVICE_STATE` of `performance_schema.replication_*_status`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReplicationService {
+    On,
+    /// A receiver that tries to connect.
+    Connecting,
+    Off,
+}
+
+impl ReplicationService {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::On => "ON",
+            Self::Connecting => "CONNECTING",
+            Self::Off => "OFF",
+        }
+    }
+}
+
+/// A row of `SHOW REPLICAS`: somebody who reads this server's binary log.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct ConnectedReplica {
+    pub server_id: u64,
+    pub host: String,
+    pub port: u16,
+    /// `None`: a client that reads the binary log and is no server (mysqlbinlog, change capture).
+    pub uuid: Option<ServerUuid>,
 }
 
 /// What this server sees of its group.

@@ -1,5 +1,7 @@
 //! From many observations to one cluster: who is in it, who is primary, and whether the witnesses agree.
 
+pub mod replication;
+
 use crate::gtid::GtidSet;
 use crate::ids::{ClusterName, MemberName, ServerUuid};
 use crate::observation::{
@@ -158,10 +160,14 @@ impl Sighting {
     /// too little was seen to tell.
     ///
     /// A member that is ONLINE may be ahead of what was read from the others a moment before, so transactions of the
-    /// group (its name is their UUID) are not counted: only foreign ones are errant (MYSQL.md §3.6).
+    /// group (its name is their UUID) are not counted: only foreign ones are errant (MYSQL.md §3.6). A replica's are judged
+    /// by [`replication::errant`].
     pub fn errant(&self, member: &MemberName) -> Option<GtidSet> {
         let own = self.server(member).ok()?;
-        let group_name = own.group.known()?.as_ref()?.group_name.clone();
+        let Some(group) = own.group.known()? else {
+            return replication::errant(self, member);
+        };
+        let group_name = group.group_name.clone();
         let mut others = GtidSet::default();
         let mut anyone = false;
         for (_, server) in self.servers().filter(|(name, _)| *name != member) {

@@ -132,6 +132,7 @@ impl Mysql for SimPort {
                 long_transactions: Fact::Known(Vec::new()),
                 prepared_xa: Fact::Known(0),
                 channels: Fact::Known(Vec::new()),
+                replicas: Fact::Known(Vec::new()),
                 group: Fact::Known(Some(group(world, member, server)?)),
             })
         })

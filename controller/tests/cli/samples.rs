@@ -5,9 +5,10 @@ use refit_proto::operator::{
     ClusterView, InFlightView, LineView, MemberBefore, NextView, PivotView, RolloutView, State,
     StepState, StepView, SummaryView, WritesView,
 };
-use refit_shared::observation::Fact;
+use refit_shared::observation::{Fact, ReplicationService};
 use refit_shared::plan::{Plan, Stage};
 use refit_shared::planner;
+use refit_shared::topology::Sighting;
 
 pub const BEGAN: i64 = 1_795_177_500_000;
 pub const ROLLOUT: &str = "01k9x3v6m2r8c5t7w0q4z1b3d6";
@@ -33,6 +34,41 @@ pub fn fleet() -> Vec<ClusterView> {
         .map(|(i, name)| (world::member(name), format!("10.77.0.2{}:7130", i + 1)))
         .collect();
     vec![ClusterView::of(&seen, &addresses, None)]
+}
+
+/// A source, a replica that is behind, and one whose applier has stopped.
+pub fn replicas() -> Vec<ClusterView> {
+    let mut seen = world::replicas(&["9.7.3", "9.7.4", "9.7.3"], &[(2, 1), (3, 1)], &[]);
+    world::change_server(&mut seen, "db2", |server| {
+        let source = "00000000-0000-0000-0000-000000000001";
+        let detail = world::channel_of(server);
+        detail.received = format!("{source}:1-103").parse().unwrap();
+        detail.lag_ms = Some(1500);
+    });
+    world::change_server(&mut seen, "db3", |server| {
+        let applier = &mut world::channel_of(server).applier;
+        applier.service = ReplicationService::Off;
+        applier.errno = 1062;
+        applier.error = "Duplicate entry '7'".to_owned();
+    });
+    views(&seen)
+}
+
+/// Two servers that each say that they replicate from the other.
+pub fn circle() -> Vec<ClusterView> {
+    views(&world::replicas(&["9.7.3"; 2], &[(2, 1), (1, 2)], &[]))
+}
+
+fn views(seen: &Sighting) -> Vec<ClusterView> {
+    let addresses: Vec<_> = (1..=seen.members.len())
+        .map(|i| {
+            (
+                world::member(&format!("db{i}")),
+                format!("10.77.0.2{i}:7130"),
+            )
+        })
+        .collect();
+    vec![ClusterView::of(seen, &addresses, None)]
 }
 
 /// A rollout of [`plan`] that has just begun.

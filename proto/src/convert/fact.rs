@@ -5,8 +5,8 @@ use super::{FromWire, InvalidMessage, Why, each, field, messages};
 use crate::common as wire;
 use refit_shared::ids::Digest;
 use refit_shared::observation::{
-    ChannelFacts, Fact, GroupFacts, LongTransaction, MemberState, PackageFacts, ServerFacts,
-    ServiceState, StorageFacts,
+    ChannelDetail, ChannelFacts, ConnectedReplica, Fact, GroupFacts, LongTransaction, MemberState,
+    PackageFacts, ServerFacts, ServiceState, StorageFacts,
 };
 use refit_shared::version::MysqlVersion;
 
@@ -47,6 +47,8 @@ facts! {
     ServerFact (server_fact) of ServerFacts, wire::ServerFacts::from;
     LongTransactionsFact (long_transactions_fact) of Vec<LongTransaction>, |list| wire::LongTransactions { transactions: messages(list) };
     ChannelsFact (channels_fact) of Vec<ChannelFacts>, |list| wire::Channels { channels: messages(list) };
+    ChannelDetailFact (channel_detail_fact) of ChannelDetail, wire::ChannelDetail::from;
+    ReplicasFact (replicas_fact) of Vec<ConnectedReplica>, |list| wire::ConnectedReplicas { replicas: messages(list) };
     GroupFact (group_fact) of Option<GroupFacts>, group;
 }
 
@@ -59,6 +61,12 @@ impl FromWire<wire::LongTransactions> for Vec<LongTransaction> {
 impl FromWire<wire::Channels> for Vec<ChannelFacts> {
     fn from_wire(list: wire::Channels) -> Result<Self, InvalidMessage> {
         each("channels", list.channels)
+    }
+}
+
+impl FromWire<wire::ConnectedReplicas> for Vec<ConnectedReplica> {
+    fn from_wire(list: wire::ConnectedReplicas) -> Result<Self, InvalidMessage> {
+        each("replicas", list.replicas)
     }
 }
 

@@ -8,6 +8,7 @@
 //! Not here: whether what was said is allowed or makes sense. That is for the receiver.
 
 mod agent;
+mod channel;
 mod fact;
 mod gtid;
 mod ids;

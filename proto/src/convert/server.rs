@@ -1,10 +1,9 @@
 //! What a MySQL server and its group report about themselves.
 
+use super::channel::told;
 use super::{FromWire, InvalidMessage, each, field, map, messages, required, set};
 use crate::common as wire;
-use refit_shared::observation::{
-    ChannelFacts, GroupFacts, GroupMember, LongTransaction, ServerFacts,
-};
+use refit_shared::observation::{GroupFacts, GroupMember, LongTransaction, ServerFacts};
 
 impl FromWire<wire::ServerFacts> for ServerFacts {
     fn from_wire(facts: wire::ServerFacts) -> Result<Self, InvalidMessage> {
@@ -28,6 +27,7 @@ impl FromWire<wire::ServerFacts> for ServerFacts {
             prepared_xa,
             channels,
             group,
+            replicas,
         } = facts;
         Ok(Self {
             version: field("version", version)?,
@@ -48,6 +48,7 @@ impl FromWire<wire::ServerFacts> for ServerFacts {
             long_transactions: required("long_transactions", long_transactions)?,
             prepared_xa: required("prepared_xa", prepared_xa)?,
             channels: required("channels", channels)?,
+            replicas: told("replicas", replicas)?,
             group: required("group", group)?,
         })
     }
@@ -74,6 +75,7 @@ impl From<ServerFacts> for wire::ServerFacts {
             long_transactions,
             prepared_xa,
             channels,
+            replicas,
             group,
         } = facts;
         Self {
@@ -95,6 +97,7 @@ impl From<ServerFacts> for wire::ServerFacts {
             long_transactions: Some(long_transactions.into()),
             prepared_xa: Some(prepared_xa.into()),
             channels: Some(channels.into()),
+            replicas: Some(replicas.into()),
             group: Some(group.into()),
         }
     }
@@ -126,44 +129,6 @@ impl From<LongTransaction> for wire::LongTransaction {
             thread_id,
             user,
             running_s,
-        }
-    }
-}
-
-impl FromWire<wire::ChannelFacts> for ChannelFacts {
-    fn from_wire(facts: wire::ChannelFacts) -> Result<Self, InvalidMessage> {
-        let wire::ChannelFacts {
-            name,
-            source_host,
-            receiving,
-            applying,
-            last_error,
-        } = facts;
-        Ok(Self {
-            name,
-            source_host,
-            receiving,
-            applying,
-            last_error,
-        })
-    }
-}
-
-impl From<ChannelFacts> for wire::ChannelFacts {
-    fn from(facts: ChannelFacts) -> Self {
-        let ChannelFacts {
-            name,
-            source_host,
-            receiving,
-            applying,
-            last_error,
-        } = facts;
-        Self {
-            name,
-            source_host,
-            receiving,
-            applying,
-            last_error,
         }
     }
 }

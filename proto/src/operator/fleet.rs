@@ -2,8 +2,11 @@
 
 use super::{Malformed, wire};
 use refit_shared::ids::{MemberName, RolloutId};
-use refit_shared::observation::{Fact, MemberRole, MemberState, Observation};
+use refit_shared::observation::{
+    ChannelFacts, Fact, MemberRole, MemberState, Observation, ReplicationService, ServerFacts,
+};
 use refit_shared::topology::Sighting;
+use refit_shared::topology::replication::Tree;
 use serde::Serialize;
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -16,6 +19,8 @@ pub struct ClusterView {
     pub members: Vec<MemberView>,
     /// The rollout that occupies the cluster.
     pub rollout: Option<String>,
+    /// Sources and replicas as they replicate from each other, a line each: version, role and lag.
+    pub tree: Vec<String>,
 }
 
 /// One member. `None` is "not known", never "no"; `notes` then says why.
@@ -52,16 +57,22 @@ impl ClusterView {
         addresses: &[(MemberName, String)],
         rollout: Option<&RolloutId>,
     ) -> Self {
-        let view = seen.agreed_view();
-        let primary = view.as_ref().ok().and_then(|view| {
-            let primary = view.primary()?;
-            let name = seen.member_of(&primary.uuid);
-            Some(name.map_or_else(|| primary.host.clone(), |name| name.to_string()))
-        });
+        let (primary, disagreement, tree) = if is_replication(seen) {
+            replication(seen)
+        } else {
+            let view = seen.agreed_view();
+            let primary = view.as_ref().ok().and_then(|view| {
+                let primary = view.primary()?;
+                let name = seen.member_of(&primary.uuid);
+                Some(name.map_or_else(|| primary.host.clone(), |name| name.to_string()))
+            });
+            (primary, view.err(), Vec::new())
+        };
         Self {
             name: seen.cluster.to_string(),
             primary,
-            disagreement: view.err(),
+            disagreement,
+            tree,
             members: addresses
                 .iter()
                 .filter_map(|(name, address)| {
@@ -72,6 +83,71 @@ impl ClusterView {
             rollout: rollout.map(ToString::to_string),
         }
     }
+}
+
+/// Somebody replicates over a channel, and nobody is set up for a group.
+fn is_replication(seen: &Sighting) -> bool {
+    let channels =
+        |server: &ServerFacts| server.channels.known().is_some_and(|all| !all.is_empty());
+    seen.groups().next().is_none() && seen.servers().any(|(_, server)| channels(server))
+}
+
+/// Who takes writes, what the servers contradict each other in, and the tree.
+fn replication(seen: &Sighting) -> (Option<String>, Option<String>, Vec<String>) {
+    let tree = match Tree::of(seen) {
+        Ok(tree) => tree,
+        Err(wrong) => {
+            let all: Vec<String> = wrong.iter().map(ToString::to_string).collect();
+            return (None, Some(all.join("; ")), Vec::new());
+        }
+    };
+    let sources: Vec<&str> = tree.sources().into_iter().map(MemberName::as_str).collect();
+    let lines = tree.drawn().into_iter().filter_map(|(branch, member)| {
+        let server = seen.server(member).ok()?;
+        let role = tree.role(member);
+        let mut line = format!("{branch}{member}  {}  {role}", server.version);
+        for channel in server.channels.known().into_iter().flatten() {
+            line.push_str("  ");
+            line.push_str(&progress(channel, server));
+        }
+        Some(line)
+    });
+    (Some(sources.join(", ")), None, lines.collect())
+}
+
+/// How a channel is doing, in a few words.
+fn progress(channel: &ChannelFacts, server: &ServerFacts) -> String {
+    let name = if channel.name.is_empty() {
+        String::new()
+    } else {
+        format!("{}: ", channel.name)
+    };
+    let detail = match channel.detail.require() {
+        Ok(detail) => detail,
+        Err(why) => return format!("{name}{why}"),
+    };
+    for (what, thread) in [("receiver", &detail.receiver), ("applier", &detail.applier)] {
+        if thread.service != ReplicationService::On || thread.errno != 0 {
+            return format!("{name}{what} {} {}", thread.service.as_str(), thread.error)
+                .trim_end()
+                .to_owned();
+        }
+    }
+    let waiting = detail.received.subtract(&server.gtid_executed).count();
+    let delay = match detail.delay_s {
+        0 => String::new(),
+        delay => format!(", {delay} s behind on purpose"),
+    };
+    let lag = match detail.lag_ms {
+        Some(0) => "level with what it has received".to_owned(),
+        Some(ms) => format!(
+            "lag {}.{} s, {waiting} to apply",
+            ms / 1000,
+            ms % 1000 / 100
+        ),
+        None => format!("lag not known, {waiting} to apply"),
+    };
+    format!("{name}{lag}{delay}")
 }
 
 impl MemberView {
@@ -157,6 +233,7 @@ impl From<ClusterView> for wire::Cluster {
             disagreement: view.disagreement.unwrap_or_default(),
             members: view.members.into_iter().map(Into::into).collect(),
             rollout: view.rollout.unwrap_or_default(),
+            tree: view.tree,
         }
     }
 }
@@ -172,6 +249,7 @@ impl TryFrom<wire::Cluster> for ClusterView {
             disagreement: some(wire.disagreement),
             members: members.collect::<Result<_, _>>()?,
             rollout: some(wire.rollout),
+            tree: wire.tree,
         })
     }
 }

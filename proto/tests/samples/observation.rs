@@ -9,9 +9,10 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use refit_shared::gtid::GtidSet;
 use refit_shared::observation::{
-    AgentFacts, Beat, ChannelFacts, DataPath, Fact, GroupFacts, GroupMember, HostFacts,
-    LongTransaction, MemberRole, MemberState, Observation, PackageFacts, PathRole, Seconds,
-    ServerFacts, ServiceState, SnapshotMethod, StorageFacts,
+    AgentFacts, Beat, ChannelDetail, ChannelFacts, ConnectedReplica, DataPath, Fact, GroupFacts,
+    GroupMember, HostFacts, LongTransaction, MemberRole, MemberState, Observation, PackageFacts,
+    PathRole, ReplicationService, Seconds, ServerFacts, ServiceState, SnapshotMethod, StorageFacts,
+    ThreadState,
 };
 
 pub fn fact<T: std::fmt::Debug + Clone>(
@@ -221,14 +222,84 @@ fn long_transaction() -> impl Strategy<Value = LongTransaction> {
     })
 }
 
+fn thread() -> impl Strategy<Value = ThreadState> {
+    (
+        select(vec![
+            ReplicationService::On,
+            ReplicationService::Connecting,
+            ReplicationService::Off,
+        ]),
+        any::<u32>(),
+        text(),
+    )
+        .prop_map(|(service, errno, error)| ThreadState {
+            service,
+            errno,
+            error,
+        })
+}
+
+fn channel_detail() -> impl Strategy<Value = ChannelDetail> {
+    (
+        (any::<u16>(), option::of(uuid()), text(), gtid_set()),
+        any::<[bool; 4]>(),
+        any::<[u32; 2]>(),
+        (any::<u64>(), option::of(any::<u64>())),
+        vec(text(), 0..3),
+        (thread(), thread()),
+    )
+        .prop_map(
+            |(
+                (source_port, source_uuid, user, received),
+                [auto_position, ssl, get_public_key, auto_failover],
+                [connect_retry_s, delay_s],
+                (retry_count, lag_ms),
+                filters,
+                (receiver, applier),
+            )| ChannelDetail {
+                source_port,
+                source_uuid,
+                user,
+                auto_position,
+                connect_retry_s,
+                retry_count,
+                ssl,
+                get_public_key,
+                auto_failover,
+                delay_s,
+                filters,
+                received,
+                receiver,
+                applier,
+                lag_ms,
+            },
+        )
+}
+
 fn channel() -> impl Strategy<Value = ChannelFacts> {
-    (text(), text(), any::<bool>(), any::<bool>(), text()).prop_map(
-        |(name, source_host, receiving, applying, last_error)| ChannelFacts {
-            name,
-            source_host,
-            receiving,
-            applying,
-            last_error,
+    (
+        (text(), text(), any::<bool>(), any::<bool>(), text()),
+        fact(channel_detail()),
+    )
+        .prop_map(
+            |((name, source_host, receiving, applying, last_error), detail)| ChannelFacts {
+                name,
+                source_host,
+                receiving,
+                applying,
+                last_error,
+                detail,
+            },
+        )
+}
+
+fn replica() -> impl Strategy<Value = ConnectedReplica> {
+    (any::<u64>(), text(), any::<u16>(), option::of(uuid())).prop_map(
+        |(server_id, host, port, uuid)| ConnectedReplica {
+            server_id,
+            host,
+            port,
+            uuid,
         },
     )
 }
@@ -245,6 +316,7 @@ fn server() -> impl Strategy<Value = ServerFacts> {
             fact(vec(long_transaction(), 0..3)),
             fact(any::<u64>()),
             fact(vec(channel(), 0..3)),
+            fact(vec(replica(), 0..3)),
             fact(option::of(group())),
         ),
     )
@@ -255,7 +327,7 @@ fn server() -> impl Strategy<Value = ServerFacts> {
                 [read_only, super_read_only, offline_mode],
                 (gtid_executed, gtid_purged),
                 (variables, explicit_variables),
-                (table_count, long_transactions, prepared_xa, channels, group),
+                (table_count, long_transactions, prepared_xa, channels, replicas, group),
             )| ServerFacts {
                 version,
                 version_string,
@@ -275,6 +347,7 @@ fn server() -> impl Strategy<Value = ServerFacts> {
                 long_transactions,
                 prepared_xa,
                 channels,
+                replicas,
                 group,
             },
         )

@@ -1,10 +1,11 @@
 //! The world that a plan was made from, and how the present one differs.
 
 use crate::ids::{Digest, MemberName, ServerUuid};
-use crate::observation::MemberRole;
+use crate::observation::{MemberRole, ServerFacts};
 use crate::topology::Sighting;
 use crate::version::{MysqlVersion, PackageVersion};
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 /// The facts that a plan rests on. Not what changes by itself (GTIDs, queues, free space): gates look after those.
@@ -22,7 +23,12 @@ pub struct MemberWorld {
     pub version: MysqlVersion,
     pub package_version: PackageVersion,
     pub config: Digest,
+    /// Takes writes by its role: the primary of a group, or a server that replicates from nobody.
     pub primary: bool,
+    /// Asynchronous channels by name, and the server that each reads from where it has ever been connected. Empty for group
+    /// members and sources.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub channels: BTreeMap<String, Option<ServerUuid>>,
 }
 
 impl World {
@@ -39,28 +45,29 @@ impl World {
                 let own = view.and_then(|g| g.members.iter().find(|m| m.uuid == server.uuid));
                 group = group.take().or_else(|| view.map(|g| g.group_name.clone()));
                 let packages = observation.packages.require()?;
-                Ok::<_, &str>((
-                    server.uuid.clone(),
-                    server.version,
-                    packages.installed_version().cloned(),
-                    *observation.config_digest.require()?,
-                    own.is_some_and(|m| m.role == MemberRole::Primary),
-                ))
+                let (primary, channels) = match view {
+                    Some(_) => (
+                        own.is_some_and(|m| m.role == MemberRole::Primary),
+                        BTreeMap::new(),
+                    ),
+                    None => {
+                        let channels = channels(server)?;
+                        (channels.is_empty(), channels)
+                    }
+                };
+                Ok::<_, Cow<'_, str>>(MemberWorld {
+                    uuid: server.uuid.clone(),
+                    version: server.version,
+                    package_version: packages.installed_version()?.clone(),
+                    config: *observation.config_digest.require()?,
+                    primary,
+                    channels,
+                })
             })();
             match member {
-                Ok((uuid, version, Ok(package_version), config, primary)) => {
-                    members.insert(
-                        name.clone(),
-                        MemberWorld {
-                            uuid,
-                            version,
-                            package_version,
-                            config,
-                            primary,
-                        },
-                    );
+                Ok(member) => {
+                    members.insert(name.clone(), member);
                 }
-                Ok((_, _, Err(why), _, _)) => missing.push(format!("{name}: {why}")),
                 Err(why) => missing.push(format!("{name}: {why}")),
             }
         }
@@ -71,6 +78,7 @@ impl World {
         }
     }
 
+    /// The one member that takes writes by its role, or the first of several.
     pub fn primary(&self) -> Option<(&MemberName, &MemberWorld)> {
         self.members.iter().find(|(_, member)| member.primary)
     }
@@ -117,11 +125,23 @@ impl World {
                 ));
             }
             if was.primary != is.primary {
-                let role = |p: bool| if p { "primary" } else { "secondary" };
+                let role = |primary: bool| match (primary, &self.group) {
+                    (true, Some(_)) => "primary",
+                    (false, Some(_)) => "secondary",
+                    (true, None) => "source",
+                    (false, None) => "replica",
+                };
                 out.push(format!(
                     "{name}: was {}, is {}",
                     role(was.primary),
                     role(is.primary)
+                ));
+            }
+            if was.channels != is.channels {
+                out.push(format!(
+                    "{name}: replicated from {}, replicates from {}",
+                    in_words(&was.channels),
+                    in_words(&is.channels)
                 ));
             }
         }
@@ -134,4 +154,30 @@ impl World {
         }
         out
     }
+}
+
+fn channels(server: &ServerFacts) -> Result<BTreeMap<String, Option<ServerUuid>>, &str> {
+    let mut found = BTreeMap::new();
+    for channel in server.channels.require()? {
+        let source = channel.detail.require()?.source_uuid.clone();
+        found.insert(channel.name.clone(), source);
+    }
+    Ok(found)
+}
+
+fn in_words(channels: &BTreeMap<String, Option<ServerUuid>>) -> String {
+    if channels.is_empty() {
+        return "nobody".to_owned();
+    }
+    let one = |(name, source): (&String, &Option<ServerUuid>)| {
+        let source = source
+            .as_ref()
+            .map_or_else(|| "nobody yet".to_owned(), ToString::to_string);
+        if name.is_empty() {
+            source
+        } else {
+            format!("{source} ({name})")
+        }
+    };
+    channels.iter().map(one).collect::<Vec<_>>().join(" and ")
 }

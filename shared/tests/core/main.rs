@@ -3,5 +3,6 @@
 mod conditions;
 mod linter;
 mod planner;
+mod replication;
 mod saga;
 mod support;

@@ -41,6 +41,100 @@ pub fn group(versions: &[&str], offered: &[&str]) -> Sighting {
     }
 }
 
+/// Servers that replicate asynchronously: member `i` is `dbi`; `links` are (replica, source) by number. Several links of one
+/// replica are channels named after their sources. Only those that replicate from nobody take writes.
+pub fn replicas(versions: &[&str], links: &[(usize, usize)], offered: &[&str]) -> Sighting {
+    let mut seen = group(versions, offered);
+    let executed = format!("{}:1-100", uuid(0));
+    for i in 0..versions.len() {
+        let own: Vec<usize> = links
+            .iter()
+            .filter(|(replica, _)| *replica == i + 1)
+            .map(|(_, source)| *source)
+            .collect();
+        let channels = own.iter().map(|source| {
+            let name = if own.len() > 1 {
+                format!("db{source}")
+            } else {
+                String::new()
+            };
+            channel(name, *source, &executed)
+        });
+        let channels: Vec<ChannelFacts> = channels.collect();
+        let connected = links
+            .iter()
+            .filter(|(_, source)| *source == i + 1)
+            .map(|(replica, _)| ConnectedReplica {
+                server_id: *replica as u64,
+                host: format!("db{replica}"),
+                port: 3306,
+                uuid: Some(uuid(replica - 1)),
+            });
+        let connected: Vec<ConnectedReplica> = connected.collect();
+        change_server(&mut seen, &format!("db{}", i + 1), |server| {
+            server.group = Fact::Known(None);
+            server.gtid_executed = executed.parse().unwrap();
+            server.super_read_only = !channels.is_empty();
+            server.read_only = !channels.is_empty();
+            server.channels = Fact::Known(channels);
+            server.replicas = Fact::Known(connected);
+            for (name, value) in [
+                ("gtid_mode", "ON"),
+                ("enforce_gtid_consistency", "ON"),
+                ("binlog_format", "ROW"),
+                ("log_bin", "ON"),
+                ("log_replica_updates", "ON"),
+            ] {
+                server.variables.insert(name.to_owned(), value.to_owned());
+            }
+        });
+    }
+    seen
+}
+
+fn channel(name: String, source: usize, received: &str) -> ChannelFacts {
+    let on = || ThreadState {
+        service: ReplicationService::On,
+        errno: 0,
+        error: String::new(),
+    };
+    ChannelFacts {
+        name,
+        source_host: format!("db{source}"),
+        receiving: true,
+        applying: true,
+        last_error: String::new(),
+        detail: Fact::Known(ChannelDetail {
+            source_port: 3306,
+            source_uuid: Some(uuid(source - 1)),
+            user: "repl".into(),
+            auto_position: true,
+            connect_retry_s: 60,
+            retry_count: 86400,
+            ssl: true,
+            get_public_key: false,
+            auto_failover: false,
+            delay_s: 0,
+            filters: vec![],
+            received: received.parse().unwrap(),
+            receiver: on(),
+            applier: on(),
+            lag_ms: Some(0),
+        }),
+    }
+}
+
+/// The only channel of a replica.
+pub fn channel_of(server: &mut ServerFacts) -> &mut ChannelDetail {
+    match &mut server.channels {
+        Fact::Known(channels) => match &mut channels[0].detail {
+            Fact::Known(detail) => detail,
+            Fact::Unknown(why) => panic!("{why}"),
+        },
+        Fact::Unknown(why) => panic!("{why}"),
+    }
+}
+
 pub fn member(name: &str) -> MemberName {
     MemberName::new(name).unwrap()
 }
@@ -130,6 +224,7 @@ fn observation(i: usize, version: &str, view: &[GroupMember], offered: &[&str]) 
             long_transactions: Fact::Known(vec![]),
             prepared_xa: Fact::Known(0),
             channels: Fact::Known(vec![]),
+            replicas: Fact::Known(vec![]),
             group: Fact::Known(Some(GroupFacts {
                 group_name: GROUP.into(),
                 view_id: "17:3".into(),

@@ -1,10 +1,11 @@
 //! What an observation reports of the server. Each part that can fail on its own is a fact of its own.
 
+use super::channels;
 use super::connection::Session;
 use super::group::{self, parse_gtids, unexpected};
 use crate::host::{HostError, HostResult};
 use refit_shared::ids::ServerUuid;
-use refit_shared::observation::{ChannelFacts, Fact, LongTransaction, ServerFacts};
+use refit_shared::observation::{Fact, LongTransaction, ServerFacts};
 use refit_shared::version::MysqlVersion;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -70,6 +71,14 @@ const VARIABLES: &[&str] = &[
     "replica_preserve_commit_order",
     "report_host",
     "require_secure_transport",
+    "rpl_semi_sync_master_enabled",
+    "rpl_semi_sync_master_timeout",
+    "rpl_semi_sync_master_wait_for_slave_count",
+    "rpl_semi_sync_replica_enabled",
+    "rpl_semi_sync_slave_enabled",
+    "rpl_semi_sync_source_enabled",
+    "rpl_semi_sync_source_timeout",
+    "rpl_semi_sync_source_wait_for_replica_count",
     "secure_file_priv",
     "server_id",
     "server_uuid",
@@ -88,15 +97,6 @@ const VARIABLES: &[&str] = &[
 /// Shorter transactions are everyday life; who asks for a stricter limit gets all from here.
 const LONG_S: u64 = 1;
 
-/// Group Replication's own channels are part of the group's facts, not channels of the operator's.
-const CHANNELS: &str = "SELECT c.channel_name, c.host, s.service_state = 'ON', a.service_state = 'ON', \
-     CASE WHEN s.last_error_number <> 0 THEN s.last_error_message ELSE COALESCE((SELECT w.last_error_message \
-       FROM performance_schema.replication_applier_status_by_worker w \
-       WHERE w.channel_name = c.channel_name AND w.last_error_number <> 0 LIMIT 1), '') END \
-     FROM performance_schema.replication_connection_configuration c \
-     JOIN performance_schema.replication_connection_status s USING (channel_name) \
-     JOIN performance_schema.replication_applier_status a USING (channel_name) \
-     WHERE c.channel_name NOT IN ('group_replication_applier', 'group_replication_recovery') AND c.host <> ''";
 /// Transactions of clients: not the agent's own, not the applier's, not of an XA that nobody holds.
 const LONG: &str = "SELECT x.trx_mysql_thread_id, t.processlist_user, \
      CAST(GREATEST(TIMESTAMPDIFF(SECOND, x.trx_started, NOW()), 0) AS UNSIGNED) \
@@ -151,7 +151,8 @@ pub(super) async fn read(session: &mut Session<'_>) -> HostResult<ServerFacts> {
         table_count: fact(count(session, TABLES).await)?,
         long_transactions: fact(long_transactions(session).await)?,
         prepared_xa: fact(prepared_xa(session).await)?,
-        channels: fact(channels(session).await)?,
+        channels: fact(channels::read(session).await)?,
+        replicas: fact(channels::replicas(session).await)?,
         group: fact(group::read(session).await)?,
         explicit_variables: explicit.into_iter().collect::<BTreeSet<_>>(),
         variables: BTreeMap::new(),
@@ -192,20 +193,4 @@ async fn long_transactions(session: &mut Session<'_>) -> HostResult<Vec<LongTran
 async fn prepared_xa(session: &mut Session<'_>) -> HostResult<u64> {
     let rows: Vec<mysql_async::Row> = session.all("XA RECOVER").await?;
     Ok(rows.len() as u64)
-}
-
-async fn channels(session: &mut Session<'_>) -> HostResult<Vec<ChannelFacts>> {
-    let rows: Vec<(String, String, bool, bool, String)> = session.all(CHANNELS).await?;
-    Ok(rows
-        .into_iter()
-        .map(
-            |(name, source_host, receiving, applying, last_error)| ChannelFacts {
-                name,
-                source_host,
-                receiving,
-                applying,
-                last_error,
-            },
-        )
-        .collect())
 }

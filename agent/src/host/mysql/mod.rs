@@ -4,12 +4,14 @@
 //! LocalMysql ──> connection.rs   sessions, deadlines, errors
 //!            ──> facts.rs        what an observation reports
 //!            ──> group.rs        the group as this server sees it, and the pulse
+//!            ──> channels.rs     asynchronous replication, from and to this server
 //!            ──> paths.rs        where the server keeps its files
 //! ```
 //!
 //! Only the statements that are written here ever reach the server; nothing here writes a row, so nothing here can leave
 //! a transaction of its own.
 
+mod channels;
 mod connection;
 mod credentials;
 mod facts;

@@ -15,6 +15,9 @@ pub fn text(clusters: &[ClusterView], style: Style) -> String {
             out.push('\n');
         }
         out.push_str(&heading(cluster, style));
+        for line in &cluster.tree {
+            out.push_str(&format!("  {}\n", super::clean(line)));
+        }
         let mut table = Table::new(&[
             "MEMBER", "AGENT", "MYSQLD", "PACKAGE", "STATE", "ROLE", "WRITABLE", "QUEUE", "NOTES",
         ])
@@ -30,6 +33,9 @@ pub fn text(clusters: &[ClusterView], style: Style) -> String {
 fn heading(cluster: &ClusterView, style: Style) -> String {
     let mut out = style.bold(&cluster.name);
     match (&cluster.primary, &cluster.disagreement) {
+        (Some(source), _) if !cluster.tree.is_empty() => {
+            out.push_str(&format!(": source {source}"));
+        }
         (Some(primary), _) => out.push_str(&format!(": primary {primary}")),
         (None, Some(why)) => {
             // What is in brackets is each member's own reason, and that is in its row.
