@@ -35,7 +35,9 @@ hosts
        --data-size SIZE        its size (default: 6G, sparse)
        --disk ram|file         where all that the hosts write is kept (default: ram; 200 to 800 MB a host)
        --bind-ro SRC:DST       show a directory of this machine to every host (may be repeated)
-  group bootstrap [HOST...]  form a single-primary group of these hosts (default: every database host)
+  group bootstrap [--multi-primary] [HOST...]
+                             form a group of these hosts (default: every database host), single-primary if not said otherwise
+  standalone HOST            make a host's mysqld a server of its own: no group, no replication
   status                     hosts, their mysqld and their membership
   exec HOST COMMAND...       run a command in a host
   shell HOST                 an interactive shell in a host
@@ -74,6 +76,7 @@ main() {
     versions) versions ;;
     up) as_root && up "$@" ;;
     group) as_root && group "$@" ;;
+    standalone) as_root && need_args 1 "$#" "standalone HOST" && standalone "$1" ;;
     status) as_root && status ;;
     exec) as_root && enter "$@" ;;
     shell) as_root && host_shell "$@" ;;

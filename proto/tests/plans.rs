@@ -45,6 +45,7 @@ fn plan() -> Plan {
             },
             warnings: vec![],
             estimate: Seconds::from_millis(1_234),
+            downtime: None,
         },
     }
 }

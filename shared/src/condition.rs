@@ -3,7 +3,7 @@
 use crate::expectation::{Expectation, Holds};
 use crate::gtid::GtidSet;
 use crate::ids::MemberName;
-use crate::observation::{MemberState, ServerFacts};
+use crate::observation::{MemberState, ServerFacts, ServiceState};
 use crate::topology::Sighting;
 use crate::version::MysqlVersion;
 use serde::{Deserialize, Serialize};
@@ -36,7 +36,7 @@ pub enum Condition {
     NoErrantTransactions,
     /// On every ONLINE member at most so many transactions wait to be certified or applied.
     QueuesAtMost { transactions: u64 },
-    /// No transaction has been running for longer, on any ONLINE member.
+    /// No transaction has been running for longer, on any ONLINE member or server that is in no group.
     NoTransactionOlderThan { seconds: u64 },
     /// No XA transaction is in the prepared state on the member.
     NoPreparedXa { member: MemberName },
@@ -47,6 +47,20 @@ pub enum Condition {
     },
     /// Some member is the primary and can write.
     WritablePrimary,
+    /// Some ONLINE member can write, by its own super_read_only, whatever its role says; `besides`: another one than this.
+    /// For multi-primary groups, where MEMBER_ROLE is PRIMARY even of members that can't write (MYSQL.md §2.3).
+    WritableMember {
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        besides: Option<MemberName>,
+    },
+    /// None of these members is in a group: each is OFFLINE, in no group, or its server is stopped.
+    NobodyInGroup { members: BTreeSet<MemberName> },
+    /// This member has executed every transaction that any of these has executed or received: with it a group can be begun
+    /// anew without losing one. All their servers must be running.
+    HasEverything {
+        member: MemberName,
+        of: BTreeSet<MemberName>,
+    },
     /// This member is the primary.
     PrimaryIs { member: MemberName },
     /// Something expected of one member.
@@ -146,10 +160,7 @@ impl Condition {
                 Ok(())
             }
             Self::NoTransactionOlderThan { seconds } => {
-                for (name, server, _) in seen
-                    .groups()
-                    .filter(|(_, _, g)| g.own_state == MemberState::Online)
-                {
+                for (name, server) in seen.serving() {
                     let long = server
                         .long_transactions
                         .require()
@@ -211,6 +222,52 @@ impl Condition {
                 } else {
                     Ok(())
                 }
+            }
+            Self::WritableMember { besides } => {
+                let mut online = 0;
+                for (name, server, group) in seen.groups() {
+                    if group.own_state != MemberState::Online || Some(name) == besides.as_ref() {
+                        continue;
+                    }
+                    online += 1;
+                    if server.takes_writes() {
+                        return Ok(());
+                    }
+                }
+                no(match besides {
+                    Some(name) => {
+                        format!("none of the {online} ONLINE members besides {name} can write")
+                    }
+                    None => format!("none of the {online} ONLINE members can write"),
+                })
+            }
+            Self::NobodyInGroup { members } => {
+                for name in members {
+                    in_no_group(seen, name)?;
+                }
+                Ok(())
+            }
+            Self::HasEverything { member, of } => {
+                let untold = |name: &MemberName, why| unknown(format!("{name}: {why}"));
+                let own = seen.server(member).map_err(|why| untold(member, why))?;
+                for name in of.iter().filter(|name| *name != member) {
+                    let server = seen.server(name).map_err(|why| untold(name, why))?;
+                    let group = server
+                        .group
+                        .require()
+                        .map_err(|why| untold(name, why.to_owned()))?;
+                    let mut all = server.gtid_executed.clone();
+                    if let Some(group) = group {
+                        all = all.union(&group.received);
+                    }
+                    let missing = all.subtract(&own.gtid_executed);
+                    if !missing.is_empty() {
+                        return no(format!(
+                            "{name} has transactions that {member} lacks: {missing}"
+                        ));
+                    }
+                }
+                Ok(())
             }
             Self::PrimaryIs { member } => {
                 let view = seen.agreed_view().map_err(Holds::No)?;
@@ -319,6 +376,37 @@ fn observed<'a>(seen: &'a Sighting, name: &MemberName) -> Result<&'a ServerFacts
         .map_err(|why| Holds::Unknown(format!("{name}: {why}")))
 }
 
+/// A server that is stopped is in no group, whatever it was in before.
+fn in_no_group(seen: &Sighting, name: &MemberName) -> Result<(), Holds> {
+    let untold = |why: &str| Holds::Unknown(format!("{name}: {why}"));
+    let fact = seen
+        .members
+        .get(name)
+        .ok_or_else(|| untold("is not a member"))?;
+    let observation = fact.require().map_err(untold)?;
+    let server = match observation.server.require() {
+        Ok(server) => server,
+        Err(why) => {
+            return match observation.service.require().map_err(untold)? {
+                ServiceState::Inactive | ServiceState::Failed => Ok(()),
+                ServiceState::Active | ServiceState::Activating | ServiceState::Deactivating => {
+                    Err(untold(why))
+                }
+            };
+        }
+    };
+    match server.group.require().map_err(untold)? {
+        None => Ok(()),
+        Some(group) => match group.own_state {
+            MemberState::Offline => Ok(()),
+            state @ (MemberState::Online
+            | MemberState::Recovering
+            | MemberState::Error
+            | MemberState::Unreachable) => Err(Holds::No(format!("{name} is {}", state.as_str()))),
+        },
+    }
+}
+
 impl fmt::Display for Condition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -350,6 +438,14 @@ impl fmt::Display for Condition {
             Self::NoPreparedXa { member } => write!(f, "no prepared XA on {member}"),
             Self::MemberAt { member, version } => write!(f, "{member} ONLINE at {version}"),
             Self::WritablePrimary => write!(f, "a writable primary"),
+            Self::WritableMember { besides: None } => write!(f, "a writable member"),
+            Self::WritableMember {
+                besides: Some(name),
+            } => write!(f, "a writable member besides {name}"),
+            Self::NobodyInGroup { members } => write!(f, "none of {} in a group", members.len()),
+            Self::HasEverything { member, of } => {
+                write!(f, "{member} has every transaction of all {}", of.len())
+            }
             Self::PrimaryIs { member } => write!(f, "{member} is the primary"),
             Self::Member { member, is } => write!(f, "{member}: {is}"),
         }

@@ -11,13 +11,27 @@ use std::fmt;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "expect", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Expectation {
-    PackagesAt { version: PackageVersion },
-    ServerRunning { version: MysqlVersion },
+    PackagesAt {
+        version: PackageVersion,
+    },
+    ServerRunning {
+        version: MysqlVersion,
+    },
     ServerStopped,
-    InGroup { state: MemberState },
+    InGroup {
+        state: MemberState,
+    },
     NotInGroup,
-    Config { digest: Digest },
-    MaintenanceIs { on: bool },
+    Config {
+        digest: Digest,
+    },
+    MaintenanceIs {
+        on: bool,
+    },
+    /// Neither read-only nor offline: by its own variables, whatever its role says.
+    TakesWrites {
+        on: bool,
+    },
 }
 
 /// Yes, no with the reason, or could not tell with the reason.
@@ -98,6 +112,24 @@ impl Expectation {
                     )
                 })
             }
+            Self::TakesWrites { on } => {
+                let server = seen.server.require()?;
+                Holds::when(server.takes_writes() == *on, || {
+                    let set = |name, is| if is { name } else { "" };
+                    format!(
+                        "the server {} writes ({})",
+                        if *on { "does not take" } else { "takes" },
+                        [
+                            set("read_only", server.read_only),
+                            set("super_read_only", server.super_read_only),
+                            set("offline_mode", server.offline_mode),
+                        ]
+                        .into_iter()
+                        .find(|name| !name.is_empty())
+                        .unwrap_or("neither read-only nor offline")
+                    )
+                })
+            }
             Self::MaintenanceIs { on } => Holds::when(seen.agent.in_maintenance == *on, || {
                 format!(
                     "the maintenance drop-ins are {}in place",
@@ -117,6 +149,8 @@ impl fmt::Display for Expectation {
             Self::InGroup { state } => write!(f, "{} in the group", state.as_str()),
             Self::NotInGroup => write!(f, "out of the group"),
             Self::Config { digest } => write!(f, "option files unchanged ({})", digest.short()),
+            Self::TakesWrites { on: true } => write!(f, "takes writes"),
+            Self::TakesWrites { on: false } => write!(f, "takes no writes"),
             Self::MaintenanceIs { on: true } => write!(f, "maintenance drop-ins in place"),
             Self::MaintenanceIs { on: false } => write!(f, "no maintenance drop-ins"),
         }

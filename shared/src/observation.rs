@@ -216,6 +216,13 @@ pub struct ServerFacts {
     pub group: Fact<Option<GroupFacts>>,
 }
 
+impl ServerFacts {
+    /// Any client may write: by the server's own variables, never by its role.
+    pub fn takes_writes(&self) -> bool {
+        !self.read_only && !self.super_read_only && !self.offline_mode
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LongTransaction {
     pub thread_id: u64,

@@ -26,8 +26,14 @@ pub enum Operation {
     /// GROUP_REPLICATION. A primary hands over by this. Undo: join again, wait for ONLINE and an empty applier queue.
     LeaveGroup { drain_s: u32 },
     /// Stop mysqld and prove from the error log that it ended cleanly; from then the unit is held down, across reboots too.
-    /// `slow`: with innodb_fast_shutdown=0, for a change of series. Undo: start the version that was stopped.
-    StopServer { version: MysqlVersion, slow: bool },
+    /// `slow`: with innodb_fast_shutdown=0, for a change of series. `drain_s`: seconds for which writes are paused first, so
+    /// that what is in flight can end; 0 where nobody is served any more. Undo: start the version that was stopped.
+    StopServer {
+        version: MysqlVersion,
+        slow: bool,
+        #[serde(default, skip_serializing_if = "is_zero")]
+        drain_s: u32,
+    },
     /// Copy the data directory and every path outside it, as one unit, with a manifest. Undo: nothing yet (released by
     /// [`Operation::ReleaseArtifacts`]).
     SnapshotData { name: String },
@@ -51,6 +57,16 @@ pub enum Operation {
     AppointPrimary { uuid: ServerUuid },
     /// Forward: only sees that this member is the primary. Undo: appoint it if it is not.
     KeepPrimary { uuid: ServerUuid },
+    /// Leave the group as its last member, writes paused and drained first: there is no group after it. Undo:
+    /// [`Operation::BootstrapGroup`].
+    DissolveGroup { drain_s: u32 },
+    /// Begin the group anew with this member; `group_replication_bootstrap_group` is ON for one statement only. A gate has
+    /// seen that nobody is in a group and that this member has every transaction. Undo: [`Operation::DissolveGroup`].
+    BootstrapGroup,
+    /// Forward: only sees that this server, which is in no group, takes writes. Undo: let them in again.
+    KeepWritable,
+    /// Let writes in on a server that is in no group and replicates from nobody. Undo: pause them.
+    AllowWrites,
     /// Delete the snapshot, the set-aside data directories and the package cache of this rollout. Can't be undone.
     ReleaseArtifacts { snapshot: String },
 }
@@ -71,11 +87,19 @@ pub enum OperationKind {
     LeaveMaintenance,
     AppointPrimary,
     KeepPrimary,
+    DissolveGroup,
+    BootstrapGroup,
+    KeepWritable,
+    AllowWrites,
     ReleaseArtifacts,
 }
 
+fn is_zero(seconds: &u32) -> bool {
+    *seconds == 0
+}
+
 impl OperationKind {
-    pub const ALL: [OperationKind; 13] = [
+    pub const ALL: [OperationKind; 17] = [
         Self::FetchPackages,
         Self::BackUpConfig,
         Self::EnterMaintenance,
@@ -88,6 +112,10 @@ impl OperationKind {
         Self::LeaveMaintenance,
         Self::AppointPrimary,
         Self::KeepPrimary,
+        Self::DissolveGroup,
+        Self::BootstrapGroup,
+        Self::KeepWritable,
+        Self::AllowWrites,
         Self::ReleaseArtifacts,
     ];
 
@@ -105,6 +133,10 @@ impl OperationKind {
             Self::LeaveMaintenance => "leave_maintenance",
             Self::AppointPrimary => "appoint_primary",
             Self::KeepPrimary => "keep_primary",
+            Self::DissolveGroup => "dissolve_group",
+            Self::BootstrapGroup => "bootstrap_group",
+            Self::KeepWritable => "keep_writable",
+            Self::AllowWrites => "allow_writes",
             Self::ReleaseArtifacts => "release_artifacts",
         }
     }
@@ -135,6 +167,10 @@ impl Operation {
             Self::LeaveMaintenance => OperationKind::LeaveMaintenance,
             Self::AppointPrimary { .. } => OperationKind::AppointPrimary,
             Self::KeepPrimary { .. } => OperationKind::KeepPrimary,
+            Self::DissolveGroup { .. } => OperationKind::DissolveGroup,
+            Self::BootstrapGroup => OperationKind::BootstrapGroup,
+            Self::KeepWritable => OperationKind::KeepWritable,
+            Self::AllowWrites => OperationKind::AllowWrites,
             Self::ReleaseArtifacts { .. } => OperationKind::ReleaseArtifacts,
         }
     }

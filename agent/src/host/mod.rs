@@ -162,6 +162,8 @@ pub trait Mysql: Send + Sync + std::fmt::Debug {
     async fn stop_group_replication(&self, deadline: Duration) -> HostResult<()>;
     /// START GROUP_REPLICATION; returns when the statement does. Already running is fine.
     async fn start_group_replication(&self, deadline: Duration) -> HostResult<()>;
+    /// `SET GLOBAL group_replication_bootstrap_group`: ON only around one START GROUP_REPLICATION.
+    async fn set_bootstrap_group(&self, on: bool) -> HostResult<()>;
     /// `group_replication_set_as_primary`; already primary is fine.
     async fn appoint_primary(&self, uuid: &ServerUuid, deadline: Duration) -> HostResult<()>;
     /// `SET GLOBAL innodb_fast_shutdown`: 0 or 1.

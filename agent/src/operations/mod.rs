@@ -11,14 +11,18 @@
 //!
 //! A deadline is kept by the operation's own waits; a half-done future is never dropped.
 
+mod allow_writes;
 mod answering;
 mod appoint_primary;
 mod back_up_config;
+mod bootstrap_group;
 mod context;
+mod dissolve_group;
 mod enter_maintenance;
 mod fetch_packages;
 mod join_group;
 mod keep_primary;
+mod keep_writable;
 mod leave_group;
 mod leave_maintenance;
 mod log;
@@ -33,6 +37,7 @@ mod stopping;
 mod swap_packages;
 #[cfg(test)]
 mod tests;
+mod writes;
 
 pub use context::OpContext;
 pub use log::{ErrorLog, FileLog, LogLines, LogPlace};
@@ -70,9 +75,15 @@ pub fn action(operation: &Operation) -> Box<dyn Action> {
         Operation::BackUpConfig => Box::new(back_up_config::BackUpConfig),
         Operation::EnterMaintenance => Box::new(enter_maintenance::EnterMaintenance),
         Operation::LeaveGroup { drain_s } => Box::new(leave_group::LeaveGroup { drain_s }),
-        Operation::StopServer { version, slow } => {
-            Box::new(stop_server::StopServer { version, slow })
-        }
+        Operation::StopServer {
+            version,
+            slow,
+            drain_s,
+        } => Box::new(stop_server::StopServer {
+            version,
+            slow,
+            drain_s,
+        }),
         Operation::SnapshotData { name } => Box::new(snapshot_data::SnapshotData { name }),
         Operation::SwapPackages { from, to } => Box::new(swap_packages::SwapPackages { from, to }),
         Operation::StartServer { version, snapshot } => {
@@ -82,6 +93,10 @@ pub fn action(operation: &Operation) -> Box<dyn Action> {
         Operation::LeaveMaintenance => Box::new(leave_maintenance::LeaveMaintenance),
         Operation::AppointPrimary { uuid } => Box::new(appoint_primary::AppointPrimary { uuid }),
         Operation::KeepPrimary { uuid } => Box::new(keep_primary::KeepPrimary { uuid }),
+        Operation::DissolveGroup { drain_s } => Box::new(dissolve_group::DissolveGroup { drain_s }),
+        Operation::BootstrapGroup => Box::new(bootstrap_group::BootstrapGroup),
+        Operation::KeepWritable => Box::new(keep_writable::KeepWritable),
+        Operation::AllowWrites => Box::new(allow_writes::AllowWrites),
         Operation::ReleaseArtifacts { snapshot } => {
             Box::new(release_artifacts::ReleaseArtifacts { snapshot })
         }

@@ -3,7 +3,7 @@
 use super::context::refuse;
 use super::{
     Action, Notes, OpContext, answering, membership, snapshot_data, start_server, starting,
-    stopping,
+    stopping, writes,
 };
 use crate::host::{Host, HostError};
 use async_trait::async_trait;
@@ -16,6 +16,8 @@ pub struct StopServer {
     pub version: MysqlVersion,
     /// With innodb_fast_shutdown=0.
     pub slow: bool,
+    /// Seconds for which writes are paused first; 0: nobody is served any more.
+    pub drain_s: u32,
 }
 
 #[async_trait]
@@ -131,6 +133,9 @@ impl StopServer {
                 .set_fast_shutdown(if self.slow { 0 } else { 1 })
                 .await
                 .map_err(HostError::clean)?;
+            if self.drain_s > 0 {
+                writes::pause(host, cx, self.drain_s).await?;
+            }
         }
         hold(host).await?;
         cx.phase.say(if self.slow {

@@ -260,10 +260,7 @@ async fn beat(
             () = outbox.closed() => return,
         }
         let (state, pulse) = match timeout(BEAT_PATIENCE, place.host.mysql.pulse()).await {
-            Ok(Ok(pulse)) => (
-                Fact::Known(pulse.state.unwrap_or(MemberState::Offline)),
-                Some(pulse),
-            ),
+            Ok(Ok(pulse)) => (in_group(&pulse), Some(pulse)),
             Ok(Err(why)) => (Fact::Unknown(why.to_string()), None),
             Err(_) => (
                 Fact::Unknown(format!("no answer within {BEAT_PATIENCE:?}")),
@@ -273,8 +270,7 @@ async fn beat(
         let beat = Beat {
             member: place.member.clone(),
             at_unix_ms: place.clock.now_unix_ms(),
-            writable: state == Fact::Known(MemberState::Online)
-                && pulse.as_ref().is_some_and(Pulse::writable),
+            writable: pulse.as_ref().is_some_and(takes_writes),
             transactions_executed: pulse
                 .as_ref()
                 .map_or(0, |pulse| pulse.transactions_executed),
@@ -285,6 +281,27 @@ async fn beat(
             return;
         }
     }
+}
+
+fn in_group(pulse: &Pulse) -> Fact<MemberState> {
+    match pulse.state {
+        Some(state) => Fact::Known(state),
+        None => Fact::Unknown("Group Replication is not set up".to_owned()),
+    }
+}
+
+/// A member of a group takes writes only while it is ONLINE.
+fn takes_writes(pulse: &Pulse) -> bool {
+    let serves = match pulse.state {
+        Some(MemberState::Online) | None => true,
+        Some(
+            MemberState::Recovering
+            | MemberState::Offline
+            | MemberState::Error
+            | MemberState::Unreachable,
+        ) => false,
+    };
+    serves && pulse.writable()
 }
 
 /// Asks the server once, within a bound: for probes.

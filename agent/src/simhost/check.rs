@@ -1,7 +1,7 @@
 //! What must never happen, and what must be so once nothing is going on.
 
-use super::SimWorld;
-use super::state::World;
+use super::state::{HostState, World};
+use super::{Shape, SimWorld};
 use refit_shared::observation::MemberState;
 
 impl SimWorld {
@@ -16,18 +16,35 @@ impl SimWorld {
         let world = self.lock();
         let mut wrongs = world.violations.clone();
         wrongs.extend(lost_writes(&world));
+        if world.shape == Shape::Alone {
+            return wrongs;
+        }
         for (name, host) in &world.hosts {
             let Some(server) = host.server() else {
                 continue;
             };
+            if server.bootstrap {
+                wrongs.push(format!("{name}: bootstrap_group was left ON"));
+            }
             if !server.super_read_only && server.member != MemberState::Online {
                 wrongs.push(format!("{name}: writable outside its group"));
             }
-            if !server.super_read_only && world.primary.as_ref() != Some(name) {
+            if !server.super_read_only && !world.has_role(name) {
                 wrongs.push(format!("{name}: writable, though it is not the primary"));
             }
         }
+        if world.shape == Shape::MultiPrimary {
+            let writable = world
+                .hosts
+                .values()
+                .any(|host| host.is_online() && host.server().is_some_and(|s| !s.super_read_only));
+            if !writable {
+                wrongs.push("no member takes writes".to_owned());
+            }
+            return wrongs;
+        }
         match &world.primary {
+            None if world.may_stop => {}
             None => wrongs.push("the group has no primary".to_owned()),
             Some(name) => {
                 let server = world.host(name).server();
@@ -43,12 +60,17 @@ impl SimWorld {
 /// Acknowledged transactions that no ONLINE member has, or that an ONLINE one lacks.
 fn lost_writes(world: &World) -> Vec<String> {
     let mut wrongs = Vec::new();
-    for (name, host) in world.hosts.iter().filter(|(_, host)| host.is_online()) {
+    // A server that stands alone has the only copy, whether it runs or not.
+    let counts = |host: &HostState| match world.shape {
+        Shape::Group | Shape::MultiPrimary => host.is_online(),
+        Shape::Alone => true,
+    };
+    for (name, host) in world.hosts.iter().filter(|(_, host)| counts(host)) {
         let lacking = world.acknowledged.difference(&host.data.transactions);
         let count = lacking.count();
         if count > 0 {
             wrongs.push(format!(
-                "{name}: ONLINE without {count} acknowledged transactions"
+                "{name}: serves without {count} acknowledged transactions"
             ));
         }
         let foreign = host.data.transactions.difference(&world.acknowledged);

@@ -53,7 +53,7 @@ impl World {
             }
             Event::Recovered(pid) => self.recovered(&member, pid),
             Event::MayWrite(pid) => {
-                let is_primary = self.primary.as_ref() == Some(&member);
+                let is_primary = self.decides_to_write(&member);
                 let host = self.host_mut(&member);
                 let is_it = host.unit.is(pid);
                 if let Some(server) = host.server_mut()

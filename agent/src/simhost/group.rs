@@ -3,6 +3,7 @@
 //! Source: MYSQL.md of the project's notes, §2.1 to §2.8, tried with real servers; the version rules are
 //! [`refit_shared::rules::group`].
 
+use super::Shape;
 use super::state::{Event, NoWrite, TxId, World};
 use refit_shared::ids::MemberName;
 use refit_shared::observation::{GroupMember, MemberRole, MemberState};
@@ -15,7 +16,32 @@ const SHOWN_QUEUE: u64 = 100;
 
 impl World {
     pub fn write(&mut self) -> Result<TxId, NoWrite> {
-        let primary = self.primary.clone().ok_or(NoWrite("there is no primary"))?;
+        match self.shape {
+            Shape::Group | Shape::MultiPrimary => self.write_in_group(),
+            Shape::Alone => self.write_alone(),
+        }
+    }
+
+    /// The first server takes the writes.
+    fn write_alone(&mut self) -> Result<TxId, NoWrite> {
+        let tx = self.next_tx;
+        let host = self.hosts.values_mut().next();
+        let host = host.expect("a world has hosts");
+        match host.server() {
+            None => return Err(NoWrite("the server is away")),
+            Some(server) if server.super_read_only => {
+                return Err(NoWrite("the server is read-only"));
+            }
+            Some(_) => {}
+        }
+        host.data.transactions.insert(tx);
+        self.next_tx += 1;
+        self.acknowledged.insert(tx);
+        Ok(tx)
+    }
+
+    fn write_in_group(&mut self) -> Result<TxId, NoWrite> {
+        let primary = self.writer().ok_or(NoWrite("nobody takes writes"))?;
         let host = self.host(&primary);
         if !host.is_online() {
             return Err(NoWrite("the primary is not ONLINE"));
@@ -36,11 +62,49 @@ impl World {
     }
 
     pub fn open_transaction(&mut self, until: tokio::time::Instant) {
-        if let Some(primary) = self.primary.clone()
+        let writes = match self.shape {
+            Shape::Group | Shape::MultiPrimary => self.writer(),
+            Shape::Alone => self.hosts.keys().next().cloned(),
+        };
+        if let Some(primary) = writes
             && let Some(server) = self.host_mut(&primary).server_mut()
         {
             server.writing_until = Some(until);
         }
+    }
+
+    /// The primary; in a multi-primary group the first member that can write.
+    fn writer(&self) -> Option<MemberName> {
+        if self.shape != Shape::MultiPrimary {
+            return self.primary.clone();
+        }
+        let writable = |member: &&MemberName| {
+            let server = self.host(member).server();
+            server.is_some_and(|server| !server.super_read_only)
+        };
+        self.online().find(writable).cloned()
+    }
+
+    /// MEMBER_ROLE is PRIMARY.
+    pub fn has_role(&self, member: &MemberName) -> bool {
+        match self.shape {
+            Shape::Group => self.primary.as_ref() == Some(member),
+            Shape::MultiPrimary => true,
+            Shape::Alone => false,
+        }
+    }
+
+    /// The group lets the member write: it is the primary, or in a multi-primary group of the lowest version.
+    pub fn decides_to_write(&self, member: &MemberName) -> bool {
+        if self.shape != Shape::MultiPrimary {
+            return self.primary.as_ref() == Some(member);
+        }
+        let taking_part = self.view.iter().filter(|other| {
+            let state = self.host(other).member_state();
+            matches!(state, Some(MemberState::Online | MemberState::Recovering))
+        });
+        let lowest = self.versions(taking_part.cloned()).into_iter().min();
+        lowest.is_some() && self.host(member).running_version() == lowest
     }
 
     fn online(&self) -> impl Iterator<Item = &MemberName> {
@@ -72,6 +136,12 @@ impl World {
 
     /// START GROUP_REPLICATION. `Err`: the error's text; what the server logs is in its log.
     pub fn join(&mut self, member: &MemberName) -> Result<(), String> {
+        if self.shape == Shape::Alone {
+            return Err(
+                "The server is not configured properly to be an active member of the group"
+                    .to_owned(),
+            );
+        }
         let (own, version) = {
             let host = self.host(member);
             let Some(server) = host.server() else {
@@ -98,6 +168,10 @@ impl World {
                     .to_owned(),
             )
         };
+        if self.host(member).server().is_some_and(|s| s.bootstrap) {
+            self.bootstrap(member);
+            return Ok(());
+        }
         let isolated = self.host(member).isolated;
         if isolated || !self.has_majority() || self.online().next().is_none() {
             return refused(
@@ -147,6 +221,24 @@ impl World {
         Ok(())
     }
 
+    /// A new group, whatever others may be in.
+    fn bootstrap(&mut self, member: &MemberName) {
+        let other = self.online().next().cloned();
+        if let Some(other) = other {
+            self.violate(
+                member,
+                format!("bootstrapped a second group, while {other} is in the first"),
+            );
+        }
+        self.view = [member.clone()].into();
+        self.view_id += 1;
+        if let Some(server) = self.host_mut(member).server_mut() {
+            server.member = MemberState::Online;
+            server.super_read_only = true;
+        }
+        self.elect();
+    }
+
     fn pid(&self, member: &MemberName) -> u32 {
         self.host(member)
             .unit
@@ -186,7 +278,8 @@ impl World {
     /// STOP GROUP_REPLICATION by a person or an agent.
     pub fn leave(&mut self, member: &MemberName) {
         let serving = self.online().filter(|other| *other != member).count();
-        if self.host(member).is_online() && serving * 2 <= self.hosts.len() {
+        let too_few = serving * 2 <= self.hosts.len() && !self.may_stop;
+        if self.host(member).is_online() && too_few {
             self.violate(
                 member,
                 format!("left the group although only {serving} others serve"),
@@ -204,13 +297,25 @@ impl World {
             return;
         }
         self.view_id += 1;
-        if self.primary.as_ref() == Some(member) {
+        if self.primary.as_ref() == Some(member) || self.shape == Shape::MultiPrimary {
             self.elect();
         }
     }
 
-    /// The lowest version, then the smallest UUID.
+    /// The lowest version, then the smallest UUID; in a multi-primary group all of the lowest version.
     fn elect(&mut self) {
+        if self.shape == Shape::MultiPrimary {
+            let online: Vec<MemberName> = self.online().cloned().collect();
+            for member in online
+                .iter()
+                .filter(|m| self.decides_to_write(m))
+                .collect::<Vec<_>>()
+            {
+                let (pid, after) = (self.pid(member), self.timings.election);
+                self.later(after, member, Event::MayWrite(pid));
+            }
+            return;
+        }
         let candidate = self
             .online()
             .filter_map(|member| {
@@ -316,7 +421,7 @@ impl World {
         let host = self.host(member);
         let role = if state == MemberState::Offline {
             MemberRole::None
-        } else if self.primary.as_ref() == Some(member) {
+        } else if self.has_role(member) {
             MemberRole::Primary
         } else {
             MemberRole::Secondary

@@ -58,6 +58,17 @@ pub struct Beginning {
     pub timings: Timings,
 }
 
+/// How the servers of a simulated cluster belong together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shape {
+    /// One single-primary group.
+    Group,
+    /// One multi-primary group.
+    MultiPrimary,
+    /// Servers that know nothing of each other.
+    Alone,
+}
+
 /// The packages of every simulated host.
 pub const PACKAGES: [&str; 2] = ["mysql-server-core", "mysql-server"];
 
@@ -66,10 +77,25 @@ pub fn pins(version: &PackageVersion) -> Vec<PackagePin> {
     PACKAGES.map(|name| state::pin(name, version)).to_vec()
 }
 
+impl Shape {
+    /// Its servers form a group.
+    pub fn is_group(self) -> bool {
+        match self {
+            Self::Group | Self::MultiPrimary => true,
+            Self::Alone => false,
+        }
+    }
+}
+
 impl SimWorld {
     /// Needs a tokio runtime, best with paused time.
     pub fn begin(beginning: Beginning) -> Self {
-        Self(Arc::new(Mutex::new(World::begin(beginning))))
+        Self::shaped(Shape::Group, beginning)
+    }
+
+    /// The same for servers that are no single-primary group.
+    pub fn shaped(shape: Shape, beginning: Beginning) -> Self {
+        Self(Arc::new(Mutex::new(World::begin(shape, beginning))))
     }
 
     /// The state, brought up to the present. Never held across an await.
@@ -143,6 +169,11 @@ impl SimWorld {
     /// Cuts the member off from the others, not from its agent; or heals the cut.
     pub fn isolate(&self, member: &MemberName, isolated: bool) {
         self.lock().isolate(member, isolated);
+    }
+
+    /// The whole group may be stopped: however many members leave, it is no violation.
+    pub fn allow_full_stop(&self) {
+        self.lock().may_stop = true;
     }
 
     /// From now on this version refuses to start on this host, with this error.

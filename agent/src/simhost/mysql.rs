@@ -1,5 +1,6 @@
 //! The simulated server, as one asks it over its socket.
 
+use super::Shape;
 use super::port::SimPort;
 use super::state::{HostState, Server, TxId, World};
 use crate::host::{HostError, HostResult, Mysql, Pulse};
@@ -8,7 +9,7 @@ use refit_shared::gtid::GtidSet;
 use refit_shared::ids::{MemberName, ServerUuid};
 use refit_shared::observation::{Fact, GroupFacts, MemberState, ServerFacts};
 use refit_shared::version::MysqlVersion;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 fn away(host: &HostState) -> HostError {
@@ -77,7 +78,7 @@ fn group(world: &World, member: &MemberName, server: &Server) -> HostResult<Grou
     Ok(GroupFacts {
         group_name: world.group_name.clone(),
         view_id: format!("17000000000000000:{}", world.view_id),
-        single_primary: true,
+        single_primary: world.shape == Shape::Group,
         own_state: server.member,
         members: world.seen_by(member),
         certifier_queue: 0,
@@ -96,11 +97,12 @@ impl Mysql for SimPort {
             let host = world.host(member);
             let version = host.running_version().ok_or_else(|| away(host))?;
             let on = |on: bool| if on { "ON" } else { "OFF" }.to_owned();
-            let variables = [
-                (
-                    "group_replication_start_on_boot".to_owned(),
-                    on(server.start_on_boot),
-                ),
+            let grouped = world.shape.is_group();
+            let start_on_boot = grouped.then(|| {
+                let variable = "group_replication_start_on_boot".to_owned();
+                (variable, on(server.start_on_boot))
+            });
+            let variables: BTreeMap<String, String> = [
                 (
                     "binlog_expire_logs_seconds".to_owned(),
                     "2592000".to_owned(),
@@ -112,7 +114,10 @@ impl Mysql for SimPort {
                 ("group_replication_recovery_use_ssl".to_owned(), on(true)),
                 ("gtid_mode".to_owned(), on(true)),
                 ("enforce_gtid_consistency".to_owned(), on(true)),
-            ];
+            ]
+            .into_iter()
+            .chain(start_on_boot)
+            .collect();
             Ok(ServerFacts {
                 version,
                 version_string: format!("{version}-1"),
@@ -126,14 +131,17 @@ impl Mysql for SimPort {
                 offline_mode: false,
                 gtid_executed: gtids(&world.group_name, &host.data.transactions)?,
                 gtid_purged: GtidSet::default(),
-                explicit_variables: variables.iter().map(|(name, _)| name.clone()).collect(),
-                variables: variables.into(),
+                explicit_variables: variables.keys().cloned().collect(),
+                variables,
                 table_count: Fact::Known(100),
                 long_transactions: Fact::Known(Vec::new()),
                 prepared_xa: Fact::Known(0),
                 channels: Fact::Known(Vec::new()),
                 replicas: Fact::Known(Vec::new()),
-                group: Fact::Known(Some(group(world, member, server)?)),
+                group: Fact::Known(match grouped {
+                    true => Some(group(world, member, server)?),
+                    false => None,
+                }),
             })
         })
         .await
@@ -142,7 +150,10 @@ impl Mysql for SimPort {
     async fn group(&self) -> HostResult<Option<GroupFacts>> {
         self.at("mysql.group", |world, member| {
             let server = running(world, member)?;
-            Ok(Some(group(world, member, server)?))
+            match world.shape {
+                Shape::Group | Shape::MultiPrimary => Ok(Some(group(world, member, server)?)),
+                Shape::Alone => Ok(None),
+            }
         })
         .await
     }
@@ -153,9 +164,8 @@ impl Mysql for SimPort {
             let waiting = queue(world, server);
             let executed = world.host(member).data.transactions.len() as u64;
             Ok(Pulse {
-                state: Some(server.member),
-                primary: server.member == MemberState::Online
-                    && world.primary.as_ref() == Some(member),
+                state: world.shape.is_group().then_some(server.member),
+                primary: server.member == MemberState::Online && world.has_role(member),
                 super_read_only: server.super_read_only,
                 offline_mode: false,
                 transactions_executed: executed.saturating_sub(waiting),
@@ -177,7 +187,8 @@ impl Mysql for SimPort {
         self.at("mysql.set_super_read_only", |world, member| {
             let server = running_mut(world, member)?;
             server.super_read_only = on;
-            if !on && server.member != MemberState::Online {
+            let outside = server.member != MemberState::Online;
+            if !on && world.shape.is_group() && outside {
                 world.violate(member, "was made writable outside its group");
             }
             Ok(())
@@ -224,6 +235,14 @@ impl Mysql for SimPort {
             world
                 .join(member)
                 .map_err(|why| sql("START GROUP_REPLICATION", 3092, why))
+        })
+        .await
+    }
+
+    async fn set_bootstrap_group(&self, on: bool) -> HostResult<()> {
+        self.at("mysql.set_bootstrap_group", |world, member| {
+            running_mut(world, member)?.bootstrap = on;
+            Ok(())
         })
         .await
     }

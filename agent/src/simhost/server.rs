@@ -193,10 +193,12 @@ impl World {
         process.upgrading = false;
         host.data.version = process.version;
         host.data.upgrading_to = None;
-        let start_on_boot = !process.in_maintenance;
+        let start_on_boot = self.shape.is_group() && !process.in_maintenance;
+        let host = self.host_mut(member);
         let server = Server {
             super_read_only: process.in_maintenance || start_on_boot,
             start_on_boot,
+            bootstrap: false,
             slow_shutdown: false,
             member: MemberState::Offline,
             writing_until: None,

@@ -1,7 +1,7 @@
 //! The state of the simulated world: plain values.
 
 use super::faults::FaultHook;
-use super::{Beginning, PACKAGES};
+use super::{Beginning, PACKAGES, Shape};
 use refit_shared::ids::{MemberName, ServerUuid};
 use refit_shared::observation::{MemberState, PackagePin, ServiceState};
 use refit_shared::version::{MysqlVersion, PackageVersion};
@@ -62,6 +62,9 @@ pub(super) struct World {
     pub timings: Timings,
     pub hosts: BTreeMap<MemberName, HostState>,
     pub hook: FaultHook,
+    pub shape: Shape,
+    /// The whole group is stopped on purpose: any number may leave.
+    pub may_stop: bool,
     pub group_name: String,
     /// Members of the present view, reachable or not.
     pub view: BTreeSet<MemberName>,
@@ -173,6 +176,8 @@ pub(super) struct Process {
 pub(super) struct Server {
     pub super_read_only: bool,
     pub start_on_boot: bool,
+    /// group_replication_bootstrap_group
+    pub bootstrap: bool,
     pub slow_shutdown: bool,
     pub member: MemberState,
     /// Transactions that have written are open until then.
@@ -268,7 +273,7 @@ pub(super) fn pin(name: &str, version: &PackageVersion) -> PackagePin {
 }
 
 impl World {
-    pub fn begin(beginning: Beginning) -> Self {
+    pub fn begin(shape: Shape, beginning: Beginning) -> Self {
         let now = Instant::now();
         let version = beginning
             .installed
@@ -280,10 +285,18 @@ impl World {
             timings: beginning.timings,
             hosts: BTreeMap::new(),
             hook: FaultHook::default(),
+            shape,
+            may_stop: false,
             group_name: "aaaaaaaa-0000-4000-8000-000000000000".to_owned(),
-            view: beginning.members.iter().cloned().collect(),
+            view: match shape {
+                Shape::Group | Shape::MultiPrimary => beginning.members.iter().cloned().collect(),
+                Shape::Alone => BTreeSet::new(),
+            },
             view_id: 1,
-            primary: beginning.members.first().cloned(),
+            primary: match shape {
+                Shape::Group => beginning.members.first().cloned(),
+                Shape::MultiPrimary | Shape::Alone => None,
+            },
             next_tx: 1,
             acknowledged: BTreeSet::new(),
             violations: Vec::new(),
@@ -305,10 +318,14 @@ impl World {
                 upgrading: false,
             };
             let server = Server {
-                super_read_only: world.primary.as_ref() != Some(name),
-                start_on_boot: true,
+                super_read_only: shape == Shape::Group && world.primary.as_ref() != Some(name),
+                start_on_boot: shape.is_group(),
+                bootstrap: false,
                 slow_shutdown: false,
-                member: MemberState::Online,
+                member: match shape {
+                    Shape::Group | Shape::MultiPrimary => MemberState::Online,
+                    Shape::Alone => MemberState::Offline,
+                },
                 writing_until: None,
                 applied_at: now,
                 queue: 0,

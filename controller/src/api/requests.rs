@@ -5,7 +5,7 @@ use refit_proto::identity::PeerIdentity;
 use refit_proto::operator::{ErrorCode, Refusal, wire};
 use refit_shared::ids::{ClusterName, RolloutId};
 use refit_shared::plan::document::{self, InvalidPlanFile};
-use refit_shared::plan::{Plan, Policy};
+use refit_shared::plan::{Plan, Policy, Strategy};
 use refit_shared::planner::Request;
 use refit_shared::saga::Actor;
 use refit_shared::version::MysqlVersion;
@@ -31,29 +31,78 @@ pub fn rollout(text: &str) -> Result<RolloutId, Refusal> {
     RolloutId::new(text).map_err(|error| invalid(error.to_string()).next("refit list"))
 }
 
-/// Cluster, target and policy of Check and Plan.
-pub fn request(
-    name: &str,
-    target: &str,
-    policy: Option<wire::Policy>,
-) -> Result<(ClusterName, Request), Refusal> {
-    let name = cluster(name);
-    let target = target.parse::<MysqlVersion>().map_err(|error| {
+/// What Check and Plan are asked with, as it came.
+#[derive(Debug)]
+pub struct Asked {
+    pub cluster: String,
+    pub target: String,
+    pub policy: Option<wire::Policy>,
+    pub strategy: String,
+}
+
+impl From<wire::CheckRequest> for Asked {
+    fn from(wire: wire::CheckRequest) -> Self {
+        Self {
+            cluster: wire.cluster,
+            target: wire.target,
+            policy: wire.policy,
+            strategy: wire.strategy,
+        }
+    }
+}
+
+impl From<wire::PlanRequest> for Asked {
+    fn from(wire: wire::PlanRequest) -> Self {
+        Self {
+            cluster: wire.cluster,
+            target: wire.target,
+            policy: wire.policy,
+            strategy: wire.strategy,
+        }
+    }
+}
+
+/// Takes a request of Check or Plan apart.
+pub fn request(asked: Asked) -> Result<(ClusterName, Request), Refusal> {
+    let name = cluster(&asked.cluster);
+    let target = asked.target.parse::<MysqlVersion>().map_err(|error| {
         Refusal::new(ErrorCode::TargetInvalid, error.to_string()).safe("Nothing was changed.")
     });
-    let policy = policy
+    let policy = asked
+        .policy
         .ok_or_else(|| invalid("the policy is missing"))
         .and_then(|policy| Policy::try_from(policy).map_err(|error| invalid(error.to_string())));
-    match (name, target, policy) {
-        (Ok(name), Ok(target), Ok(policy)) => Ok((name, Request { target, policy })),
-        (name, target, policy) => {
-            let wrong: Vec<Refusal> = [name.err(), target.err(), policy.err()]
+    let strategy = strategy(&asked.strategy);
+    match (name, target, policy, strategy) {
+        (Ok(name), Ok(target), Ok(policy), Ok(strategy)) => {
+            let request = Request {
+                target,
+                policy,
+                strategy,
+            };
+            Ok((name, request))
+        }
+        (name, target, policy, strategy) => {
+            let wrong: Vec<Refusal> = [name.err(), target.err(), policy.err(), strategy.err()]
                 .into_iter()
                 .flatten()
                 .collect();
             Err(together(wrong))
         }
     }
+}
+
+fn strategy(text: &str) -> Result<Option<Strategy>, Refusal> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    Strategy::parse(text).map(Some).ok_or_else(|| {
+        let known: Vec<&str> = Strategy::ALL.into_iter().map(Strategy::flag).collect();
+        invalid(format!(
+            "{text:?} is no strategy; there are {}",
+            known.join(", ")
+        ))
+    })
 }
 
 /// One refusal for several mistakes: the first one's code, everybody's words.
@@ -109,9 +158,16 @@ mod tests {
 
     #[test]
     fn every_mistake_is_told_at_once() {
-        let refusal = request("No Such", "9.7", None).unwrap_err();
+        let refusal = request(Asked {
+            cluster: "No Such".to_owned(),
+            target: "9.7".to_owned(),
+            policy: None,
+            strategy: "sideways".to_owned(),
+        })
+        .unwrap_err();
         assert_eq!(refusal.code, ErrorCode::RequestInvalid);
-        assert_eq!(refusal.reasons.len(), 3);
+        assert_eq!(refusal.reasons.len(), 4);
+        assert!(refusal.reasons[3].contains("in-group-rolling"));
         assert!(refusal.reasons[1].contains("major.minor.patch"));
     }
 
@@ -123,7 +179,13 @@ mod tests {
             restore_primary: Some(true),
             soak_s: Some(0),
         };
-        let refusal = request("c1", "9.7", Some(policy)).unwrap_err();
+        let refusal = request(Asked {
+            cluster: "c1".to_owned(),
+            target: "9.7".to_owned(),
+            policy: Some(policy),
+            strategy: String::new(),
+        })
+        .unwrap_err();
         assert_eq!(refusal.code, ErrorCode::TargetInvalid);
     }
 

@@ -102,16 +102,14 @@ impl Operator for OperatorService {
 
     async fn check(&self, request: Request<wire::CheckRequest>) -> Answer<wire::CheckResponse> {
         PeerIdentity::of(&request)?;
-        let asked = request.into_inner();
-        let (cluster, want) = requests::request(&asked.cluster, &asked.target, asked.policy)?;
+        let (cluster, want) = requests::request(request.into_inner().into())?;
         let judged = within(LOOK, "checking", self.desk.check(&cluster, &want)).await?;
         Ok(Response::new(judged.into()))
     }
 
     async fn plan(&self, request: Request<wire::PlanRequest>) -> Answer<wire::PlanResponse> {
         PeerIdentity::of(&request)?;
-        let asked = request.into_inner();
-        let (cluster, want) = requests::request(&asked.cluster, &asked.target, asked.policy)?;
+        let (cluster, want) = requests::request(request.into_inner().into())?;
         let planned = within(LOOK, "planning", self.desk.plan(&cluster, &want)).await;
         let planned = planned.map_err(|no| named(no, cluster.as_str(), want.target))?;
         Ok(Response::new(wire::PlanResponse {

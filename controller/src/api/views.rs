@@ -115,6 +115,7 @@ pub fn rollout(view: &RolloutView, at_unix_ms: i64) -> api::RolloutView {
             })
             .collect(),
         estimate_ms: view.estimate.0,
+        planned_downtime_ms: view.downtime.map(|downtime| downtime.0),
         at_unix_ms,
     }
 }

@@ -1,7 +1,8 @@
 //! The command line.
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use refit_shared::plan::{ApprovePivot, Policy};
+use refit_shared::plan::{ApprovePivot, Policy, Strategy};
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -104,6 +105,9 @@ pub enum Command {
         /// Judge as for a plan with --accept-no-spare.
         #[arg(long)]
         accept_no_spare: bool,
+        /// Judge as for a plan with this strategy. Left out: the usual one for the kind of cluster.
+        #[arg(long, value_parser = strategies(), value_name = "STRATEGY")]
+        strategy: Option<Strategy>,
     },
     /// Make a plan and write it to a file for review. Changes nothing on any host.
     #[command(
@@ -240,6 +244,15 @@ pub struct PlanArguments {
     /// How long the cluster must stay healthy before the next member.
     #[arg(long, default_value = "30s", value_parser = seconds, value_name = "TIME")]
     pub soak: u32,
+    /// How to upgrade. Left out: the usual one for the kind of cluster.
+    #[arg(long, value_parser = strategies(), value_name = "STRATEGY")]
+    pub strategy: Option<Strategy>,
+}
+
+/// Offers each strategy as it is typed.
+fn strategies() -> impl TypedValueParser<Value = Strategy> {
+    PossibleValuesParser::new(Strategy::ALL.map(Strategy::flag))
+        .map(|flag| Strategy::parse(&flag).expect("only flags of strategies are possible"))
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -6,7 +6,7 @@ use refit_proto::identity::{Identity, Role};
 use refit_proto::operator::wire::operator_client::OperatorClient;
 use refit_proto::operator::{ClusterView, Judgement, LineView, RolloutView, SummaryView, wire};
 use refit_proto::tls::{self, MaterialPaths, OwnValidity, Peer, Reloading};
-use refit_shared::plan::Policy;
+use refit_shared::plan::{Policy, Strategy};
 use std::time::Duration;
 use tonic::transport::Channel;
 use tonic::{Request, Response, Status, Streaming};
@@ -98,11 +98,13 @@ impl Connection {
         cluster: &str,
         target: &str,
         policy: Policy,
+        strategy: Option<Strategy>,
     ) -> Result<Judgement, Failure> {
         let request = bounded(wire::CheckRequest {
             cluster: cluster.to_owned(),
             target: target.to_owned(),
             policy: Some(policy.into()),
+            strategy: in_words(strategy),
         });
         let answer = self.answer(self.client.clone().check(request).await)?;
         Ok(answer.try_into()?)
@@ -114,11 +116,13 @@ impl Connection {
         cluster: &str,
         target: &str,
         policy: Policy,
+        strategy: Option<Strategy>,
     ) -> Result<Vec<u8>, Failure> {
         let request = bounded(wire::PlanRequest {
             cluster: cluster.to_owned(),
             target: target.to_owned(),
             policy: Some(policy.into()),
+            strategy: in_words(strategy),
         });
         Ok(self
             .answer(self.client.clone().plan(request).await)?
@@ -205,6 +209,11 @@ impl Connection {
         };
         self.answer(self.client.clone().watch(request).await)
     }
+}
+
+/// Empty: the controller takes the usual one.
+fn in_words(strategy: Option<Strategy>) -> String {
+    strategy.map_or_else(String::new, |strategy| strategy.flag().to_owned())
 }
 
 fn bounded<T>(message: T) -> Request<T> {

@@ -24,12 +24,12 @@ pub(super) struct Listening {
 }
 
 impl Listening {
-    /// Begins deaf. `largest_gap_ms` is what was measured before.
-    pub(super) fn new(world: Arc<World>, largest_gap_ms: u64) -> Self {
+    /// Begins deaf. `largest_gap_ms` is what was measured before; of a group only ONLINE members count.
+    pub(super) fn new(world: Arc<World>, largest_gap_ms: u64, in_group: bool) -> Self {
         let (to, beats) = mpsc::channel(INBOX);
         Self {
             world,
-            meter: WriteMeter::with_largest(largest_gap_ms),
+            meter: WriteMeter::with_largest(largest_gap_ms, in_group),
             to,
             beats,
             listeners: JoinSet::new(),

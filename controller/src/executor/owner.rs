@@ -62,7 +62,8 @@ impl Owner {
         record: Record,
     ) -> (Self, watch::Receiver<Arc<RolloutView>>) {
         let (report, reports) = mpsc::channel(INBOX);
-        let listening = Listening::new(Arc::clone(&world), record.largest_gap_ms());
+        let in_group = rollout.plan.made_from.group.is_some();
+        let listening = Listening::new(Arc::clone(&world), record.largest_gap_ms(), in_group);
         let first = picture(
             &rollout,
             world.epoch,

@@ -128,6 +128,7 @@ pub(crate) fn picture(
         waiting_for: waiting.map(say).collect(),
         next_commands: next_commands(rollout, &state),
         estimate: rollout.plan.report.estimate,
+        downtime: rollout.plan.report.downtime,
         summary: Summary {
             id: rollout.id.clone(),
             cluster: rollout.plan.cluster.clone(),

@@ -26,6 +26,8 @@ struct Last {
 /// Beats of all members of one cluster, and what follows from them.
 #[derive(Debug, Default)]
 pub(super) struct WriteMeter {
+    /// The cluster is no group: a server is writable or it is not. Of a group only ONLINE members count.
+    no_group: bool,
     members: BTreeMap<MemberName, Last>,
     /// When writes were possible last.
     writable_at: Option<Instant>,
@@ -45,8 +47,9 @@ struct TakenOver {
 }
 
 impl WriteMeter {
-    pub(super) fn with_largest(largest_gap_ms: u64) -> Self {
+    pub(super) fn with_largest(largest_gap_ms: u64, in_group: bool) -> Self {
         Self {
+            no_group: !in_group,
             largest: Duration::from_millis(largest_gap_ms),
             ..Self::default()
         }
@@ -55,7 +58,7 @@ impl WriteMeter {
     /// Takes a beat. Returns the gap that it ends, or how long the gap has been; zero when there is none, `None` when nobody
     /// has ever been writable.
     pub(super) fn hear(&mut self, beat: Beat, now: Instant) -> Option<Duration> {
-        let online = beat.state.known() == Some(&MemberState::Online);
+        let online = self.no_group || beat.state.known() == Some(&MemberState::Online);
         let last = Last {
             heard: now,
             writable: online && beat.writable,
@@ -114,6 +117,7 @@ impl WriteMeter {
     /// A pause between two rollouts' runs is no gap: what was heard before it says nothing.
     pub(super) fn forget(&mut self) {
         *self = Self {
+            no_group: self.no_group,
             largest: self.largest,
             ..Self::default()
         };
@@ -258,6 +262,20 @@ mod tests {
             beat("m1", MemberState::Recovering, true, 1),
             start + FRESH / 2,
         );
+        assert_eq!(meter.read(start + FRESH / 2).gap_ms, Some(500));
+    }
+
+    #[test]
+    fn outside_groups_a_server_that_is_writable_takes_writes() {
+        let start = Instant::now();
+        let mut meter = WriteMeter::with_largest(0, false);
+        let alone = |writable| Beat {
+            state: Fact::Unknown("Group Replication is not set up".to_owned()),
+            ..beat("m1", MemberState::Offline, writable, 1)
+        };
+        meter.hear(alone(true), start);
+        assert_eq!(meter.read(start).gap_ms, Some(0));
+        meter.hear(alone(false), start + FRESH / 2);
         assert_eq!(meter.read(start + FRESH / 2).gap_ms, Some(500));
     }
 }

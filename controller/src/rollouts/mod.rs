@@ -104,6 +104,7 @@ impl Rollouts {
             seen: &seen,
             target: request.target,
             policy: &request.policy,
+            strategy: request.strategy,
         });
         Ok(CheckReport {
             cluster: cluster.clone(),
@@ -165,6 +166,7 @@ impl Rollouts {
             seen: &seen,
             target: plan.target.version,
             policy: &plan.policy,
+            strategy: Some(plan.strategy),
         });
         let findings: Vec<Finding> = checks::of_level(&results, Level::Error).cloned().collect();
         if !findings.is_empty() {

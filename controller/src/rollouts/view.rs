@@ -149,6 +149,8 @@ pub struct RolloutView {
     pub next_commands: Vec<NextCommand>,
     /// How long the whole plan was estimated to take.
     pub estimate: Seconds,
+    /// For how long the cluster was estimated to take no writes, where it stops taking them by design.
+    pub downtime: Option<Seconds>,
 }
 
 impl RolloutView {

@@ -115,6 +115,7 @@ impl Desk for FakeDesk {
             seen: &seen,
             target: request.target,
             policy: &request.policy,
+            strategy: request.strategy,
         };
         Ok(Judgement {
             cluster: cluster.to_string(),

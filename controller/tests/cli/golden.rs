@@ -22,13 +22,13 @@ fn fleet() {
 #[test]
 fn a_fleet_of_replicas_is_drawn_as_a_tree() {
     let text = render::fleet::text(&samples::replicas(), Style::PLAIN);
-    let drawn = "shop: source db1\n  \
+    let drawn = "shop: replication topology, source db1\n  \
         db1  9.7.3  source\n  \
         ├─ db2  9.7.4  replica  lag 1.5 s, 3 to apply\n  \
         └─ db3  9.7.3  replica  applier OFF Duplicate entry '7'\n";
     assert!(text.starts_with(drawn), "{text}");
     let text = render::fleet::text(&samples::circle(), Style::PLAIN);
-    let told = "shop: circular replication: db1 from db2 from db1\n";
+    let told = "shop: replication topology: circular replication: db1 from db2 from db1\n";
     assert!(text.starts_with(told), "{text}");
     assert!(!text.contains("source"), "nothing is guessed: {text}");
 }
@@ -101,6 +101,7 @@ fn check() {
             seen: &seen,
             target: want.target,
             policy: &want.policy,
+            strategy: want.strategy,
         }),
     };
     golden!("check", render::check::text(&judged, Style::PLAIN));

@@ -120,6 +120,7 @@ pub fn rollout() -> RolloutView {
         waiting_for: Vec::new(),
         next: next(&["watch", "pause"]),
         estimate_ms: plan.report.estimate.0,
+        planned_downtime_ms: plan.report.downtime.map(|downtime| downtime.0),
         at_unix_ms: BEGAN,
     }
 }

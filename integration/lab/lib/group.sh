@@ -75,14 +75,17 @@ member_line() {
 }
 
 group() {
-  [ "${1:-}" = bootstrap ] || die "usage: lab.sh group bootstrap [HOST...]"
+  [ "${1:-}" = bootstrap ] || die "usage: lab.sh group bootstrap [--multi-primary] [HOST...]"
   shift
+  local multi=''
+  [ "${1:-}" != --multi-primary ] || { multi=yes && shift; }
   local members=("$@") name start
   [ $# -gt 0 ] || mapfile -t members < <(database_hosts)
   for name in "${members[@]}"; do need_host "$name"; done
   start=$(now_ms)
   lock "$LAB_NAME" 5
   make_passwords
+  [ -z "$multi" ] || each multi_primary "${members[@]}"
   bootstrap "${members[0]}"
   # One after another: of two that join at once one is turned away and tries again seconds later.
   for name in "${members[@]:1}"; do join_group "$name"; done
@@ -90,6 +93,26 @@ group() {
   within 60 same_gtids "${members[@]}" || die "the members' gtid_executed differ: $(status)"
   each start_on_boot "${members[@]}"
   say "group of ${#members[@]} ONLINE in $(since "$start"); primary ${members[0]}"
+}
+
+# multi_primary HOST: every member of its group may take writes.
+multi_primary() {
+  run_in "$1" sed -i -e '/single_primary_mode/s/ON/OFF/' -e '/enforce_update_everywhere_checks/s/OFF/ON/' \
+    /etc/mysql/mysql.conf.d/zz-production.cnf
+  sql "$1" "SET GLOBAL group_replication_single_primary_mode = OFF;
+    SET GLOBAL group_replication_enforce_update_everywhere_checks = ON"
+}
+
+# standalone HOST: its option file without the group and without super_read_only, a restart, the application's account.
+standalone() {
+  need_host "$1"
+  lock "$LAB_NAME" 5
+  make_passwords
+  run_in "$1" sed -i -e '/group_replication/d' -e '/super_read_only/d' /etc/mysql/mysql.conf.d/zz-production.cnf
+  run_in "$1" systemctl restart mysql
+  within 60 writable "$1" || die "$1 does not take writes: $(run_in "$1" tail -5 /var/log/mysql/error.log)"
+  sql "$1" "$(application)"
+  say "$1 stands alone"
 }
 
 # The passwords of this lab's accounts: in $RUN, and the application's also on every host without mysqld.
@@ -115,7 +138,11 @@ bootstrap() {
   sql "$1" "
     CREATE USER 'repl'@'%' IDENTIFIED WITH caching_sha2_password BY '$(cat "$RUN/recovery.password")';
     GRANT REPLICATION SLAVE, BACKUP_ADMIN, CONNECTION_ADMIN, GROUP_REPLICATION_STREAM ON *.* TO 'repl'@'%';
-    CREATE USER 'refit_app'@'%' IDENTIFIED WITH caching_sha2_password BY '$(cat "$RUN/app.password")';
+    $(application)"
+}
+
+application() {
+  echo "CREATE USER 'refit_app'@'%' IDENTIFIED WITH caching_sha2_password BY '$(cat "$RUN/app.password")';
     GRANT ALL ON refit_load.* TO 'refit_app'@'%';
     GRANT SELECT ON performance_schema.* TO 'refit_app'@'%';
     CREATE DATABASE refit_load"

@@ -24,6 +24,16 @@ pub struct Fleet {
     pub version: String,
     /// File system below the data directory: btrfs, xfs or ext4.
     pub data: String,
+    pub shape: Shape,
+}
+
+/// How the servers belong together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shape {
+    SinglePrimaryGroup,
+    MultiPrimaryGroup,
+    /// Only the first member, and no group.
+    Standalone,
 }
 
 impl Fleet {
@@ -32,6 +42,22 @@ impl Fleet {
             members: 3,
             version: version.to_owned(),
             data: "btrfs".to_owned(),
+            shape: Shape::SinglePrimaryGroup,
+        }
+    }
+
+    pub fn multi_primary(version: &str) -> Self {
+        Self {
+            shape: Shape::MultiPrimaryGroup,
+            ..Self::of_three(version)
+        }
+    }
+
+    pub fn standalone(version: &str) -> Self {
+        Self {
+            members: 1,
+            shape: Shape::Standalone,
+            ..Self::of_three(version)
         }
     }
 }
@@ -77,12 +103,7 @@ impl Stage {
             "--bind-ro",
             &share,
         ])?;
-        say("group: forming it");
-        let group: Vec<&str> = ["group", "bootstrap"]
-            .into_iter()
-            .chain(stage.members.iter().map(String::as_str))
-            .collect();
-        stage.lab.call(group)?.ok("lab.sh group bootstrap")?;
+        stage.form(fleet.shape, &mut say)?;
         say("certificates: refit pki init, issue");
         stage.make_certificates()?;
         say("refit: configuration and units");
@@ -90,6 +111,21 @@ impl Stage {
         stage.install_controller()?;
         stage.wait_until_seen()?;
         Ok(stage)
+    }
+
+    fn form(&self, shape: Shape, say: &mut impl FnMut(&str)) -> Result<()> {
+        let words: &[&str] = match shape {
+            Shape::SinglePrimaryGroup => &["group", "bootstrap"],
+            Shape::MultiPrimaryGroup => &["group", "bootstrap", "--multi-primary"],
+            Shape::Standalone => &["standalone"],
+        };
+        say(&format!("servers: {}", words.join(" ")));
+        let members = self.members.iter().map(String::as_str);
+        let call = words.iter().copied().chain(members);
+        self.lab
+            .call(call.collect::<Vec<_>>())?
+            .ok(&words.join(" "))
+            .map(drop)
     }
 
     pub fn refit(&self) -> Refit<'_> {

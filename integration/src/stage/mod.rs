@@ -15,7 +15,7 @@ mod load;
 mod refit;
 mod world;
 
-pub use install::{Fleet, Stage};
+pub use install::{Fleet, Shape, Stage};
 pub use lab::{Lab, Output, wait_for};
 pub use load::{Gap, Load, Verdict};
 pub use refit::{Refit, Reply};

@@ -120,15 +120,16 @@ async fn bounded<T>(
     }
 }
 
-/// Whether this member takes writes that count: writable, not in offline mode, ONLINE, and in the group's majority. A
+/// Whether this server takes writes that count: writable, not in offline mode, and in a group ONLINE with the majority. A
 /// member that was refused by its group is writable too, and must never be written to.
 ///
 /// # Errors
 /// When the server does not answer.
 pub async fn is_primary(conn: &mut Conn, host: &str) -> Result<bool, ServerError> {
     const QUESTION: &str = "SELECT @@GLOBAL.super_read_only = 0 AND @@GLOBAL.offline_mode = 0
-         AND COALESCE(SUM(member_id = @@GLOBAL.server_uuid AND member_state = 'ONLINE'), 0) = 1
-         AND 2 * SUM(member_state IN ('ONLINE', 'RECOVERING')) > COUNT(*)
+         AND (COUNT(*) = 0
+              OR (COALESCE(SUM(member_id = @@GLOBAL.server_uuid AND member_state = 'ONLINE'), 0) = 1
+                  AND 2 * SUM(member_state IN ('ONLINE', 'RECOVERING')) > COUNT(*)))
          FROM performance_schema.replication_group_members";
     let answer: Option<Option<bool>> = bounded(
         "ask for the primary",

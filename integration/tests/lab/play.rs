@@ -21,9 +21,14 @@ pub fn programs() -> PathBuf {
 
 /// Hosts with MySQL of a role (older, previous-series, …) and Refit.
 pub fn set(role: &str) -> Stage {
+    set_as(role, Fleet::of_three)
+}
+
+/// The same for another kind of cluster.
+pub fn set_as(role: &str, fleet: fn(&str) -> Fleet) -> Stage {
     let lab = Lab::named("test");
     let version = lab.version(role).unwrap();
-    Stage::set(lab, &Fleet::of_three(&version), &programs(), |line| {
+    Stage::set(lab, &fleet(&version), &programs(), |line| {
         println!("  {line}")
     })
     .unwrap()
@@ -167,6 +172,12 @@ pub fn assert_nothing_lost(load: &Load<'_>) -> Verdict {
         verdict.acked, verdict.lost, verdict.unknown
     );
     verdict
+}
+
+/// The three longest times without an acknowledged write, in milliseconds.
+pub fn longest_gaps(load: &Load<'_>) -> Vec<f64> {
+    let gaps = load.gaps().unwrap();
+    gaps.iter().take(3).map(|gap| gap.ms).collect()
 }
 
 /// The group is whole and every member runs this MySQL version, in server and packages.

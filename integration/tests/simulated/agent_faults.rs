@@ -62,14 +62,16 @@ fn ends(told: &Told, wanted: &[End]) -> Vec<String> {
 
 fn on_the_way_forward(title: &'static str, breaks: &[Break], most: usize) {
     let mut stories = Vec::new();
-    for hop in Hop::BOTH {
+    for hop in Hop::ALL {
         stories.extend(broken_everywhere(
             &Story::of(hop),
             &format!("{hop:?}"),
             breaks,
         ));
     }
-    stories.retain(|(_, story)| !moves_the_role_once_it_was_given(story));
+    stories.retain(|(_, story)| {
+        !moves_the_role_once_it_was_given(story) && !breaks_a_group_of_two(story)
+    });
     Runs::sample(title, stories, most).each(|_, told| ends(told, &[End::Upgraded]));
 }
 
@@ -98,6 +100,19 @@ fn a_host_that_loses_power_at_any_call_goes_on() {
         &[Break::PowerOffBefore, Break::PowerOffAfter],
         100,
     );
+}
+
+/// A group that is ended or begun has two members for a while, and then it does not survive the loss of one: MySQL wants a person
+/// (group_replication_force_members), and so does the plan.
+fn breaks_a_group_of_two(story: &Story) -> bool {
+    let offline = matches!(story.hop, Hop::OfflinePatch | Hop::OfflineSeries);
+    offline
+        && story.breaks.iter().any(|(point, how)| {
+            let undo = point.during.ends_with("undo");
+            matches!(how, Break::PowerOffBefore | Break::PowerOffAfter)
+                && point.member.as_str() != "db1"
+                && (undo || point.during.contains("join_group"))
+        })
 }
 
 /// The role had been given back and that was on record when the host that got it lost its power: where the role is then is the
@@ -138,7 +153,7 @@ fn a_network_that_is_cut_at_any_call_only_delays() {
 #[test]
 fn a_call_that_fails_and_a_person_who_unwinds() {
     let mut stories = Vec::new();
-    for hop in Hop::BOTH {
+    for hop in Hop::ALL {
         let story = Story {
             person: Person {
                 when_parked: WhenParked::Unwinds,
@@ -165,7 +180,16 @@ fn a_call_that_fails_and_a_person_who_unwinds() {
 #[test]
 fn an_unwind_in_which_any_call_breaks_still_restores() {
     let mut stories = Vec::new();
-    for (hop, step) in [(Hop::Patch, 36), (Hop::Series, 24)] {
+    for (hop, step) in [
+        (Hop::Patch, 36),
+        (Hop::Series, 24),
+        (Hop::OfflinePatch, 27),
+        (Hop::OfflineSeries, 20),
+        (Hop::MultiPatch, 35),
+        (Hop::MultiSeries, 23),
+        (Hop::AlonePatch, 10),
+        (Hop::AloneSeries, 9),
+    ] {
         let story = Story {
             person: Person {
                 unwinds_at: Some(Moment::Resolved(StepId(step))),
@@ -180,7 +204,7 @@ fn an_unwind_in_which_any_call_breaks_still_restores() {
                 .iter()
                 .any(|(point, _)| point.during.ends_with("undo"))
         });
-        stories.extend(undo);
+        stories.extend(undo.filter(|(_, story)| !breaks_a_group_of_two(story)));
     }
     Runs::sample("an unwind in which every call breaks", stories, 100).each(|_, told| {
         // An undo that fails parks, and resuming tries it again.

@@ -26,7 +26,7 @@ fn killed_at_every_append(story: &Story, name: &str) -> Vec<(String, Story)> {
 #[test]
 fn killed_at_every_append_it_goes_on_to_the_end() {
     let mut stories = Vec::new();
-    for hop in Hop::BOTH {
+    for hop in Hop::ALL {
         stories.extend(killed_at_every_append(&Story::of(hop), &format!("{hop:?}")));
     }
     Runs::sample("controller killed at every append", stories, 80).each(|_, told| {
@@ -44,7 +44,16 @@ fn killed_at_every_append_it_goes_on_to_the_end() {
 #[test]
 fn killed_at_every_append_of_an_unwind_it_goes_on_to_the_end() {
     let mut stories = Vec::new();
-    for (hop, step) in [(Hop::Patch, 27), (Hop::Series, 22)] {
+    for (hop, step) in [
+        (Hop::Patch, 27),
+        (Hop::Series, 22),
+        (Hop::OfflinePatch, 27),
+        (Hop::OfflineSeries, 22),
+        (Hop::MultiPatch, 26),
+        (Hop::MultiSeries, 21),
+        (Hop::AlonePatch, 9),
+        (Hop::AloneSeries, 10),
+    ] {
         let story = Story {
             person: Person {
                 unwinds_at: Some(Moment::Intended(StepId(step))),

@@ -9,7 +9,7 @@ use refit_shared::saga::End;
 #[test]
 fn a_controller_that_cannot_remember_does_not_act() {
     let mut stories = Vec::new();
-    for hop in Hop::BOTH {
+    for hop in Hop::ALL {
         let story = Story::of(hop);
         for at in 0..story.run().appends {
             let story = Story {

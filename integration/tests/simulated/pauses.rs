@@ -8,7 +8,7 @@ use refit_shared::saga::{End, Event, ParkReason};
 #[test]
 fn a_rollout_that_was_paused_at_any_step_goes_on() {
     let mut stories = Vec::new();
-    for hop in Hop::BOTH {
+    for hop in Hop::ALL {
         for entry in Story::of(hop).run().entries {
             let moment = match entry.event {
                 Event::StepIntended { step, .. } => Moment::Intended(step),

@@ -203,7 +203,7 @@ impl<'a> Telling<'a> {
         let writes = world.client.end();
         self.told.longest_gap = writes.longest_gap;
         self.told.acknowledged = writes.acknowledged;
-        if writes.longest_gap > LONGEST_GAP {
+        if writes.longest_gap > LONGEST_GAP && !self.story.hop.stops_writes() {
             let gap = writes.longest_gap;
             self.told
                 .wrongs

@@ -8,7 +8,7 @@ use refit_shared::saga::{End, Event};
 #[test]
 fn a_controller_that_wakes_up_when_another_has_taken_over_is_fenced() {
     let mut stories = Vec::new();
-    for hop in Hop::BOTH {
+    for hop in Hop::ALL {
         let entries = Story::of(hop).run().entries;
         let moments = entries.iter().filter_map(|entry| match entry.event {
             Event::StepIntended { step, .. } => Some(Moment::Intended(step)),

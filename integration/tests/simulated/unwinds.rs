@@ -32,7 +32,7 @@ fn moments(hop: Hop) -> Vec<(Moment, bool)> {
 
 fn stories(twice: Twice) -> Vec<(String, Story)> {
     let mut stories = Vec::new();
-    for hop in Hop::BOTH {
+    for hop in Hop::ALL {
         for (moment, _) in moments(hop) {
             let story = Story {
                 person: Person {
@@ -49,7 +49,7 @@ fn stories(twice: Twice) -> Vec<(String, Story)> {
 }
 
 fn unwound_as_far_as_possible(title: &'static str, twice: Twice, most: usize) {
-    let possible: Vec<_> = Hop::BOTH
+    let possible: Vec<_> = Hop::ALL
         .into_iter()
         .flat_map(|hop| moments(hop).into_iter().map(move |(m, p)| (hop, m, p)))
         .collect();

@@ -12,7 +12,8 @@ wire_enum! {
     Direction { Perform, Undo }
     OperationKind {
         FetchPackages, BackUpConfig, EnterMaintenance, LeaveGroup, StopServer, SnapshotData, SwapPackages, StartServer,
-        JoinGroup, LeaveMaintenance, AppointPrimary, KeepPrimary, ReleaseArtifacts,
+        JoinGroup, LeaveMaintenance, AppointPrimary, KeepPrimary, ReleaseArtifacts, KeepWritable, AllowWrites,
+        DissolveGroup, BootstrapGroup,
     }
 }
 
@@ -123,6 +124,10 @@ fn variant(choice: &Choice) -> &'static str {
         Choice::LeaveMaintenance(_) => OperationKind::LeaveMaintenance,
         Choice::AppointPrimary(_) => OperationKind::AppointPrimary,
         Choice::KeepPrimary(_) => OperationKind::KeepPrimary,
+        Choice::DissolveGroup(_) => OperationKind::DissolveGroup,
+        Choice::BootstrapGroup(_) => OperationKind::BootstrapGroup,
+        Choice::KeepWritable(_) => OperationKind::KeepWritable,
+        Choice::AllowWrites(_) => OperationKind::AllowWrites,
         Choice::ReleaseArtifacts(_) => OperationKind::ReleaseArtifacts,
     };
     kind.as_str()
@@ -139,9 +144,14 @@ fn read(choice: Choice) -> Result<Operation, InvalidMessage> {
         Choice::BackUpConfig(wire::BackUpConfig {}) => Operation::BackUpConfig,
         Choice::EnterMaintenance(wire::EnterMaintenance {}) => Operation::EnterMaintenance,
         Choice::LeaveGroup(wire::LeaveGroup { drain_s }) => Operation::LeaveGroup { drain_s },
-        Choice::StopServer(wire::StopServer { version, slow }) => Operation::StopServer {
+        Choice::StopServer(wire::StopServer {
+            version,
+            slow,
+            drain_s,
+        }) => Operation::StopServer {
             version: field("version", version)?,
             slow,
+            drain_s,
         },
         Choice::SnapshotData(wire::SnapshotData { name }) => Operation::SnapshotData {
             name: snapshot_name("name", name)?,
@@ -162,6 +172,12 @@ fn read(choice: Choice) -> Result<Operation, InvalidMessage> {
         Choice::KeepPrimary(wire::KeepPrimary { uuid }) => Operation::KeepPrimary {
             uuid: field("uuid", uuid)?,
         },
+        Choice::DissolveGroup(wire::DissolveGroup { drain_s }) => {
+            Operation::DissolveGroup { drain_s }
+        }
+        Choice::BootstrapGroup(wire::BootstrapGroup {}) => Operation::BootstrapGroup,
+        Choice::KeepWritable(wire::KeepWritable {}) => Operation::KeepWritable,
+        Choice::AllowWrites(wire::AllowWrites {}) => Operation::AllowWrites,
         Choice::ReleaseArtifacts(wire::ReleaseArtifacts { snapshot }) => {
             Operation::ReleaseArtifacts {
                 snapshot: snapshot_name("snapshot", snapshot)?,
@@ -182,9 +198,14 @@ impl From<Operation> for wire::Operation {
             Operation::BackUpConfig => Choice::BackUpConfig(wire::BackUpConfig {}),
             Operation::EnterMaintenance => Choice::EnterMaintenance(wire::EnterMaintenance {}),
             Operation::LeaveGroup { drain_s } => Choice::LeaveGroup(wire::LeaveGroup { drain_s }),
-            Operation::StopServer { version, slow } => Choice::StopServer(wire::StopServer {
+            Operation::StopServer {
+                version,
+                slow,
+                drain_s,
+            } => Choice::StopServer(wire::StopServer {
                 version: version.into(),
                 slow,
+                drain_s,
             }),
             Operation::SnapshotData { name } => Choice::SnapshotData(wire::SnapshotData { name }),
             Operation::SwapPackages { from, to } => Choice::SwapPackages(wire::SwapPackages {
@@ -205,6 +226,12 @@ impl From<Operation> for wire::Operation {
             Operation::KeepPrimary { uuid } => {
                 Choice::KeepPrimary(wire::KeepPrimary { uuid: uuid.into() })
             }
+            Operation::DissolveGroup { drain_s } => {
+                Choice::DissolveGroup(wire::DissolveGroup { drain_s })
+            }
+            Operation::BootstrapGroup => Choice::BootstrapGroup(wire::BootstrapGroup {}),
+            Operation::KeepWritable => Choice::KeepWritable(wire::KeepWritable {}),
+            Operation::AllowWrites => Choice::AllowWrites(wire::AllowWrites {}),
             Operation::ReleaseArtifacts { snapshot } => {
                 Choice::ReleaseArtifacts(wire::ReleaseArtifacts { snapshot })
             }

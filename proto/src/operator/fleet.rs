@@ -5,16 +5,19 @@ use refit_shared::ids::{MemberName, RolloutId};
 use refit_shared::observation::{
     ChannelFacts, Fact, MemberRole, MemberState, Observation, ReplicationService, ServerFacts,
 };
-use refit_shared::topology::Sighting;
 use refit_shared::topology::replication::Tree;
+use refit_shared::topology::{Kind, Sighting};
 use serde::Serialize;
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ClusterView {
     pub name: String,
+    /// What kind of cluster its servers say that it is.
+    #[serde(serialize_with = "kind_in_words")]
+    pub kind: Option<Kind>,
     /// The primary in the view that all witnesses agree on.
     pub primary: Option<String>,
-    /// Why there is no agreed view.
+    /// Why there is no agreed view, or no kind can be told.
     pub disagreement: Option<String>,
     pub members: Vec<MemberView>,
     /// The rollout that occupies the cluster.
@@ -57,19 +60,27 @@ impl ClusterView {
         addresses: &[(MemberName, String)],
         rollout: Option<&RolloutId>,
     ) -> Self {
-        let (primary, disagreement, tree) = if is_replication(seen) {
-            replication(seen)
-        } else {
-            let view = seen.agreed_view();
-            let primary = view.as_ref().ok().and_then(|view| {
-                let primary = view.primary()?;
-                let name = seen.member_of(&primary.uuid);
-                Some(name.map_or_else(|| primary.host.clone(), |name| name.to_string()))
-            });
-            (primary, view.err(), Vec::new())
+        let (kind, primary, disagreement, tree) = match seen.kind() {
+            Ok(kind @ (Kind::SinglePrimaryGroup | Kind::MultiPrimaryGroup)) => {
+                let view = seen.agreed_view();
+                let primary = view.as_ref().ok().and_then(|view| {
+                    let primary = view.primary()?;
+                    let name = seen.member_of(&primary.uuid);
+                    Some(name.map_or_else(|| primary.host.clone(), |name| name.to_string()))
+                });
+                (Some(kind), primary, view.err(), Vec::new())
+            }
+            Ok(kind @ Kind::ReplicationTopology) => {
+                let (source, disagreement, tree) = replication(seen);
+                (Some(kind), source, disagreement, tree)
+            }
+            Ok(kind @ Kind::StandaloneServer) => (Some(kind), None, None, Vec::new()),
+            Err(why) => (None, None, Some(why.to_string()), Vec::new()),
         };
+        let expects_group = kind.is_none_or(Kind::is_group);
         Self {
             name: seen.cluster.to_string(),
+            kind,
             primary,
             disagreement,
             tree,
@@ -77,19 +88,12 @@ impl ClusterView {
                 .iter()
                 .filter_map(|(name, address)| {
                     let fact = seen.members.get(name)?;
-                    Some(MemberView::of(name, address, fact))
+                    Some(MemberView::of(name, address, fact, expects_group))
                 })
                 .collect(),
             rollout: rollout.map(ToString::to_string),
         }
     }
-}
-
-/// Somebody replicates over a channel, and nobody is set up for a group.
-fn is_replication(seen: &Sighting) -> bool {
-    let channels =
-        |server: &ServerFacts| server.channels.known().is_some_and(|all| !all.is_empty());
-    seen.groups().next().is_none() && seen.servers().any(|(_, server)| channels(server))
 }
 
 /// Who takes writes, what the servers contradict each other in, and the tree.
@@ -151,7 +155,7 @@ fn progress(channel: &ChannelFacts, server: &ServerFacts) -> String {
 }
 
 impl MemberView {
-    fn of(name: &MemberName, address: &str, fact: &Fact<Observation>) -> Self {
+    fn of(name: &MemberName, address: &str, fact: &Fact<Observation>, expects_group: bool) -> Self {
         let agent = match fact {
             Fact::Unknown(why) => AgentView::Unreachable(why.clone()),
             Fact::Known(seen) => AgentView::Answers {
@@ -171,12 +175,12 @@ impl MemberView {
             notes: Vec::new(),
         };
         if let Fact::Known(seen) = fact {
-            view.fill(seen);
+            view.fill(seen, expects_group);
         }
         view
     }
 
-    fn fill(&mut self, seen: &Observation) {
+    fn fill(&mut self, seen: &Observation, expects_group: bool) {
         match seen.packages.require().map(|p| (p, p.installed_version())) {
             Ok((packages, version)) => {
                 match version {
@@ -210,7 +214,9 @@ impl MemberView {
             Err(why) => self.notes.push(format!("group: {why}")),
             Ok(None) => {
                 self.role = Some(MemberRole::None);
-                self.notes.push("in no group".to_owned());
+                if expects_group {
+                    self.notes.push("in no group".to_owned());
+                }
             }
             Ok(Some(group)) => {
                 self.state = Some(group.own_state);
@@ -225,6 +231,10 @@ impl MemberView {
     }
 }
 
+fn kind_in_words<S: serde::Serializer>(kind: &Option<Kind>, to: S) -> Result<S::Ok, S::Error> {
+    kind.map(Kind::as_str).serialize(to)
+}
+
 impl From<ClusterView> for wire::Cluster {
     fn from(view: ClusterView) -> Self {
         Self {
@@ -234,6 +244,7 @@ impl From<ClusterView> for wire::Cluster {
             members: view.members.into_iter().map(Into::into).collect(),
             rollout: view.rollout.unwrap_or_default(),
             tree: view.tree,
+            kind: view.kind.map_or_else(String::new, |kind| kind.to_string()),
         }
     }
 }
@@ -243,8 +254,15 @@ impl TryFrom<wire::Cluster> for ClusterView {
     fn try_from(wire: wire::Cluster) -> Result<Self, Malformed> {
         let some = |text: String| (!text.is_empty()).then_some(text);
         let members = wire.members.into_iter().map(MemberView::try_from);
+        let kind = some(wire.kind)
+            .map(|text| {
+                let why = || Malformed::new("Cluster", "kind", "a kind that is unknown");
+                Kind::parse(&text).ok_or_else(why)
+            })
+            .transpose()?;
         Ok(Self {
             name: wire.name,
+            kind,
             primary: some(wire.primary),
             disagreement: some(wire.disagreement),
             members: members.collect::<Result<_, _>>()?,

@@ -38,6 +38,8 @@ pub struct RolloutView {
     pub waiting_for: Vec<String>,
     pub next: Vec<NextView>,
     pub estimate_ms: u64,
+    /// For how long the cluster was estimated to take no writes, where it stops taking them by design.
+    pub planned_downtime_ms: Option<u64>,
     /// The controller's clock when this picture was taken.
     pub at_unix_ms: i64,
 }

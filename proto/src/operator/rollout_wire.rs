@@ -98,6 +98,7 @@ impl From<RolloutView> for wire::Rollout {
             waiting_for: view.waiting_for,
             next: view.next.into_iter().map(next).collect(),
             estimate_ms: view.estimate_ms,
+            planned_downtime_ms: view.planned_downtime_ms,
             at_unix_ms: view.at_unix_ms,
         }
     }
@@ -147,6 +148,7 @@ impl TryFrom<wire::Rollout> for RolloutView {
             waiting_for: wire.waiting_for,
             next: wire.next.into_iter().map(next).collect(),
             estimate_ms: wire.estimate_ms,
+            planned_downtime_ms: wire.planned_downtime_ms,
             at_unix_ms: wire.at_unix_ms,
         })
     }

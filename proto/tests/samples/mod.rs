@@ -92,8 +92,12 @@ fn operation_of(kind: OperationKind) -> BoxedStrategy<Operation> {
         OperationKind::LeaveGroup => any::<u32>()
             .prop_map(|drain_s| Operation::LeaveGroup { drain_s })
             .boxed(),
-        OperationKind::StopServer => (version(), any::<bool>())
-            .prop_map(|(version, slow)| Operation::StopServer { version, slow })
+        OperationKind::StopServer => (version(), any::<bool>(), any::<u32>())
+            .prop_map(|(version, slow, drain_s)| Operation::StopServer {
+                version,
+                slow,
+                drain_s,
+            })
             .boxed(),
         OperationKind::SnapshotData => word()
             .prop_map(|name| Operation::SnapshotData { name })
@@ -114,6 +118,12 @@ fn operation_of(kind: OperationKind) -> BoxedStrategy<Operation> {
         OperationKind::KeepPrimary => uuid()
             .prop_map(|uuid| Operation::KeepPrimary { uuid })
             .boxed(),
+        OperationKind::DissolveGroup => any::<u32>()
+            .prop_map(|drain_s| Operation::DissolveGroup { drain_s })
+            .boxed(),
+        OperationKind::BootstrapGroup => Just(Operation::BootstrapGroup).boxed(),
+        OperationKind::KeepWritable => Just(Operation::KeepWritable).boxed(),
+        OperationKind::AllowWrites => Just(Operation::AllowWrites).boxed(),
         OperationKind::ReleaseArtifacts => word()
             .prop_map(|snapshot| Operation::ReleaseArtifacts { snapshot })
             .boxed(),

@@ -1,11 +1,13 @@
 //! Every member's agent answers, and its server can be asked.
 
-use super::{Check, Finding, Subject};
+use super::{ANY_KIND, ANY_STRATEGY, Check, Finding, Subject};
 
 pub const CHECK: Check = Check {
     id: "refitAgents",
     title: "Agents and servers answer",
     description: "A member that can't be seen can't be upgraded safely: its agent must answer and its mysqld must be up.",
+    kinds: ANY_KIND,
+    strategies: ANY_STRATEGY,
     run,
 };
 

@@ -1,11 +1,13 @@
 //! Asynchronous channels into the group stand in the way of a hand-over and of rejoining.
 
-use super::{Check, Finding, Subject};
+use super::{ANY_STRATEGY, Check, Finding, GROUPS, Subject};
 
 pub const CHECK: Check = Check {
     id: "asyncChannels",
     title: "No asynchronous channel runs into the group",
     description: "With one running on the primary, set_as_primary is refused (3910); with one on a secondary, START GROUP_REPLICATION is (MY-011638).",
+    kinds: GROUPS,
+    strategies: ANY_STRATEGY,
     run,
 };
 

@@ -1,11 +1,13 @@
 //! The others keep their binary logs for as long as a member may be out.
 
-use super::{Check, Finding, Subject};
+use super::{ANY_KIND, Check, Finding, ROLLING, Subject};
 
 pub const CHECK: Check = Check {
     id: "binlogRetention",
     title: "Binary logs are kept long enough",
     description: "A member catches up from the others' binary logs; they must reach back past its absence, and past the time in which it may be unwound.",
+    kinds: ANY_KIND,
+    strategies: ROLLING,
     run,
 };
 

@@ -1,11 +1,13 @@
 //! There is room for the snapshot and for the new version's own needs.
 
-use super::{Check, Finding, Subject};
+use super::{ANY_KIND, ANY_STRATEGY, Check, Finding, Subject};
 
 pub const CHECK: Check = Check {
     id: "diskSpace",
     title: "Disk space for the snapshot and the upgrade",
     description: "Needed: the snapshot's bytes (none where the file system shares blocks), and 2 GiB or a tenth of the data, whichever is less, for the dictionary upgrade and temporary files.",
+    kinds: ANY_KIND,
+    strategies: ANY_STRATEGY,
     run,
 };
 

@@ -1,11 +1,13 @@
 //! No member has transactions that nobody else has.
 
-use super::{Check, Finding, Subject};
+use super::{ANY_STRATEGY, Check, Finding, GROUPS, Subject};
 
 pub const CHECK: Check = Check {
     id: "errantTransactions",
     title: "No errant transactions",
     description: "A member with transactions of its own is refused when it rejoins (MY-011526), so it must not be taken out.",
+    kinds: GROUPS,
+    strategies: ANY_STRATEGY,
     run,
 };
 

@@ -1,12 +1,14 @@
 //! Defaults that changed at 9.5 and would keep the upgraded member from joining.
 
-use super::{Check, Finding, Subject};
+use super::{ANY_STRATEGY, Check, Finding, GROUPS, Subject};
 use crate::version::MysqlVersion;
 
 pub const CHECK: Check = Check {
     id: "groupReplicationDefaults",
     title: "Settings whose defaults change are pinned",
     description: "From 9.5 on group_replication_ssl_mode is REQUIRED, gtid_mode and enforce_gtid_consistency are ON by default: a member that takes a new default can't talk to members that have the old one.",
+    kinds: GROUPS,
+    strategies: ANY_STRATEGY,
     run,
 };
 

@@ -1,13 +1,15 @@
-//! The group is whole: one single-primary view, every member ONLINE, and exactly the members that the fleet file names.
+//! The group is whole: one view, every member ONLINE, and exactly the members that the fleet file names.
 
-use super::{Check, Finding, Subject};
+use super::{ANY_STRATEGY, Check, Finding, GROUPS, Subject};
 use crate::observation::MemberState;
-use crate::topology::View;
+use crate::topology::{Kind, View};
 
 pub const CHECK: Check = Check {
     id: "groupReplicationMembers",
     title: "The group is whole",
-    description: "An in-group rolling upgrade begins from a single-primary group in which every member is ONLINE and all agree.",
+    description: "The upgrade of a group begins with every member ONLINE, all agreeing, and somebody who takes writes.",
+    kinds: GROUPS,
+    strategies: ANY_STRATEGY,
     run,
 };
 
@@ -35,13 +37,6 @@ fn run(subject: Subject<'_>) -> Vec<Finding> {
                 ),
             ));
         }
-        if !group.single_primary {
-            found.push(CHECK.error(
-                name,
-                "the group is multi-primary; this strategy upgrades single-primary groups",
-                "SELECT group_replication_switch_to_single_primary_mode()",
-            ));
-        }
     }
     for (name, server) in seen.servers() {
         match server.group.require() {
@@ -59,6 +54,7 @@ fn run(subject: Subject<'_>) -> Vec<Finding> {
 
 fn judge(subject: Subject<'_>, view: &View, found: &mut Vec<Finding>) {
     let seen = subject.seen;
+    let multi_primary = subject.chosen().map(|chosen| chosen.kind) == Ok(Kind::MultiPrimaryGroup);
     if !view.has_majority() {
         found.push(CHECK.error(
             &seen.cluster,
@@ -82,14 +78,18 @@ fn judge(subject: Subject<'_>, view: &View, found: &mut Vec<Finding>) {
             ));
         }
     }
-    if view.members.len() < 3 {
-        found.push(CHECK.error(
-            &seen.cluster,
-            format!("the group has {} member(s); with one out, no other loss and no majority would be left", view.members.len()),
-            "add members until there are three, or upgrade offline",
-        ));
-    }
-    if view.primary().is_none() {
+    if multi_primary {
+        let writable = seen.groups().any(|(_, server, group)| {
+            group.own_state == MemberState::Online && server.takes_writes()
+        });
+        if !writable {
+            found.push(CHECK.error(
+                &seen.cluster,
+                "no ONLINE member can write, by its super_read_only",
+                "SELECT @@super_read_only on each member; MEMBER_ROLE says PRIMARY even of those that can't write",
+            ));
+        }
+    } else if view.primary().is_none() {
         found.push(CHECK.error(
             &seen.cluster,
             "the group has no single ONLINE primary",

@@ -1,11 +1,13 @@
 //! Nothing of an earlier rollout is still in the way.
 
-use super::{Check, Finding, Subject};
+use super::{ANY_KIND, ANY_STRATEGY, Check, Finding, Subject};
 
 pub const CHECK: Check = Check {
     id: "refitLeftovers",
     title: "No earlier rollout is half done",
     description: "Maintenance drop-ins or a hold on mysqld mean that a rollout was left where it stood.",
+    kinds: ANY_KIND,
+    strategies: ANY_STRATEGY,
     run,
 };
 

@@ -1,11 +1,13 @@
 //! Transactions that have been running for long hold up a hand-over.
 
-use super::{Check, Finding, Subject};
+use super::{ANY_KIND, ANY_STRATEGY, Check, Finding, Subject};
 
 pub const CHECK: Check = Check {
     id: "longTransactions",
     title: "No long-running transactions",
     description: "A gate waits for them before a member is taken out; better to end them first.",
+    kinds: ANY_KIND,
+    strategies: ANY_STRATEGY,
     run,
 };
 

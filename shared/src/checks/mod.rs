@@ -5,21 +5,25 @@
 mod agents;
 mod async_channels;
 mod binlog_retention;
+mod cluster_kind;
 mod disk_space;
 mod errant_transactions;
 mod group_defaults;
+mod group_join;
 mod group_members;
 mod leftovers;
 mod long_transactions;
 mod package_state;
 mod prepared_xa;
 mod replication_queues;
+mod server_takes_writes;
 mod spare_member;
 mod target_package;
 mod target_version;
 
-use crate::plan::Policy;
-use crate::topology::Sighting;
+use crate::plan::{Policy, Strategy};
+use crate::planner::choose::{Chosen, Unfit, choose};
+use crate::topology::{Kind, Sighting};
 use crate::version::MysqlVersion;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -30,6 +34,15 @@ pub struct Subject<'a> {
     pub seen: &'a Sighting,
     pub target: MysqlVersion,
     pub policy: &'a Policy,
+    /// The strategy that was asked for; `None`: the one that fits.
+    pub strategy: Option<Strategy>,
+}
+
+impl Subject<'_> {
+    /// What kind of cluster this is and how it would be upgraded.
+    pub fn chosen(&self) -> Result<Chosen, Unfit> {
+        choose(self.seen, self.strategy)
+    }
 }
 
 /// One check.
@@ -40,8 +53,18 @@ pub struct Check {
     pub title: &'static str,
     /// What it is for, and what to do in general.
     pub description: &'static str,
+    /// The kinds of cluster that it is for: [`ANY_KIND`], [`GROUPS`], …
+    pub kinds: &'static [Kind],
+    /// The strategies that it is for: [`ANY_STRATEGY`], [`ROLLING`], …
+    pub strategies: &'static [Strategy],
     pub run: fn(Subject<'_>) -> Vec<Finding>,
 }
+
+pub const ANY_KIND: &[Kind] = &Kind::ALL;
+pub const GROUPS: &[Kind] = &[Kind::SinglePrimaryGroup, Kind::MultiPrimaryGroup];
+pub const ANY_STRATEGY: &[Strategy] = &Strategy::ALL;
+/// Strategies that take one member after the other out while the rest serves.
+pub const ROLLING: &[Strategy] = &[Strategy::InGroupRolling];
 
 /// Something that a check found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -86,11 +109,14 @@ pub struct CheckResult {
 /// Every check, in the order in which they are shown.
 pub const ALL: &[Check] = &[
     agents::CHECK,
+    cluster_kind::CHECK,
     group_members::CHECK,
     target_version::CHECK,
+    group_join::CHECK,
     target_package::CHECK,
     package_state::CHECK,
     leftovers::CHECK,
+    server_takes_writes::CHECK,
     spare_member::CHECK,
     disk_space::CHECK,
     errant_transactions::CHECK,
@@ -102,15 +128,20 @@ pub const ALL: &[Check] = &[
     binlog_retention::CHECK,
 ];
 
-/// Runs every check.
+/// Runs every check that applies. Where no kind or strategy could be told, that is what `clusterKind` says, and only checks
+/// that are for every kind and strategy are run beside it.
 pub fn run(subject: Subject<'_>) -> Vec<CheckResult> {
+    let chosen = subject.chosen().ok();
     let one = |check: &Check| CheckResult {
         id: check.id.to_owned(),
         title: check.title.to_owned(),
         description: check.description.to_owned(),
         findings: (check.run)(subject),
     };
-    ALL.iter().map(one).collect()
+    ALL.iter()
+        .filter(|check| check.applies(chosen))
+        .map(one)
+        .collect()
 }
 
 /// Findings of one level.
@@ -122,6 +153,15 @@ pub fn of_level(results: &[CheckResult], level: Level) -> impl Iterator<Item = &
 }
 
 impl Check {
+    fn applies(&self, chosen: Option<Chosen>) -> bool {
+        match chosen {
+            Some(chosen) => {
+                self.kinds.contains(&chosen.kind) && self.strategies.contains(&chosen.strategy)
+            }
+            None => self.kinds == ANY_KIND && self.strategies == ANY_STRATEGY,
+        }
+    }
+
     fn finding(
         &self,
         level: Level,

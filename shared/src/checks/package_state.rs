@@ -1,11 +1,13 @@
 //! The package manager is idle and in order.
 
-use super::{Check, Finding, Subject};
+use super::{ANY_KIND, ANY_STRATEGY, Check, Finding, Subject};
 
 pub const CHECK: Check = Check {
     id: "packageManagerState",
     title: "The package manager is in order",
     description: "No half-installed package, nobody else holding the lock, no FROZEN marker of somebody else.",
+    kinds: ANY_KIND,
+    strategies: ANY_STRATEGY,
     run,
 };
 

@@ -1,11 +1,13 @@
 //! No XA transaction waits in the prepared state.
 
-use super::{Check, Finding, Subject};
+use super::{ANY_KIND, ANY_STRATEGY, Check, Finding, Subject};
 
 pub const CHECK: Check = Check {
     id: "preparedXa",
     title: "No prepared XA transactions",
     description: "The manual asks to resolve them before an upgrade; they also keep a member from leaving cleanly.",
+    kinds: ANY_KIND,
+    strategies: ANY_STRATEGY,
     run,
 };
 

@@ -1,11 +1,13 @@
 //! Members keep up.
 
-use super::{Check, Finding, Subject};
+use super::{ANY_STRATEGY, Check, Finding, GROUPS, Subject};
 
 pub const CHECK: Check = Check {
     id: "replicationQueues",
     title: "Members keep up with the primary",
     description: "A member with a long queue takes long to leave and to come back.",
+    kinds: GROUPS,
+    strategies: ANY_STRATEGY,
     run,
 };
 

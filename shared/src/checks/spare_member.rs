@@ -1,12 +1,14 @@
 //! With one member out, may the group lose another?
 
-use super::{Check, Finding, Level, Subject};
+use super::{Check, Finding, GROUPS, Level, ROLLING, Subject};
 use crate::rules::group::tolerated_losses;
 
 pub const CHECK: Check = Check {
     id: "spareMember",
     title: "One more loss can be survived",
     description: "While a member is upgraded, the rest must survive the loss of one more; a group of three or four with one out can't, or only just.",
+    kinds: GROUPS,
+    strategies: ROLLING,
     run,
 };
 
@@ -15,7 +17,14 @@ fn run(subject: Subject<'_>) -> Vec<Finding> {
         return Vec::new();
     };
     let size = view.members.len();
-    if size < 3 || tolerated_losses(size - 1) >= 1 {
+    if size < 3 {
+        return vec![CHECK.error(
+            &subject.seen.cluster,
+            format!("the group has {size} member(s); with one out, no other loss and no majority would be left"),
+            "add members until there are three",
+        )];
+    }
+    if tolerated_losses(size - 1) >= 1 {
         return Vec::new();
     }
     let description = format!(

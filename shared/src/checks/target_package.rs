@@ -1,6 +1,6 @@
 //! The target's packages, and those to go back to, are in a repository of every host.
 
-use super::{Check, Finding, Subject};
+use super::{ANY_KIND, ANY_STRATEGY, Check, Finding, Subject};
 use crate::version::{MysqlVersion, PackageVersion};
 use std::collections::BTreeSet;
 
@@ -8,6 +8,8 @@ pub const CHECK: Check = Check {
     id: "packagesAvailable",
     title: "Packages of the target, and to go back to, are available",
     description: "Both are fetched and verified before anything is stopped, so both must be offered with a hash.",
+    kinds: ANY_KIND,
+    strategies: ANY_STRATEGY,
     run,
 };
 

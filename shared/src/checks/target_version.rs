@@ -1,13 +1,14 @@
-//! The target is a version that each member can be upgraded to in place, and that may join the group.
+//! The target is a version that each member can be upgraded to in place.
 
-use super::{Check, Finding, Level, Subject};
-use crate::rules::group::{Join, join};
+use super::{ANY_KIND, ANY_STRATEGY, Check, Finding, Subject};
 use crate::rules::upgrade_path::upgrade;
 
 pub const CHECK: Check = Check {
     id: "upgradePath",
     title: "The target can be reached in place",
     description: "MySQL is upgraded patch to patch, series to next series, and never past a long-term release.",
+    kinds: ANY_KIND,
+    strategies: ANY_STRATEGY,
     run,
 };
 
@@ -39,17 +40,6 @@ fn run(subject: Subject<'_>) -> Vec<Finding> {
             format!("every member runs {} already", subject.target),
             "nothing to do",
         ));
-    }
-    if let Join::Refused(why) = join(subject.target, &versions) {
-        let lower = versions.iter().any(|version| subject.target < *version);
-        if !lower {
-            found.push(CHECK.finding(
-                Level::Error,
-                &subject.seen.cluster,
-                format!("the group would refuse the upgraded member: {why}"),
-                "choose another target or strategy",
-            ));
-        }
     }
     found
 }

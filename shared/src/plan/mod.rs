@@ -8,6 +8,9 @@
 
 pub mod document;
 pub mod drift;
+mod strategy;
+
+pub use strategy::Strategy;
 
 use crate::condition::Condition;
 use crate::expectation::Expectation;
@@ -37,21 +40,6 @@ pub struct Plan {
     /// The step after which going back would lose data, and why. None: every step can be undone.
     pub pivot: Option<Pivot>,
     pub report: Report,
-}
-
-/// Which planner made it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Strategy {
-    InGroupRolling,
-}
-
-impl std::fmt::Display for Strategy {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.pad(match self {
-            Self::InGroupRolling => "in-group rolling",
-        })
-    }
 }
 
 /// What the members shall run.
@@ -184,6 +172,9 @@ pub struct Report {
     pub risk: Risk,
     pub warnings: Vec<String>,
     pub estimate: Seconds,
+    /// For how long the cluster takes no writes, where it stops taking them by design. A pause for approval comes on top.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub downtime: Option<Seconds>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

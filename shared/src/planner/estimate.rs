@@ -50,8 +50,10 @@ fn reckon_ms(operation: &Operation, seen: &Observation) -> u64 {
         OperationKind::FetchPackages => 5_000,
         OperationKind::BackUpConfig | OperationKind::ReleaseArtifacts => 300,
         OperationKind::EnterMaintenance | OperationKind::LeaveMaintenance => 300,
-        OperationKind::KeepPrimary => 50,
-        OperationKind::LeaveGroup => 3_000,
+        OperationKind::KeepPrimary | OperationKind::KeepWritable => 50,
+        OperationKind::AllowWrites => 100,
+        OperationKind::LeaveGroup | OperationKind::DissolveGroup => 3_000,
+        OperationKind::BootstrapGroup => 5_000,
         OperationKind::StopServer => match operation {
             Operation::StopServer { slow: true, .. } => 15_000,
             _ => 4_000,

@@ -1,5 +1,5 @@
-//! In-group rolling upgrade of a single-primary group: one member after the other leaves, is upgraded and rejoins; the
-//! primary last.
+//! In-group rolling upgrade: one member after the other leaves, is upgraded and rejoins; in a single-primary group the primary
+//! last, in a multi-primary group those of the lowest version last, since only they take writes while versions differ.
 //!
 //! Source: MySQL manual, "Group Replication Online Upgrade Methods" and "Group Replication Upgrade: Combining Different
 //! Member Versions in a Group".
@@ -11,23 +11,28 @@
 //! ...       primary   the same; leaving hands the primary role over
 //! give back primary   appoint_primary                                          where the policy asks
 //! ```
+//!
+//! In a multi-primary group there is no role to keep or give back.
 
-use super::{Request, estimate};
-use crate::checks::{CheckResult, Finding, Level, of_level};
+use super::candidate::{Candidate, candidates, common_target};
+use super::draft::{Draft, as_before, irreversible_from};
+use super::report::{Risks, total, warnings};
+use super::{Request, blocked};
+use crate::checks::{CheckResult, Finding};
 use crate::condition::Condition;
 use crate::expectation::Expectation;
-use crate::ids::{MemberName, StepId};
-use crate::observation::{MemberState, Observation, PackageFacts, PackagePin, Seconds};
+use crate::ids::MemberName;
+use crate::observation::{MemberState, ServerFacts};
 use crate::operation::Operation;
-use crate::plan::drift::{MemberWorld, World};
+use crate::plan::drift::World;
 use crate::plan::{
-    Action, Gate, Lane, PLAN_FORMAT, Pivot, Plan, Report, Reversibility, Risk, RiskLevel, Stage,
-    Step, Strategy, Target,
+    Gate, Lane, PLAN_FORMAT, Pivot, Plan, Report, RiskLevel, Stage, Strategy, Target,
 };
 use crate::rules::group::{Join, join, may_be_appointed};
-use crate::topology::Sighting;
-use crate::version::{MysqlVersion, PackageVersion};
-use std::collections::BTreeSet;
+use crate::topology::{Kind, Sighting};
+use crate::version::MysqlVersion;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A gate before a member is taken out: nobody may wait longer than this for transactions of others.
 const LONG_TRANSACTION_S: u64 = 30;
@@ -36,75 +41,53 @@ const QUEUE: u64 = 1000;
 /// How long the drain of writes may hold up a leave, and of the queue a join.
 const LEAVE_DRAIN_S: u32 = 10;
 const JOIN_DRAIN_S: u32 = 3600;
-const GATE_DEADLINE_S: u32 = 600;
-
-/// One member as the planner sees it.
-struct Candidate<'a> {
-    name: &'a MemberName,
-    world: &'a MemberWorld,
-    seen: &'a Observation,
-    queue: u64,
-}
+/// Of a member's steps, the one that takes it out; what comes before changes nothing that counts.
+const LEAVES_AT: usize = 2;
 
 /// Makes the plan. The checks have passed (`results` holds what they said); what is still in the way is returned as findings.
 pub fn plan(
     request: &Request,
     seen: &Sighting,
+    world: World,
     results: &[CheckResult],
     made_unix_ms: i64,
 ) -> Result<Plan, Vec<Finding>> {
-    let blocked = |object: &str, description: String| Finding {
-        check: "inGroupRolling".to_owned(),
-        level: Level::Error,
-        object: object.to_owned(),
-        description,
-        fix: "mend this and plan again".to_owned(),
-    };
-    let world = World::of(seen).map_err(|missing| {
-        missing
-            .into_iter()
-            .map(|why| blocked(seen.cluster.as_str(), why))
-            .collect::<Vec<_>>()
-    })?;
-    let Some((primary, _)) = world.primary() else {
-        return Err(vec![blocked(
-            seen.cluster.as_str(),
-            "no primary was seen".to_owned(),
-        )]);
-    };
-    let candidates = order(seen, &world, request.target);
-    let package_version = common_target(request.target, &candidates).ok_or_else(|| {
+    let blocked = |why: String| {
         vec![blocked(
+            Strategy::InGroupRolling,
             seen.cluster.as_str(),
-            format!(
-                "no one package version of {} is offered on every host",
-                request.target
-            ),
+            why,
         )]
+    };
+    let Some((primary, _)) = world.primary() else {
+        return Err(blocked("no primary was seen".to_owned()));
+    };
+    let mode = Mode::of(seen);
+    let candidates = order(seen, &world, request.target, mode);
+    let package = common_target(request.target, &candidates).ok_or_else(|| {
+        blocked(format!(
+            "no one package version of {} is offered on every host",
+            request.target
+        ))
     })?;
-
-    let all: BTreeSet<MemberName> = world.members.keys().cloned().collect();
     let mut build = Builder {
         request,
+        seen,
         world: &world,
-        group: world.group.clone(),
-        all,
+        all: world.members.keys().cloned().collect(),
         primary,
-        next: 0,
+        mode,
+        last_of_lowest: candidates
+            .last()
+            .map_or_else(|| primary.clone(), |c| c.name.clone()),
+        draft: Draft::new(request.target, package.clone(), world.group.clone()),
     };
-    let mut stages = vec![build.look(seen, primary)];
-    stages.push(Stage {
-        title: "fetch packages and back up configuration".to_owned(),
-        lanes: candidates
-            .iter()
-            .map(|c| build.fetch(c, &package_version))
-            .collect(),
-    });
+    let mut stages = vec![build.look(), build.draft.fetch(&candidates)];
     let mut order_report = Vec::new();
     let mut pivot = None;
     let mut versions: Vec<MysqlVersion> = world.members.values().map(|m| m.version).collect();
     for (position, c) in candidates.iter().enumerate() {
-        order_report.push(build.reason(c, position));
+        order_report.push(c.in_order(position, request.target, &reason(c, mode)));
         let mut left = versions.clone();
         left.remove(
             left.iter()
@@ -119,14 +102,13 @@ pub fn plan(
             (None, true) => WayBack::EndsHere,
             (None, false) => WayBack::Open,
         };
-        let lane = build.member(c, &package_version, way_back);
+        let mut lane = build.member(c, way_back);
+        if way_back != WayBack::Open {
+            irreversible_from(&mut lane.steps, LEAVES_AT);
+        }
         if one_way {
-            let leave = lane
-                .steps
-                .iter()
-                .find(|s| matches!(s.operation(), Some(Operation::LeaveGroup { .. })));
-            pivot = leave.map(|step| Pivot {
-                step: step.id,
+            pivot = Some(Pivot {
+                step: lane.steps[LEAVES_AT].id,
                 why: format!(
                     "{} is the last member of {}: once it has left, writes are taken by {} and no member of {} can join again",
                     c.name,
@@ -142,17 +124,20 @@ pub fn plan(
             lanes: vec![lane],
         });
     }
-    let hand_over = build.give_back(seen, &candidates, &mut stages);
-    let finalize = build.finalize(&candidates);
+    let hand_over = match mode {
+        Mode::SinglePrimary => build.give_back(&candidates, &mut stages),
+        Mode::MultiPrimary => capacity(&world, &candidates, request.target),
+    };
+    let finalize = build.draft.finalize(&candidates);
     let report = report(
         request,
-        &world,
         &candidates,
         results,
         &stages,
         order_report,
         hand_over,
         pivot.as_ref(),
+        world.members.len(),
     );
     Ok(Plan {
         format: PLAN_FORMAT,
@@ -160,7 +145,7 @@ pub fn plan(
         strategy: Strategy::InGroupRolling,
         target: Target {
             version: request.target,
-            package_version,
+            package_version: package,
         },
         policy: request.policy.clone(),
         made_unix_ms,
@@ -172,68 +157,93 @@ pub fn plan(
     })
 }
 
-/// Secondaries first, fewest queued transactions first, the primary last. Members at the target already are left alone.
-fn order<'a>(seen: &'a Sighting, world: &'a World, target: MysqlVersion) -> Vec<Candidate<'a>> {
-    let mut candidates: Vec<Candidate<'_>> = seen
-        .groups()
-        .filter_map(|(name, _, group)| {
-            let world = world
-                .members
-                .get(name)
-                .filter(|member| member.version != target)?;
-            let seen = seen.members.get(name)?.known()?;
-            Some(Candidate {
-                name,
-                world,
-                seen,
-                queue: group.applier_queue + group.certifier_queue,
-            })
-        })
-        .collect();
-    candidates.sort_by_key(|c| (c.world.primary, c.queue, c.name.clone()));
-    candidates
+/// Secondaries first, fewest queued transactions first, the primary last. In a multi-primary group the highest version first:
+/// those members are read-only anyway.
+fn order<'a>(
+    seen: &'a Sighting,
+    world: &'a World,
+    target: MysqlVersion,
+    mode: Mode,
+) -> Vec<Candidate<'a>> {
+    let mut members = candidates(seen, world, target);
+    match mode {
+        Mode::SinglePrimary => {
+            members.sort_by_key(|c| (c.world.primary, queue(c), c.name.clone()));
+        }
+        Mode::MultiPrimary => {
+            members.sort_by_key(|c| (Reverse(c.world.version), queue(c), c.name.clone()));
+        }
+    }
+    members
 }
 
-/// The newest package version of the target that every host offers whole. Agents list newest first.
-fn common_target(target: MysqlVersion, candidates: &[Candidate<'_>]) -> Option<PackageVersion> {
-    let offered = |c: &Candidate<'_>| -> Vec<PackageVersion> {
-        let Some(packages) = c.seen.packages.known() else {
-            return Vec::new();
-        };
-        let of_target = |pin: &&PackagePin| pin.version.mysql_version().ok() == Some(target);
-        packages
-            .available
-            .iter()
-            .filter(of_target)
-            .map(|pin| pin.version.clone())
-            .filter(|v| pins(packages, v).is_some())
-            .collect()
-    };
-    let first = candidates.first()?;
-    offered(first)
-        .into_iter()
-        .find(|version| candidates.iter().all(|c| offered(c).contains(version)))
-}
-
-/// Exactly the configured packages at one version, with their hashes.
-fn pins(packages: &PackageFacts, version: &PackageVersion) -> Option<Vec<PackagePin>> {
-    let pin = |name: &String| {
-        packages
-            .available
-            .iter()
-            .find(|pin| pin.name == *name && pin.version == *version)
-            .cloned()
-    };
-    packages.installed.keys().map(pin).collect()
-}
-
-fn must_pins(c: &Candidate<'_>, version: &PackageVersion) -> Vec<PackagePin> {
-    let packages = c
+/// Transactions that wait on a member.
+fn queue(c: &Candidate<'_>) -> u64 {
+    let group = c
         .seen
-        .packages
+        .server
         .known()
-        .expect("checked: packages are known");
-    pins(packages, version).expect("checked: both versions are offered")
+        .and_then(|server| server.group.known()?.as_ref());
+    group.map_or(0, |group| group.applier_queue + group.certifier_queue)
+}
+
+fn reason(c: &Candidate<'_>, mode: Mode) -> String {
+    match mode {
+        Mode::SinglePrimary if c.world.primary => "primary, so last".to_owned(),
+        Mode::SinglePrimary => format!("secondary, {} transaction(s) queued", queue(c)),
+        Mode::MultiPrimary => {
+            let takes = c.seen.server.known().is_some_and(ServerFacts::takes_writes);
+            let writes = if takes { "takes writes" } else { "read-only" };
+            format!("{writes}, {} transaction(s) queued", queue(c))
+        }
+    }
+}
+
+/// How many members take writes, after each one: only those of the lowest version do, once versions differ.
+fn capacity(world: &World, candidates: &[Candidate<'_>], target: MysqlVersion) -> Vec<String> {
+    let size = world.members.len();
+    let mut versions: BTreeMap<&MemberName, MysqlVersion> = world
+        .members
+        .iter()
+        .map(|(name, member)| (name, member.version))
+        .collect();
+    let at_lowest = |versions: &BTreeMap<&MemberName, MysqlVersion>| {
+        let lowest = versions.values().min().copied();
+        let count = versions.values().filter(|v| Some(**v) == lowest).count();
+        (count, lowest.map_or_else(String::new, |v| v.to_string()))
+    };
+    let (now, lowest) = at_lowest(&versions);
+    let mut told = vec![format!(
+        "write capacity now: {now} of {size} members ({lowest}); route writes by @@super_read_only, MEMBER_ROLE says PRIMARY even of read-only members"
+    )];
+    for c in candidates {
+        versions.remove(c.name);
+        let (without, _) = at_lowest(&versions);
+        versions.insert(c.name, target);
+        let (after, lowest) = at_lowest(&versions);
+        told.push(format!(
+            "write capacity: {without} of {size} while {} is out, {after} once it is back ({lowest})",
+            c.name
+        ));
+    }
+    told
+}
+
+/// Who may write in the group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Mode {
+    SinglePrimary,
+    MultiPrimary,
+}
+
+impl Mode {
+    fn of(seen: &Sighting) -> Self {
+        match seen.kind() {
+            Ok(Kind::MultiPrimaryGroup) => Self::MultiPrimary,
+            Ok(Kind::SinglePrimaryGroup | Kind::ReplicationTopology | Kind::StandaloneServer)
+            | Err(_) => Self::SinglePrimary,
+        }
+    }
 }
 
 /// Whether the old version could come back once a member has left its group.
@@ -247,64 +257,18 @@ enum WayBack {
 
 struct Builder<'a> {
     request: &'a Request,
+    seen: &'a Sighting,
     world: &'a World,
-    group: Option<String>,
     all: BTreeSet<MemberName>,
+    /// In a multi-primary group one of them.
     primary: &'a MemberName,
-    next: u16,
+    mode: Mode,
+    /// The member that is taken out last.
+    last_of_lowest: MemberName,
+    draft: Draft,
 }
 
 impl Builder<'_> {
-    fn id(&mut self) -> StepId {
-        let id = StepId(self.next);
-        self.next += 1;
-        id
-    }
-
-    fn gate(&mut self, member: &MemberName, gate: Gate, why: &str) -> Step {
-        Step {
-            id: self.id(),
-            member: member.clone(),
-            group: self.group.clone(),
-            estimate: estimate::gate(gate.hold_ms),
-            deadline_s: GATE_DEADLINE_S + gate.hold_ms / 1000,
-            reversibility: Reversibility::NothingToUndo,
-            action: Action::Gate(gate),
-            before: Vec::new(),
-            after: Vec::new(),
-            why: why.to_owned(),
-        }
-    }
-
-    fn operate(
-        &mut self,
-        member: &MemberName,
-        seen: &Observation,
-        order: Operation,
-        deadline_s: u32,
-        why: &str,
-    ) -> Step {
-        let reversibility = match &order {
-            Operation::FetchPackages { .. } | Operation::AppointPrimary { .. } => {
-                Reversibility::NothingToUndo
-            }
-            Operation::ReleaseArtifacts { .. } => Reversibility::Irreversible,
-            _ => Reversibility::Undoable,
-        };
-        Step {
-            id: self.id(),
-            member: member.clone(),
-            group: self.group.clone(),
-            estimate: estimate::operation(&order, seen),
-            action: Action::Operate { order },
-            before: Vec::new(),
-            after: Vec::new(),
-            deadline_s,
-            reversibility,
-            why: why.to_owned(),
-        }
-    }
-
     fn together(&self) -> Condition {
         Condition::OnlineTogether {
             members: self.all.clone(),
@@ -312,48 +276,70 @@ impl Builder<'_> {
         }
     }
 
-    /// The first stage: all is well, and, when it is undone, all is as it was.
-    fn look(&mut self, seen: &Sighting, primary: &MemberName) -> Stage {
-        let observation = seen.members[primary]
-            .known()
-            .expect("checked: the primary was seen");
-        let mut restored = vec![
-            self.together(),
-            Condition::PrimaryIs {
-                member: primary.clone(),
+    /// Somebody takes writes; in a multi-primary group somebody besides the one that is to be taken out.
+    fn writes(&self, besides: Option<&MemberName>) -> Condition {
+        match self.mode {
+            Mode::SinglePrimary => Condition::WritablePrimary,
+            Mode::MultiPrimary => Condition::WritableMember {
+                besides: besides.cloned(),
             },
-            Condition::WritablePrimary,
-        ];
-        for (name, was) in &self.world.members {
-            let expected = [
-                Expectation::ServerRunning {
-                    version: was.version,
-                },
-                Expectation::PackagesAt {
-                    version: was.package_version.clone(),
-                },
-                Expectation::Config { digest: was.config },
-                Expectation::MaintenanceIs { on: false },
-            ];
-            restored.extend(expected.map(|is| Condition::Member {
-                member: name.clone(),
-                is,
-            }));
         }
+    }
+
+    /// Whoever took writes when the plan was made does so again.
+    fn writes_as_before(&self) -> Vec<Condition> {
+        match self.mode {
+            Mode::SinglePrimary => vec![
+                Condition::PrimaryIs {
+                    member: self.primary.clone(),
+                },
+                Condition::WritablePrimary,
+            ],
+            Mode::MultiPrimary => self
+                .seen
+                .servers()
+                .filter(|(_, server)| server.takes_writes())
+                .map(|(name, _)| Condition::Member {
+                    member: name.clone(),
+                    is: Expectation::TakesWrites { on: true },
+                })
+                .collect(),
+        }
+    }
+
+    /// The first stage: all is well, and, when it is undone, all is as it was.
+    fn look(&mut self) -> Stage {
+        let primary = self.primary;
+        let mut restored = vec![self.together()];
+        restored.extend(self.writes_as_before());
+        restored.extend(as_before(self.world));
         let gate = Gate {
             conditions: vec![
                 self.together(),
-                Condition::WritablePrimary,
+                self.writes(None),
                 Condition::NoErrantTransactions,
             ],
             undo_conditions: restored,
             hold_ms: 0,
         };
-        let uuid = self.world.members[primary].uuid.clone();
-        let steps = vec![
-            self.gate(primary, gate, "the group is whole; when unwound: versions, packages, option files, membership and primary are as before"),
-            self.operate(primary, observation, Operation::KeepPrimary { uuid }, 60, "when unwound, the primary role goes back"),
-        ];
+        let why = match self.mode {
+            Mode::SinglePrimary => {
+                "the group is whole; when unwound: versions, packages, option files, membership and primary are as before"
+            }
+            Mode::MultiPrimary => {
+                "the group is whole; when unwound: versions, packages, option files, membership and who takes writes are as before"
+            }
+        };
+        let mut steps = vec![self.draft.gate(primary, gate, why)];
+        if self.mode == Mode::SinglePrimary {
+            let uuid = self.world.members[primary].uuid.clone();
+            let keep = Operation::KeepPrimary { uuid };
+            let seen = self.seen.members[primary]
+                .known()
+                .expect("checked: the primary was seen");
+            let why = "when unwound, the primary role goes back";
+            steps.push(self.draft.operate(primary, seen, keep, 60, why));
+        }
         Stage {
             title: "look".to_owned(),
             lanes: vec![Lane {
@@ -363,60 +349,69 @@ impl Builder<'_> {
         }
     }
 
-    fn fetch(&mut self, c: &Candidate<'_>, target: &PackageVersion) -> Lane {
-        let fetch = Operation::FetchPackages {
-            target: must_pins(c, target),
-            rollback: must_pins(c, &c.world.package_version),
+    fn member(&mut self, c: &Candidate<'_>, way_back: WayBack) -> Lane {
+        let mut descend = self.draft.descend(c);
+        descend.before.push(Expectation::InGroup {
+            state: MemberState::Online,
+        });
+        let before = self.before(c, way_back);
+        let before = self
+            .draft
+            .gate(c.name, before, "the group can spare this member now");
+        let leave = Operation::LeaveGroup {
+            drain_s: LEAVE_DRAIN_S,
         };
-        let mut steps = vec![
-            self.operate(
-                c.name,
-                c.seen,
-                fetch,
-                1800,
-                "both ways are on the host and verified before anything is stopped",
-            ),
-            self.operate(
-                c.name,
-                c.seen,
-                Operation::BackUpConfig,
-                120,
-                "byte for byte, to go back to",
-            ),
-        ];
-        steps[0].before = vec![
-            Expectation::PackagesAt {
-                version: c.world.package_version.clone(),
-            },
-            Expectation::Config {
-                digest: c.world.config,
-            },
-        ];
+        let why = match (self.mode, c.world.primary) {
+            (Mode::SinglePrimary, true) => "hands the primary role over by leaving read-only first",
+            (Mode::SinglePrimary, false) => "the others go on serving",
+            (Mode::MultiPrimary, _) => "read-only first; the others go on serving",
+        };
+        let mut leave = self.draft.on(c, leave, 300, why);
+        leave.before = vec![Expectation::MaintenanceIs { on: true }];
+        leave.after = vec![Expectation::NotInGroup];
+        let replace = self.draft.replace(c, 0);
+        let join = Operation::JoinGroup {
+            drain_s: JOIN_DRAIN_S,
+        };
+        let mut join = self
+            .draft
+            .on(c, join, JOIN_DRAIN_S + 600, "catches up from the others");
+        join.after = vec![Expectation::InGroup {
+            state: MemberState::Online,
+        }];
+        let ascend = self.draft.ascend(c);
+        let after = self.after(c);
+        let after = self.draft.gate(
+            c.name,
+            after,
+            "the member serves, and the group is whole again",
+        );
+        let mut steps = vec![descend, before, leave];
+        steps.extend(replace);
+        steps.extend([join, ascend, after]);
         Lane {
             member: c.name.clone(),
             steps,
         }
     }
 
-    fn member(&mut self, c: &Candidate<'_>, target: &PackageVersion, way_back: WayBack) -> Lane {
-        let (from, to) = (c.world.version, self.request.target);
-        let slow = from.series() != to.series();
-        let snapshot = format!("before-{to}");
-        let (old, new) = (must_pins(c, &c.world.package_version), must_pins(c, target));
-        let others = u8::try_from(self.all.len() / 2 + 1).expect("a group has at most 9 members");
+    fn before(&self, c: &Candidate<'_>, way_back: WayBack) -> Gate {
+        // The last one of the lowest version hands over by leaving: until then no other takes writes.
+        let lowest = self.last_of_lowest == *c.name;
+        let besides = (!lowest).then_some(c.name);
         let whole = match way_back {
             WayBack::Open | WayBack::Closed => self.together(),
             WayBack::EndsHere => Condition::OnlineTogetherOrShutOut {
                 members: self.all.clone(),
                 witnesses: 2,
                 member: c.name.clone(),
-                version: to,
+                version: self.request.target,
             },
         };
-        let before = Gate {
+        Gate {
             conditions: vec![
                 whole,
-                Condition::WritablePrimary,
+                self.writes(besides),
                 Condition::NoErrantTransactions,
                 Condition::QueuesAtMost {
                     transactions: QUEUE,
@@ -430,15 +425,19 @@ impl Builder<'_> {
             ],
             undo_conditions: Vec::new(),
             hold_ms: 0,
-        };
-        let after = Gate {
+        }
+    }
+
+    fn after(&self, c: &Candidate<'_>) -> Gate {
+        let others = u8::try_from(self.all.len() / 2 + 1).expect("a group has at most 9 members");
+        Gate {
             conditions: vec![
                 self.together(),
                 Condition::MemberAt {
                     member: c.name.clone(),
-                    version: to,
+                    version: self.request.target,
                 },
-                Condition::WritablePrimary,
+                self.writes(None),
                 Condition::NoErrantTransactions,
                 Condition::QueuesAtMost {
                     transactions: QUEUE,
@@ -449,141 +448,11 @@ impl Builder<'_> {
                 least: others,
             }],
             hold_ms: self.request.policy.soak_s.saturating_mul(1000),
-        };
-        let leave_why = if c.world.primary {
-            "hands the primary role over by leaving read-only first"
-        } else {
-            "the others go on serving"
-        };
-        let mut steps = vec![
-            self.operate(
-                c.name,
-                c.seen,
-                Operation::EnterMaintenance,
-                120,
-                "a reboot now must not start or join anything by itself",
-            ),
-            self.gate(c.name, before, "the group can spare this member now"),
-            self.operate(
-                c.name,
-                c.seen,
-                Operation::LeaveGroup {
-                    drain_s: LEAVE_DRAIN_S,
-                },
-                300,
-                leave_why,
-            ),
-            self.operate(
-                c.name,
-                c.seen,
-                Operation::StopServer {
-                    version: from,
-                    slow,
-                },
-                4 * 3600,
-                "a clean shutdown, proved by the error log",
-            ),
-            self.operate(
-                c.name,
-                c.seen,
-                Operation::SnapshotData {
-                    name: snapshot.clone(),
-                },
-                8 * 3600,
-                "the only way back once a new version has started",
-            ),
-            self.operate(
-                c.name,
-                c.seen,
-                Operation::SwapPackages { from: old, to: new },
-                1800,
-                "exact versions, no maintainer script runs mysqld",
-            ),
-            self.operate(
-                c.name,
-                c.seen,
-                Operation::StartServer {
-                    version: to,
-                    snapshot,
-                },
-                24 * 3600,
-                "upgrades the data directory where needed",
-            ),
-            self.operate(
-                c.name,
-                c.seen,
-                Operation::JoinGroup {
-                    drain_s: JOIN_DRAIN_S,
-                },
-                JOIN_DRAIN_S + 600,
-                "catches up from the others",
-            ),
-            self.operate(
-                c.name,
-                c.seen,
-                Operation::LeaveMaintenance,
-                120,
-                "back to normal",
-            ),
-            self.gate(
-                c.name,
-                after,
-                "the member serves, and the group is whole again",
-            ),
-        ];
-        steps[0].before = vec![
-            Expectation::PackagesAt {
-                version: c.world.package_version.clone(),
-            },
-            Expectation::ServerRunning { version: from },
-            Expectation::Config {
-                digest: c.world.config,
-            },
-            Expectation::InGroup {
-                state: MemberState::Online,
-            },
-        ];
-        steps[2].before = vec![Expectation::MaintenanceIs { on: true }];
-        steps[2].after = vec![Expectation::NotInGroup];
-        steps[3].after = vec![Expectation::ServerStopped];
-        steps[4].before = vec![Expectation::ServerStopped];
-        steps[5].before = vec![
-            Expectation::ServerStopped,
-            Expectation::PackagesAt {
-                version: c.world.package_version.clone(),
-            },
-        ];
-        steps[5].after = vec![Expectation::PackagesAt {
-            version: target.clone(),
-        }];
-        steps[6].before = vec![Expectation::ServerStopped];
-        steps[6].after = vec![Expectation::ServerRunning { version: to }];
-        steps[7].after = vec![Expectation::InGroup {
-            state: MemberState::Online,
-        }];
-        steps[8].after = vec![Expectation::MaintenanceIs { on: false }];
-        if way_back != WayBack::Open {
-            for step in steps
-                .iter_mut()
-                .skip(2)
-                .filter(|step| step.reversibility == Reversibility::Undoable)
-            {
-                step.reversibility = Reversibility::Irreversible;
-            }
-        }
-        Lane {
-            member: c.name.clone(),
-            steps,
         }
     }
 
     /// The last stage, where the policy asks for it and the rules allow it. Returns what to tell the operator.
-    fn give_back(
-        &mut self,
-        seen: &Sighting,
-        candidates: &[Candidate<'_>],
-        stages: &mut Vec<Stage>,
-    ) -> Vec<String> {
+    fn give_back(&mut self, candidates: &[Candidate<'_>], stages: &mut Vec<Stage>) -> Vec<String> {
         let primary = self.primary;
         let Some(last) = candidates.iter().find(|c| c.name == primary) else {
             return vec![format!(
@@ -601,17 +470,10 @@ impl Builder<'_> {
         let after: Vec<MysqlVersion> = self.all.iter().map(|_| self.request.target).collect();
         match may_be_appointed(self.request.target, &after) {
             Ok(()) => {
-                let observation = seen.members[primary]
-                    .known()
-                    .expect("checked: the primary was seen");
-                let uuid = self.world.members[primary].uuid.clone();
-                let step = self.operate(
-                    primary,
-                    observation,
-                    Operation::AppointPrimary { uuid },
-                    600,
-                    "the primary role goes back to the member that had it",
-                );
+                let uuid = last.world.uuid.clone();
+                let why = "the primary role goes back to the member that had it";
+                let order = Operation::AppointPrimary { uuid };
+                let step = self.draft.on(last, order, 600, why);
                 stages.push(Stage {
                     title: "give the primary role back".to_owned(),
                     lanes: vec![Lane {
@@ -627,48 +489,6 @@ impl Builder<'_> {
         }
         told
     }
-
-    fn finalize(&mut self, candidates: &[Candidate<'_>]) -> Stage {
-        let snapshot = format!("before-{}", self.request.target);
-        let lanes = candidates
-            .iter()
-            .map(|c| {
-                let order = Operation::ReleaseArtifacts {
-                    snapshot: snapshot.clone(),
-                };
-                let step = self.operate(
-                    c.name,
-                    c.seen,
-                    order,
-                    3600,
-                    "snapshot, set-aside data and package cache are deleted",
-                );
-                Lane {
-                    member: c.name.clone(),
-                    steps: vec![step],
-                }
-            })
-            .collect();
-        Stage {
-            title: "finalize".to_owned(),
-            lanes,
-        }
-    }
-
-    fn reason(&self, c: &Candidate<'_>, position: usize) -> String {
-        let role = if c.world.primary {
-            "primary, so last".to_owned()
-        } else {
-            format!("secondary, {} transaction(s) queued", c.queue)
-        };
-        format!(
-            "{}. {}: {} → {} ({role})",
-            position + 1,
-            c.name,
-            c.world.version,
-            self.request.target
-        )
-    }
 }
 
 #[expect(
@@ -677,51 +497,27 @@ impl Builder<'_> {
 )]
 fn report(
     request: &Request,
-    world: &World,
     candidates: &[Candidate<'_>],
     results: &[CheckResult],
     stages: &[Stage],
     order: Vec<String>,
     hand_over: Vec<String>,
     pivot: Option<&Pivot>,
+    size: usize,
 ) -> Report {
-    let mut reasons = Vec::new();
-    let mut level = RiskLevel::Low;
-    let mut raise = |to: RiskLevel, why: String| {
-        level = level.max(to);
-        reasons.push(why);
-    };
-    let series: BTreeSet<_> = candidates
-        .iter()
-        .map(|c| c.world.version.series())
-        .collect();
-    if series.iter().all(|s| *s == request.target.series()) {
-        raise(
+    let mut risks = Risks::of_hop(request.target, candidates);
+    if pivot.is_none() {
+        risks.raise(
             RiskLevel::Low,
-            format!(
-                "patch within {}: the same data dictionary, members of both versions may join each other",
-                request.target.series()
-            ),
-        );
-    } else {
-        let from: Vec<_> = series.iter().map(ToString::to_string).collect();
-        raise(
-            RiskLevel::Medium,
-            format!(
-                "change of series {} → {}: data dictionaries are upgraded and the way back ends at the pivot",
-                from.join(", "),
-                request.target.series()
-            ),
+            "members of both versions may join each other".to_owned(),
         );
     }
-    if world.members.len() == 3 {
-        raise(
+    if size == 3 {
+        risks.raise(
             RiskLevel::Medium,
             "three members: no further loss is survived while one is out".to_owned(),
         );
     }
-    let members: Vec<_> = order.iter().map(String::as_str).collect();
-    debug_assert_eq!(members.len(), candidates.len());
     let can_be_undone = match pivot {
         None => vec![format!(
             "every step, also after the end, until `refit finalize`: a member of the old version may join one of {} again",
@@ -739,26 +535,9 @@ fn report(
         order,
         hand_over,
         can_be_undone,
-        risk: Risk { level, reasons },
-        warnings: of_level(results, Level::Warning)
-            .map(|f| format!("{}: {}", f.object, f.description))
-            .collect(),
+        risk: risks.into_risk(),
+        warnings: warnings(results),
         estimate: total(stages),
+        downtime: None,
     }
-}
-
-/// Stages follow each other; within one the longest lane counts.
-fn total(stages: &[Stage]) -> Seconds {
-    let lane = |lane: &Lane| {
-        lane.steps
-            .iter()
-            .map(|step| step.estimate.seconds.0)
-            .sum::<u64>()
-    };
-    Seconds::from_millis(
-        stages
-            .iter()
-            .map(|stage| stage.lanes.iter().map(lane).max().unwrap_or(0))
-            .sum(),
-    )
 }

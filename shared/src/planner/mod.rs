@@ -1,11 +1,24 @@
 //! Planners: from what was seen and what is wanted to a plan and its report. One file a strategy; all are pure.
+//!
+//! ```text
+//! choose ──> in_group_rolling | … ──> draft (steps that all take alike) ──> plan ──> linter
+//! ```
+//!
+//! Adding a strategy is a file here, a variant of [`Strategy`], its place in [`choose`], and the linter's rules for it.
 
+mod candidate;
+pub mod choose;
+mod draft;
 mod estimate;
-pub mod in_group_rolling;
+mod in_group_rolling;
+mod offline;
+mod report;
+mod single_server;
 
 use crate::checks::{CheckResult, Finding, Level, of_level};
 use crate::linter::Violation;
-use crate::plan::{Plan, Policy};
+use crate::plan::drift::World;
+use crate::plan::{Plan, Policy, Strategy};
 use crate::topology::Sighting;
 use crate::version::MysqlVersion;
 
@@ -14,6 +27,8 @@ use crate::version::MysqlVersion;
 pub struct Request {
     pub target: MysqlVersion,
     pub policy: Policy,
+    /// `None`: the usual one for the kind of cluster that is seen.
+    pub strategy: Option<Strategy>,
 }
 
 /// Why there is no plan.
@@ -37,18 +52,47 @@ pub fn plan(
         seen,
         target: request.target,
         policy: &request.policy,
+        strategy: request.strategy,
     };
     let results = crate::checks::run(subject);
     let errors: Vec<Finding> = of_level(&results, Level::Error).cloned().collect();
     if !errors.is_empty() {
         return Err(Refusal::Blocked(errors));
     }
-    let plan =
-        in_group_rolling::plan(request, seen, &results, made_unix_ms).map_err(Refusal::Blocked)?;
+    let chosen = subject
+        .chosen()
+        .expect("a kind or strategy that does not fit is an error of the check clusterKind");
+    let world = World::of(seen).map_err(|missing| {
+        let cluster = seen.cluster.as_str();
+        let each = missing.into_iter();
+        Refusal::Blocked(
+            each.map(|why| blocked(chosen.strategy, cluster, why))
+                .collect(),
+        )
+    })?;
+    let plan = match chosen.strategy {
+        Strategy::InGroupRolling => {
+            in_group_rolling::plan(request, seen, world, &results, made_unix_ms)
+        }
+        Strategy::Offline => offline::plan(request, seen, world, &results, made_unix_ms),
+        Strategy::SingleServer => single_server::plan(request, seen, world, &results, made_unix_ms),
+    }
+    .map_err(Refusal::Blocked)?;
     let violations = crate::linter::judge(&plan);
     if violations.is_empty() {
         Ok((plan, results))
     } else {
         Err(Refusal::Unsafe(violations))
+    }
+}
+
+/// What a planner finds in the way although no check has.
+fn blocked(strategy: Strategy, object: &str, description: String) -> Finding {
+    Finding {
+        check: strategy.flag().to_owned(),
+        level: Level::Error,
+        object: object.to_owned(),
+        description,
+        fix: "mend this and plan again".to_owned(),
     }
 }

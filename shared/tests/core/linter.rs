@@ -1,10 +1,11 @@
 //! Every rule of the linter condemns a plan that breaks it.
 
-use crate::support::{group, request};
+use crate::support::{alone, group, multi_primary, request};
+use refit_shared::condition::Condition;
 use refit_shared::ids::StepId;
 use refit_shared::linter::judge;
 use refit_shared::operation::{Operation, OperationKind};
-use refit_shared::plan::{Action, Plan, Reversibility, Step};
+use refit_shared::plan::{Action, Plan, Reversibility, Step, Strategy};
 use refit_shared::planner::plan;
 
 fn good(from: &str) -> Plan {
@@ -42,6 +43,188 @@ fn renumber(plan: &mut Plan) {
     }
 }
 
+fn good_alone() -> Plan {
+    let seen = alone("8.4.6", &["9.7.4-2", "8.4.6-1"]);
+    plan(&request("9.7.4"), &seen, 5).unwrap().0
+}
+
+type Break = fn(&mut Plan);
+
+fn condemned(good: impl Fn() -> Plan, cases: &[(&str, Break)]) {
+    for (rule, break_it) in cases {
+        let mut plan = good();
+        break_it(&mut plan);
+        let found = judge(&plan);
+        assert!(
+            found.iter().any(|violation| violation.rule == *rule),
+            "{rule}: {found:#?}"
+        );
+    }
+}
+
+#[test]
+fn each_rule_for_a_standalone_server_condemns() {
+    condemned(
+        good_alone,
+        &[
+            ("a gate stands directly before the server is stopped", |p| {
+                p.stages[2].lanes[0].steps.remove(2);
+                renumber(p);
+            }),
+            ("writes are paused before the only server stops", |p| {
+                let steps = &mut p.stages[2].lanes[0].steps;
+                let Action::Operate {
+                    order: Operation::StopServer { drain_s, .. },
+                } = &mut steps[3].action
+                else {
+                    panic!("the stop is elsewhere")
+                };
+                *drain_s = 0;
+            }),
+            ("a server's steps are complete and in order", |p| {
+                remove(p, |s| is(s, OperationKind::KeepWritable))
+            }),
+            ("a snapshot is taken before a new version starts", |p| {
+                remove(p, |s| is(s, OperationKind::SnapshotData))
+            }),
+            ("writes are let in at the pivot", |p| {
+                p.pivot.as_mut().unwrap().step = StepId(12)
+            }),
+            ("the server is looked at before writes are let in", |p| {
+                p.stages[2].lanes[0].steps.remove(7);
+                renumber(p);
+            }),
+            ("a change of series has a pivot", |p| p.pivot = None),
+        ],
+    );
+}
+
+fn good_offline() -> Plan {
+    let seen = group(&["8.4.6"; 3], &["9.7.4-2", "8.4.6-1"]);
+    let mut request = request("9.7.4");
+    request.strategy = Some(Strategy::Offline);
+    plan(&request, &seen, 5).unwrap().0
+}
+
+/// The one step of a kind in a plan for an offline upgrade.
+fn of_kind(plan: &mut Plan, kind: OperationKind) -> &mut Step {
+    plan.stages
+        .iter_mut()
+        .flat_map(|stage| &mut stage.lanes)
+        .flat_map(|lane| &mut lane.steps)
+        .find(|step| is(step, kind))
+        .unwrap()
+}
+
+#[test]
+fn each_rule_for_a_multi_primary_group_condemns() {
+    let good = || {
+        let seen = multi_primary(
+            &["9.7.2", "9.7.2", "9.7.3"],
+            &["9.7.4-2", "9.7.3-1", "9.7.2-1"],
+        );
+        plan(&request("9.7.4"), &seen, 5).unwrap().0
+    };
+    assert_eq!(judge(&good()), vec![]);
+    condemned(
+        good,
+        &[
+            ("members of the lowest version are upgraded last", |p| {
+                p.stages.swap(2, 3);
+                renumber(p);
+            }),
+            (
+                "somebody else takes writes before a member is taken out",
+                |p| {
+                    let Action::Gate(gate) = &mut p.stages[2].lanes[0].steps[1].action else {
+                        panic!("the gate is elsewhere")
+                    };
+                    gate.conditions
+                        .retain(|c| !matches!(c, Condition::WritableMember { .. }));
+                },
+            ),
+        ],
+    );
+}
+
+#[test]
+fn each_rule_for_an_offline_upgrade_condemns() {
+    assert_eq!(judge(&good_offline()), vec![]);
+    condemned(
+        good_offline,
+        &[
+            ("a group is ended once and begun once", |p| {
+                let order = Operation::BootstrapGroup;
+                of_kind(p, OperationKind::JoinGroup).action = Action::Operate { order };
+            }),
+            ("who left the group last begins it anew", |p| {
+                let other = of_kind(p, OperationKind::JoinGroup).member.clone();
+                of_kind(p, OperationKind::BootstrapGroup).member = other;
+            }),
+            (
+                "everybody leaves before the last one, and joins after it",
+                |p| {
+                    p.stages.remove(3);
+                    renumber(p);
+                },
+            ),
+            ("members are stopped only while there is no group", |p| {
+                p.stages.swap(4, 5);
+                renumber(p);
+            }),
+            ("writes are let in at the pivot", |p| {
+                p.pivot.as_mut().unwrap().step = StepId(1)
+            }),
+            ("a group is begun only behind proof over all members", |p| {
+                let gate = p.stages[6].lanes[0].steps.first_mut().unwrap();
+                let Action::Gate(gate) = &mut gate.action else {
+                    panic!("the proof is elsewhere")
+                };
+                gate.conditions.remove(0);
+            }),
+            (
+                "a group is begun on the way back only behind proof over all members",
+                |p| {
+                    let gate = p.stages[4].lanes[0].steps.last_mut().unwrap();
+                    let Action::Gate(gate) = &mut gate.action else {
+                        panic!("the proof is elsewhere")
+                    };
+                    gate.undo_conditions.remove(1);
+                },
+            ),
+            ("a member's steps are complete and in order", |p| {
+                p.stages[5].lanes[0].steps.remove(1);
+                renumber(p);
+            }),
+            ("a member is upgraded in maintenance", |p| {
+                p.stages[2].lanes[0].steps.remove(0);
+                renumber(p);
+            }),
+            ("a snapshot is taken before a new version starts", |p| {
+                remove(p, |s| is(s, OperationKind::SnapshotData))
+            }),
+        ],
+    );
+}
+
+#[test]
+fn only_strategies_that_stop_writes_may_take_out_several_at_once() {
+    let mut plan = good_offline();
+    plan.strategy = Strategy::InGroupRolling;
+    let found = judge(&plan);
+    assert!(
+        found
+            .iter()
+            .any(|v| v.rule == "one member is out at a time"),
+        "{found:#?}"
+    );
+}
+
+#[test]
+fn rules_for_groups_do_not_condemn_a_standalone_server() {
+    assert_eq!(judge(&good_alone()), vec![]);
+}
+
 #[test]
 fn plans_of_the_planner_pass() {
     assert_eq!(judge(&good("9.7.3")), vec![]);
@@ -50,7 +233,6 @@ fn plans_of_the_planner_pass() {
 
 #[test]
 fn each_rule_condemns() {
-    type Break = fn(&mut Plan);
     let cases: &[(&str, Break)] = &[
         ("steps are numbered densely in order", |p| {
             p.stages[0].lanes[0].steps[0].id = StepId(9)
@@ -127,13 +309,5 @@ fn each_rule_condemns() {
             renumber(p);
         }),
     ];
-    for (rule, break_it) in cases {
-        let mut plan = good("8.4.6");
-        break_it(&mut plan);
-        let found = judge(&plan);
-        assert!(
-            found.iter().any(|violation| violation.rule == *rule),
-            "{rule}: {found:#?}"
-        );
-    }
+    condemned(|| good("8.4.6"), cases);
 }

@@ -1,6 +1,7 @@
 //! Tests of the pure core, as one program.
 
 mod conditions;
+mod kinds;
 mod linter;
 mod planner;
 mod replication;

@@ -1,8 +1,8 @@
 //! Plans as a DBA would review them: golden text files, and the refusals.
 
-use crate::support::{change_member, change_server, group, member, request};
+use crate::support::{alone, change_member, change_server, group, member, multi_primary, request};
 use refit_shared::observation::{Fact, LongTransaction, MemberState, SnapshotMethod};
-use refit_shared::plan::{Action, Plan, document};
+use refit_shared::plan::{Action, ApprovePivot, Plan, Strategy, document};
 use refit_shared::planner::{Refusal, Request, plan};
 use refit_shared::topology::Sighting;
 
@@ -60,6 +60,9 @@ fn text(plan: &Plan) -> String {
             out += &format!("{title}: {line}\n");
         }
     }
+    if let Some(downtime) = report.downtime {
+        out += &format!("downtime: {:.1} s\n", downtime.as_secs_f64());
+    }
     out + &format!("risk level: {:?}\n", report.risk.level)
 }
 
@@ -99,6 +102,96 @@ fn a_half_upgraded_group_of_five_goes_on_where_it_was_left() {
     request.policy.accept_no_spare = false;
     request.policy.restore_primary = false;
     golden("five-half-upgraded", &request, &seen);
+}
+
+#[test]
+fn a_group_offline() {
+    let mut request = request("9.7.4");
+    request.strategy = Some(Strategy::Offline);
+    request.policy.accept_no_spare = false;
+    golden(
+        "offline-8.4.6-to-9.7.4",
+        &request,
+        &group(&["8.4.6", "8.4.6", "8.4.6"], &["9.7.4-2", "8.4.6-1"]),
+    );
+    request.policy.approve_pivot = ApprovePivot::Auto;
+    golden(
+        "offline-half-upgraded-pair",
+        &request,
+        &group(&["9.7.3", "9.7.4"], &["9.7.4-1", "9.7.3-1"]),
+    );
+}
+
+#[test]
+fn a_multi_primary_group() {
+    let request = request("9.7.4");
+    golden(
+        "multi-primary-8.4.6-to-9.7.4",
+        &request,
+        &multi_primary(&["8.4.6"; 3], &["9.7.4-2", "8.4.6-1"]),
+    );
+    // Half upgraded: the member that is read-only goes before those that take writes.
+    let mut request = request.clone();
+    request.policy.accept_no_spare = false;
+    golden(
+        "multi-primary-mixed-five",
+        &request,
+        &multi_primary(
+            &["9.7.2", "9.7.3", "9.7.2", "9.7.4", "9.7.2"],
+            &["9.7.4-1", "9.7.3-1", "9.7.2-1"],
+        ),
+    );
+    let mut request = request.clone();
+    request.strategy = Some(Strategy::Offline);
+    golden(
+        "offline-multi-primary",
+        &request,
+        &multi_primary(&["9.7.3"; 3], &["9.7.4-1", "9.7.3-1"]),
+    );
+}
+
+#[test]
+fn a_multi_primary_group_in_which_nobody_writes_is_not_whole() {
+    let mut seen = multi_primary(&["9.7.3"; 3], &["9.7.4-1", "9.7.3-1"]);
+    for name in ["db1", "db2", "db3"] {
+        change_server(&mut seen, name, |server| server.super_read_only = true);
+    }
+    let Err(Refusal::Blocked(findings)) = plan(&request("9.7.4"), &seen, 5) else {
+        panic!("it was planned");
+    };
+    let told = findings
+        .iter()
+        .find(|f| f.check == "groupReplicationMembers");
+    assert!(
+        told.is_some_and(|f| f.description.contains("super_read_only")),
+        "{findings:?}"
+    );
+}
+
+#[test]
+fn a_standalone_server() {
+    golden(
+        "single-server-9.7.3-to-9.7.4",
+        &request("9.7.4"),
+        &alone("9.7.3", &["9.7.4-2", "9.7.3-1"]),
+    );
+    let mut request = request("9.7.4");
+    request.policy.approve_pivot = ApprovePivot::Auto;
+    golden(
+        "single-server-8.4.6-to-9.7.4",
+        &request,
+        &alone("8.4.6", &["9.7.4-2", "8.4.6-1"]),
+    );
+}
+
+#[test]
+fn a_standalone_server_that_takes_no_writes_is_left_alone() {
+    let mut seen = alone("9.7.3", &["9.7.4-2", "9.7.3-1"]);
+    change_server(&mut seen, "db1", |server| server.read_only = true);
+    let Err(Refusal::Blocked(findings)) = plan(&request("9.7.4"), &seen, 5) else {
+        panic!("it was planned");
+    };
+    assert_eq!(findings[0].check, "serverTakesWrites", "{findings:?}");
 }
 
 #[test]
@@ -207,7 +300,7 @@ fn what_blocks() {
         ("three members, not accepted", "spareMember", |_, r| {
             r.policy.accept_no_spare = false
         }),
-        ("two members", "groupReplicationMembers", |s, _| {
+        ("two members", "spareMember", |s, _| {
             *s = group(&["9.7.3"; 2], &["9.7.4-2", "9.7.3-1"])
         }),
         ("errant transaction", "errantTransactions", |s, _| {

@@ -135,6 +135,35 @@ pub fn channel_of(server: &mut ServerFacts) -> &mut ChannelDetail {
     }
 }
 
+/// The same with several primaries: those of the lowest version take writes, whatever MEMBER_ROLE says.
+pub fn multi_primary(versions: &[&str], offered: &[&str]) -> Sighting {
+    let mut seen = group(versions, offered);
+    let parse = |version: &str| version.parse::<MysqlVersion>().unwrap();
+    let lowest = versions.iter().map(|version| parse(version)).min();
+    let names: Vec<String> = seen.members.keys().map(ToString::to_string).collect();
+    for name in names {
+        change_server(&mut seen, &name, |server| {
+            let read_only = Some(server.version) != lowest;
+            (server.read_only, server.super_read_only) = (read_only, read_only);
+            let Fact::Known(Some(group)) = &mut server.group else {
+                panic!("it is in a group")
+            };
+            group.single_primary = false;
+            for member in &mut group.members {
+                member.role = MemberRole::Primary;
+            }
+        });
+    }
+    seen
+}
+
+/// A standalone server, `db1`, that takes writes.
+pub fn alone(version: &str, offered: &[&str]) -> Sighting {
+    let mut seen = group(&[version], offered);
+    change_server(&mut seen, "db1", |server| server.group = Fact::Known(None));
+    seen
+}
+
 pub fn member(name: &str) -> MemberName {
     MemberName::new(name).unwrap()
 }
@@ -251,6 +280,7 @@ pub fn request(target: &str) -> Request {
             restore_primary: true,
             soak_s: 2,
         },
+        strategy: None,
     }
 }
 

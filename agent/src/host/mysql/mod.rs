@@ -144,6 +144,25 @@ impl Mysql for LocalMysql {
         }
     }
 
+    async fn set_bootstrap_group(&self, on: bool) -> HostResult<()> {
+        match on {
+            true => {
+                self.set(
+                    "SET GLOBAL group_replication_bootstrap_group = ON",
+                    QUESTION,
+                )
+                .await
+            }
+            false => {
+                self.set(
+                    "SET GLOBAL group_replication_bootstrap_group = OFF",
+                    QUESTION,
+                )
+                .await
+            }
+        }
+    }
+
     async fn appoint_primary(&self, uuid: &ServerUuid, deadline: Duration) -> HostResult<()> {
         let mut session = self.sessions.get(deadline).await?;
         // The function wants a literal, no parameter; a ServerUuid is hexadecimal digits and dashes. A member that is the

@@ -39,13 +39,16 @@ pub async fn leave(host: &Host, cx: &OpContext, drain_s: u32) -> Result<Notes, F
     if !seen.super_read_only {
         pause::announce(cx).await?;
     }
+    // In a multi-primary group every member has the role, nobody takes over, and others write all the while.
+    let view = host.mysql.group().await.map_err(HostError::clean)?;
+    let hands_over = seen.primary && view.is_none_or(|group| group.single_primary);
     let began = Instant::now();
-    match pause_and_stop(host, cx, drain_s, seen.primary).await {
+    match pause_and_stop(host, cx, drain_s, hands_over).await {
         Ok(()) => {
             let gap = began.elapsed();
             pause::forget(cx).await?;
             let mut notes = vec![format!("left the group in {} ms", gap.as_millis())];
-            if seen.primary {
+            if hands_over {
                 notes.push("handed the primary role over".to_owned());
             }
             Ok(notes)

@@ -3,6 +3,7 @@
 //! Source of the rules: MySQL manual "Group Replication Operations"; what a refused START leaves behind was seen with real
 //! servers (the member becomes writable, alone).
 
+pub mod bootstrap;
 pub mod join;
 pub mod leave;
 mod pause;

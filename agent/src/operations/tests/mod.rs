@@ -1,5 +1,6 @@
 //! Every operation from the three worlds (it never ran, half ran, fully ran), each asked twice, against simulated hosts.
 
+mod closing;
 mod faults;
 mod group;
 mod rig;

@@ -4,7 +4,7 @@ use crate::host::Host;
 use crate::ledger::{FileDisk, Memory};
 use crate::operations::{OpContext, run};
 use crate::progress::Phase;
-use crate::simhost::{Beginning, SimWorld, Timings, pins};
+use crate::simhost::{Beginning, Shape, SimWorld, Timings, pins};
 use refit_shared::ids::{Attempt, ClusterName, Epoch, MemberName, RolloutId, StepId};
 use refit_shared::observation::{MemberState, ServiceState};
 use refit_shared::operation::{AttemptId, Direction, Operation, Order};
@@ -58,6 +58,7 @@ impl Hop {
             Operation::StopServer {
                 version: self.old(),
                 slow: self.old().series() != self.new_version().series(),
+                drain_s: 0,
             },
             Operation::SnapshotData {
                 name: "before".to_owned(),
@@ -101,13 +102,22 @@ pub struct Picture {
 
 impl Rig {
     pub fn new(name: &str, hop: Hop) -> Self {
+        Self::of(Shape::Group, &["m1", "m2", "m3"], name, hop)
+    }
+
+    /// A server that stands alone.
+    pub fn alone(hop: Hop) -> Self {
+        Self::of(Shape::Alone, &["m1"], "m1", hop)
+    }
+
+    fn of(shape: Shape, members: &[&str], name: &str, hop: Hop) -> Self {
         let beginning = Beginning {
-            members: ["m1", "m2", "m3"].map(member).to_vec(),
+            members: members.iter().map(|name| member(name)).collect(),
             installed: hop.from.clone(),
             offered: vec![hop.to.clone()],
             timings: Timings::STANDARD,
         };
-        let world = SimWorld::begin(beginning);
+        let world = SimWorld::shaped(shape, beginning);
         for _ in 0..5 {
             world.write().unwrap();
         }

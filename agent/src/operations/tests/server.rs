@@ -31,6 +31,7 @@ async fn a_server_of_another_version_is_not_stopped() {
         .refused_clean(&Operation::StopServer {
             version: rig.hop.new_version(),
             slow: false,
+            drain_s: 0,
         })
         .await;
     assert!(failure.message.contains("9.7.3"), "{failure}");

@@ -33,7 +33,8 @@ pub async fn run(arguments: &Arguments, output: &Output) -> Result<Exit, Failure
             cluster,
             target,
             accept_no_spare,
-        } => planning::check(to, output, cluster, target, *accept_no_spare).await,
+            strategy,
+        } => planning::check(to, output, cluster, target, *accept_no_spare, *strategy).await,
         Command::Plan(plan) => planning::plan(to, output, plan).await,
         Command::Apply {
             plan,

@@ -7,7 +7,7 @@ use crate::cli::failure::Failure;
 use crate::cli::output::Output;
 use crate::cli::{plan_file, render};
 use refit_shared::checks::{Level, of_level};
-use refit_shared::plan::{ApprovePivot, Policy, document};
+use refit_shared::plan::{ApprovePivot, Policy, Strategy, document};
 
 pub async fn check(
     to: &Connection,
@@ -15,6 +15,7 @@ pub async fn check(
     cluster: &str,
     target: &str,
     accept_no_spare: bool,
+    strategy: Option<Strategy>,
 ) -> Result<Exit, Failure> {
     // Only what checks depend on matters here; the rest is as careful as `plan` is by default.
     let policy = Policy {
@@ -23,7 +24,7 @@ pub async fn check(
         restore_primary: true,
         soak_s: 30,
     };
-    let judged = to.check(cluster, target, policy).await?;
+    let judged = to.check(cluster, target, policy, strategy).await?;
     if output.json {
         output.print_json(&render::check::json(&judged));
     } else {
@@ -46,7 +47,12 @@ pub async fn plan(
         plan_file::must_be_free(&arguments.out, arguments.force)?;
     }
     let bytes = to
-        .plan(&arguments.cluster, &arguments.target, arguments.policy())
+        .plan(
+            &arguments.cluster,
+            &arguments.target,
+            arguments.policy(),
+            arguments.strategy,
+        )
         .await?;
     let unreadable = |error: String| {
         Failure::new(

@@ -4,6 +4,7 @@ use super::Style;
 use super::table::{Cell, Paint, Table};
 use refit_proto::operator::{AgentView, ClusterView, MemberView};
 use refit_shared::observation::{MemberRole, MemberState};
+use refit_shared::topology::Kind;
 
 pub fn text(clusters: &[ClusterView], style: Style) -> String {
     if clusters.is_empty() {
@@ -32,11 +33,14 @@ pub fn text(clusters: &[ClusterView], style: Style) -> String {
 
 fn heading(cluster: &ClusterView, style: Style) -> String {
     let mut out = style.bold(&cluster.name);
+    if let Some(kind) = cluster.kind {
+        out.push_str(&format!(": {kind}"));
+    }
     match (&cluster.primary, &cluster.disagreement) {
         (Some(source), _) if !cluster.tree.is_empty() => {
-            out.push_str(&format!(": source {source}"));
+            out.push_str(&format!(", source {source}"));
         }
-        (Some(primary), _) => out.push_str(&format!(": primary {primary}")),
+        (Some(primary), _) => out.push_str(&format!(", primary {primary}")),
         (None, Some(why)) => {
             // What is in brackets is each member's own reason, and that is in its row.
             let short = why
@@ -44,6 +48,8 @@ fn heading(cluster: &ClusterView, style: Style) -> String {
                 .map_or(why.as_str(), |(short, _)| short);
             out.push_str(&format!(": {}", style.bad(&super::clean(short))));
         }
+        (None, None) if cluster.kind.is_some_and(|kind| !kind.is_group()) => {}
+        (None, None) if cluster.kind == Some(Kind::MultiPrimaryGroup) => {}
         (None, None) => out.push_str(&format!(": {}", style.bad("no primary"))),
     }
     if let Some(rollout) = &cluster.rollout {
@@ -64,7 +70,12 @@ fn row(member: &MemberView) -> Vec<Cell> {
             Cell::new("unreachable").paint(Paint::Bad)
         }
     };
-    let state = member.state.map_or_else(unknown, |state| {
+    let outside = || match member.role {
+        // A server in no group has no state in one.
+        Some(MemberRole::None) => Cell::new("-").paint(Paint::Dim),
+        _ => unknown(),
+    };
+    let state = member.state.map_or_else(outside, |state| {
         Cell::new(state.as_str()).paint(match state {
             MemberState::Online => Paint::Good,
             MemberState::Recovering => Paint::Warn,

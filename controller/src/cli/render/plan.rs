@@ -37,7 +37,18 @@ pub fn text(plan: &Plan, style: Style) -> String {
         style.bold("Estimate"),
         time::about(plan.report.estimate.0)
     ));
+    out.push_str(&downtime(plan, style));
     out
+}
+
+fn downtime(plan: &Plan, style: Style) -> String {
+    plan.report.downtime.map_or_else(String::new, |downtime| {
+        format!(
+            "{}  {} without writes\n",
+            style.bold("Downtime"),
+            time::about(downtime.0)
+        )
+    })
 }
 
 /// What is asked about before it is carried out.
@@ -48,6 +59,7 @@ pub fn brief(plan: &Plan, style: Style) -> String {
         style.bold("Pivot"),
         pivot(plan, style)
     ));
+    out.push_str(&downtime(plan, style));
     list(&mut out, style, "Warnings", &plan.report.warnings);
     out
 }

@@ -25,6 +25,8 @@ pub struct Ticket {
     /// In the plan's order; steps that were never begun are left out.
     pub steps: Vec<StepTimes>,
     pub largest_write_gap_ms: u64,
+    /// Where the strategy stops writes by design: for how long, as it was estimated.
+    pub planned_downtime_ms: Option<u64>,
     pub client: Option<ClientLine>,
     pub no_way_back: Option<String>,
     pub pivot: Option<PivotView>,
@@ -100,6 +102,7 @@ impl Ticket {
             steps: times(view, &members),
             members,
             largest_write_gap_ms: view.writes.largest_gap_ms,
+            planned_downtime_ms: view.planned_downtime_ms,
             client: writer
                 .and_then(|writer| writer.as_ref().ok())
                 .map(|client| ClientLine {
@@ -191,6 +194,12 @@ pub fn text(ticket: &Ticket, style: Style) -> String {
     out.push_str(&format!(
         "\n  largest write gap   {gap} (no member could be written to, as the agents saw it)\n"
     ));
+    if let Some(planned) = ticket.planned_downtime_ms {
+        out.push_str(&format!(
+            "  planned downtime    {} (and the wait for approval, where a person gives it)\n",
+            time::about(planned)
+        ));
+    }
     if let Some(client) = &ticket.client {
         out.push_str(&format!(
             "  the client's own    {:.0} ms, {} writes acknowledged\n",

@@ -2,7 +2,7 @@
 
 use super::World;
 use super::faults::only_looking;
-use refit_agent::simhost::SimWorld;
+use refit_agent::simhost::{Shape, SimWorld};
 use refit_shared::ids::MemberName;
 use refit_shared::observation::MemberState;
 use refit_shared::saga::End;
@@ -89,10 +89,17 @@ pub async fn at_the_end(world: &World, end: &End) -> Vec<String> {
     .await
 }
 
-fn serving(sim: &SimWorld, name: &MemberName, wrongs: &mut Vec<String>) {
+fn serving(world: &World, name: &MemberName, wrongs: &mut Vec<String>) {
+    let sim = &world.sim;
     let state = sim.member_state(name);
-    if state != Some(MemberState::Online) {
-        wrongs.push(format!("{name} is {state:?}"));
+    let serves = match world.hop.shape() {
+        Shape::Group => state == Some(MemberState::Online),
+        // All are of one version then.
+        Shape::MultiPrimary => state == Some(MemberState::Online) && sim.is_writable(name),
+        Shape::Alone => sim.is_writable(name),
+    };
+    if !serves {
+        wrongs.push(format!("{name} is {state:?} and does not serve"));
     }
     if sim.in_maintenance(name) {
         wrongs.push(format!("{name} still has the maintenance drop-ins"));
@@ -107,7 +114,7 @@ async fn upgraded(world: &World) -> Vec<String> {
     let now = Before::of(sim).await;
     let mut wrongs = Vec::new();
     for (name, was) in &world.before.members {
-        serving(sim, name, &mut wrongs);
+        serving(world, name, &mut wrongs);
         let is = &now.members[name];
         if is.packages.as_ref() != Some(&target) {
             wrongs.push(format!(
@@ -141,7 +148,7 @@ async fn restored(world: &World) -> Vec<String> {
     }
     let version = world.hop.from().mysql_version().ok();
     for name in world.before.members.keys() {
-        serving(sim, name, &mut wrongs);
+        serving(world, name, &mut wrongs);
         if sim.running_version(name) != version || Some(sim.data_version(name)) != version {
             wrongs.push(format!(
                 "{name} does not run the old version on its own data"

@@ -19,11 +19,11 @@ use agents::Agents;
 use client::Client;
 use faults::{Break, Faults, Point, only_looking};
 use judge::Before;
-use refit_agent::simhost::{Beginning, SimWorld, Timings};
+use refit_agent::simhost::{Beginning, Shape, SimWorld, Timings};
 use refit_controller::fleet::{self, Fleet};
 use refit_controller::journal::MemoryJournal;
 use refit_shared::ids::{ClusterName, MemberName};
-use refit_shared::plan::{ApprovePivot, Policy};
+use refit_shared::plan::{ApprovePivot, Policy, Strategy};
 use refit_shared::planner::Request;
 use refit_shared::version::PackageVersion;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -36,15 +36,71 @@ pub enum Hop {
     Patch,
     /// To another series: there is a pivot.
     Series,
+    /// The same with all members stopped at once: there is a pivot, too, where writes are let in again.
+    OfflinePatch,
+    OfflineSeries,
+    /// The same in a multi-primary group.
+    MultiPatch,
+    MultiSeries,
+    /// The same of a server that stands alone: there is a pivot, too, where writes are let in again.
+    AlonePatch,
+    AloneSeries,
 }
 
 impl Hop {
-    pub const BOTH: [Hop; 2] = [Self::Patch, Self::Series];
+    pub const ALL: [Hop; 8] = [
+        Self::Patch,
+        Self::Series,
+        Self::OfflinePatch,
+        Self::OfflineSeries,
+        Self::MultiPatch,
+        Self::MultiSeries,
+        Self::AlonePatch,
+        Self::AloneSeries,
+    ];
+
+    pub fn shape(self) -> Shape {
+        match self {
+            Self::Patch | Self::Series | Self::OfflinePatch | Self::OfflineSeries => Shape::Group,
+            Self::MultiPatch | Self::MultiSeries => Shape::MultiPrimary,
+            Self::AlonePatch | Self::AloneSeries => Shape::Alone,
+        }
+    }
+
+    /// `db1` to `db3`, the first one the primary; or `db1` alone.
+    pub fn members(self) -> Vec<MemberName> {
+        let names: &[&str] = match self.shape() {
+            Shape::Group | Shape::MultiPrimary => &["db1", "db2", "db3"],
+            Shape::Alone => &["db1"],
+        };
+        names.iter().map(|name| member(name)).collect()
+    }
+
+    /// Writes are stopped by design, for as long as the upgrade takes.
+    pub fn stops_writes(self) -> bool {
+        match self {
+            Self::Patch | Self::Series | Self::MultiPatch | Self::MultiSeries => false,
+            Self::OfflinePatch | Self::OfflineSeries | Self::AlonePatch | Self::AloneSeries => true,
+        }
+    }
+
+    /// What has to be asked for, where it is not the usual one.
+    fn strategy(self) -> Option<Strategy> {
+        match self {
+            Self::Patch
+            | Self::Series
+            | Self::MultiPatch
+            | Self::MultiSeries
+            | Self::AlonePatch
+            | Self::AloneSeries => None,
+            Self::OfflinePatch | Self::OfflineSeries => Some(Strategy::Offline),
+        }
+    }
 
     pub fn from(self) -> PackageVersion {
         package(match self {
-            Self::Patch => "9.7.3-1",
-            Self::Series => "8.4.6-1",
+            Self::Patch | Self::OfflinePatch | Self::MultiPatch | Self::AlonePatch => "9.7.3-1",
+            Self::Series | Self::OfflineSeries | Self::MultiSeries | Self::AloneSeries => "8.4.6-1",
         })
     }
 
@@ -75,11 +131,6 @@ pub fn cluster() -> ClusterName {
     ClusterName::new("shop").expect("a literal that is a name")
 }
 
-/// `db1` to `db3`; the first one is the primary.
-pub fn members() -> Vec<MemberName> {
-    ["db1", "db2", "db3"].map(member).to_vec()
-}
-
 pub fn member(name: &str) -> MemberName {
     MemberName::new(name).expect("a literal that is a name")
 }
@@ -101,17 +152,21 @@ pub struct World {
 
 impl World {
     pub async fn begin(hop: Hop, breaks: Vec<(Point, Break)>) -> Self {
-        let sim = SimWorld::begin(Beginning {
-            members: members(),
+        let beginning = Beginning {
+            members: hop.members(),
             installed: hop.from(),
             offered: vec![hop.to()],
             timings: QUICK,
-        });
+        };
+        let sim = SimWorld::shaped(hop.shape(), beginning);
+        if hop.strategy() == Some(Strategy::Offline) {
+            sim.allow_full_stop();
+        }
         let faults = Faults::install(&sim, breaks);
         let before = Before::of(&sim).await;
         let hosts = Agents::start(&sim).await;
         let client = Client::start(sim.clone());
-        let entries = members().into_iter().zip(1..).map(|(name, number)| {
+        let entries = hop.members().into_iter().zip(1..).map(|(name, number)| {
             format!("{{ name = \"{name}\", address = \"10.0.0.{number}:7130\" }}")
         });
         let text = format!(
@@ -146,6 +201,7 @@ impl World {
                 restore_primary: true,
                 soak_s: 1,
             },
+            strategy: self.hop.strategy(),
         }
     }
 

@@ -1,4 +1,9 @@
-//! From many observations to one cluster: who is in it, who is primary, and whether the witnesses agree.
+//! From many observations to one cluster: who is in it, who is primary, and whether the witnesses agree. What [`kind`] of
+//! cluster it is, the servers say.
+
+mod kind;
+
+pub use kind::{Kind, NoKind};
 
 pub mod replication;
 
@@ -68,6 +73,15 @@ impl Sighting {
     pub fn groups(&self) -> impl Iterator<Item = (&MemberName, &ServerFacts, &GroupFacts)> {
         self.servers()
             .filter_map(|(name, server)| Some((name, server, server.group.known()?.as_ref()?)))
+    }
+
+    /// ONLINE members, and servers that are in no group. Where it is not known whether a server is in one, it counts.
+    pub fn serving(&self) -> impl Iterator<Item = (&MemberName, &ServerFacts)> {
+        self.servers()
+            .filter(|(_, server)| match server.group.known() {
+                Some(Some(group)) => group.own_state == MemberState::Online,
+                Some(None) | None => true,
+            })
     }
 
     pub fn server(&self, member: &MemberName) -> Result<&ServerFacts, String> {

@@ -1,0 +1,34 @@
+use crate::play::*;
+
+/// All members of a group at once, to another series, under load: there is a downtime, and nothing is lost.
+#[test]
+fn a_group_is_upgraded_offline() {
+    let stage = set("previous-series");
+    let before = stage.world().unwrap();
+    before.assert_whole();
+    let target = target(&stage, "newest");
+    let load = stage.load().unwrap();
+    load.start(4, "100").unwrap();
+    let file = plan(
+        &stage,
+        &target,
+        &["--strategy", "offline", "--approve-pivot", "auto"],
+    );
+    let reply = stage.refit().run(&["apply", &file, "--yes"]).unwrap();
+    println!("{}", reply.stdout);
+    assert_eq!(reply.code, 0, "{}{}", reply.stdout, reply.stderr);
+    let after = assert_all_at(&stage, &target);
+    assert_eq!(before.primary(), after.primary());
+    assert_same_config(&before, &after);
+    assert_nothing_lost(&load);
+    println!(
+        "  downtime as the client saw it, ms: {:?}",
+        longest_gaps(&load)
+    );
+    for member in &stage.members {
+        let left = stage
+            .lab
+            .sql(member, "SELECT @@GLOBAL.group_replication_bootstrap_group");
+        assert_eq!(left.unwrap(), "0", "{member}");
+    }
+}

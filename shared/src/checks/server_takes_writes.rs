@@ -1,0 +1,29 @@
+//! A standalone server takes writes: afterwards they are let in again.
+
+use super::{ANY_STRATEGY, Check, Finding, Subject};
+use crate::topology::Kind;
+
+pub const CHECK: Check = Check {
+    id: "serverTakesWrites",
+    title: "The server takes writes",
+    description: "The upgrade of a standalone server ends with writes let in. One that is kept read-only on purpose must not be opened by it.",
+    kinds: &[Kind::StandaloneServer],
+    strategies: ANY_STRATEGY,
+    run,
+};
+
+fn run(subject: Subject<'_>) -> Vec<Finding> {
+    let closed = subject
+        .seen
+        .servers()
+        .filter(|(_, server)| !server.takes_writes());
+    closed
+        .map(|(name, _)| {
+            CHECK.error(
+                name,
+                "the server is read-only or in offline mode",
+                "find out why; then SET GLOBAL read_only=OFF, offline_mode=OFF for the time of the upgrade",
+            )
+        })
+        .collect()
+}

@@ -1,0 +1,95 @@
+//! Judges every plan before it may be kept or applied. Shares no code with the planners: a planner's bug must not be able to
+//! hide itself here.
+//!
+//! One file a rule, by what the rule is for: some hold for every plan, some for groups, some for one strategy.
+
+mod group_lane;
+mod keeping;
+mod numbering;
+mod offline;
+mod out;
+mod pivot;
+mod primary_last;
+mod single_lane;
+mod starts;
+
+use crate::ids::StepId;
+use crate::operation::OperationKind as Kind;
+use crate::plan::{Action, Lane, Plan, Step, Strategy};
+use std::fmt;
+
+/// A safety rule that a plan breaks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Violation {
+    pub rule: &'static str,
+    pub step: Option<StepId>,
+    pub detail: String,
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.step {
+            Some(step) => write!(f, "{} at {step}: {}", self.rule, self.detail),
+            None => write!(f, "{}: {}", self.rule, self.detail),
+        }
+    }
+}
+
+/// Every rule that the plan breaks; empty for a plan that may be carried out.
+pub fn judge(plan: &Plan) -> Vec<Violation> {
+    let mut found = Vec::new();
+    numbering::judge(plan, &mut found);
+    out::judge(plan, &mut found);
+    for lane in plan.stages.iter().flat_map(|stage| &stage.lanes) {
+        starts::judge(plan, lane, &mut found);
+        match plan.strategy {
+            Strategy::InGroupRolling => group_lane::judge(plan, lane, &mut found),
+            Strategy::Offline => {}
+            Strategy::SingleServer => single_lane::judge(plan, lane, &mut found),
+        }
+    }
+    match plan.strategy {
+        Strategy::InGroupRolling => primary_last::judge(plan, &mut found),
+        Strategy::Offline => offline::judge(plan, &mut found),
+        Strategy::SingleServer => {}
+    }
+    pivot::judge(plan, &mut found);
+    keeping::judge(plan, &mut found);
+    found
+}
+
+/// In a multi-primary group every member has the role.
+fn is_multi_primary(plan: &Plan) -> bool {
+    plan.made_from
+        .members
+        .values()
+        .filter(|m| m.primary)
+        .count()
+        > 1
+}
+
+fn breaks(
+    found: &mut Vec<Violation>,
+    rule: &'static str,
+    step: Option<StepId>,
+    detail: impl Into<String>,
+) {
+    found.push(Violation {
+        rule,
+        step,
+        detail: detail.into(),
+    });
+}
+
+fn kind(step: &Step) -> Option<Kind> {
+    match &step.action {
+        Action::Operate { order } => Some(order.kind()),
+        Action::Gate(_) => None,
+    }
+}
+
+fn position(lane: &Lane, wanted: Kind) -> Option<usize> {
+    lane.steps
+        .iter()
+        .position(|step| kind(step) == Some(wanted))
+}

@@ -1,0 +1,275 @@
+//! A plan in the making: numbers its steps, and knows the steps that every strategy takes alike.
+//!
+//! ```text
+//! fetch      all        fetch_packages · back_up_config             side by side, everybody serves
+//! descend    a member   enter_maintenance
+//! replace    a member   stop · snapshot · swap · start              what it was taken out for
+//! ascend     a member   leave_maintenance
+//! finalize   all        release_artifacts                           only when a person asks for it
+//! ```
+//!
+//! What comes between (leaving a group, stopping a replica, gates) is each strategy's own.
+
+use super::candidate::Candidate;
+use super::estimate;
+use crate::condition::Condition;
+use crate::expectation::Expectation;
+use crate::ids::{MemberName, StepId};
+use crate::observation::Observation;
+use crate::operation::{Operation, OperationKind as Kind};
+use crate::plan::drift::World;
+use crate::plan::{Action, Gate, Lane, Reversibility, Stage, Step};
+use crate::version::{MysqlVersion, PackageVersion};
+
+/// Beside the time for which it must hold: how long a gate is waited for, in seconds.
+const GATE_DEADLINE_S: u32 = 600;
+
+/// Steps are numbered in the order in which they are made here.
+#[derive(Debug)]
+pub struct Draft {
+    pub target: MysqlVersion,
+    pub package: PackageVersion,
+    /// The group that members belong to from the next step on; a plan may move them from one to another.
+    pub group: Option<String>,
+    next: u16,
+}
+
+impl Draft {
+    pub fn new(target: MysqlVersion, package: PackageVersion, group: Option<String>) -> Self {
+        Self {
+            target,
+            package,
+            group,
+            next: 0,
+        }
+    }
+
+    fn id(&mut self) -> StepId {
+        let id = StepId(self.next);
+        self.next += 1;
+        id
+    }
+
+    pub fn gate(&mut self, member: &MemberName, gate: Gate, why: &str) -> Step {
+        Step {
+            id: self.id(),
+            member: member.clone(),
+            group: self.group.clone(),
+            estimate: estimate::gate(gate.hold_ms),
+            deadline_s: GATE_DEADLINE_S + gate.hold_ms / 1000,
+            reversibility: Reversibility::NothingToUndo,
+            action: Action::Gate(gate),
+            before: Vec::new(),
+            after: Vec::new(),
+            why: why.to_owned(),
+        }
+    }
+
+    pub fn operate(
+        &mut self,
+        member: &MemberName,
+        seen: &Observation,
+        order: Operation,
+        deadline_s: u32,
+        why: &str,
+    ) -> Step {
+        Step {
+            id: self.id(),
+            member: member.clone(),
+            group: self.group.clone(),
+            estimate: estimate::operation(&order, seen),
+            reversibility: reversibility(&order),
+            action: Action::Operate { order },
+            before: Vec::new(),
+            after: Vec::new(),
+            deadline_s,
+            why: why.to_owned(),
+        }
+    }
+
+    /// One operation on one member.
+    pub fn on(&mut self, c: &Candidate<'_>, order: Operation, deadline_s: u32, why: &str) -> Step {
+        self.operate(c.name, c.seen, order, deadline_s, why)
+    }
+
+    /// Both ways are on every host before anything is stopped.
+    pub fn fetch(&mut self, candidates: &[Candidate<'_>]) -> Stage {
+        let lanes = candidates.iter().map(|c| self.fetch_on(c)).collect();
+        Stage {
+            title: "fetch packages and back up configuration".to_owned(),
+            lanes,
+        }
+    }
+
+    fn fetch_on(&mut self, c: &Candidate<'_>) -> Lane {
+        let order = Operation::FetchPackages {
+            target: c.pins(&self.package),
+            rollback: c.pins(&c.world.package_version),
+        };
+        let why = "both ways are on the host and verified before anything is stopped";
+        let mut fetch = self.on(c, order, 1800, why);
+        fetch.before = vec![
+            Expectation::PackagesAt {
+                version: c.world.package_version.clone(),
+            },
+            Expectation::Config {
+                digest: c.world.config,
+            },
+        ];
+        let why = "byte for byte, to go back to";
+        let back_up = self.on(c, Operation::BackUpConfig, 120, why);
+        Lane {
+            member: c.name.clone(),
+            steps: vec![fetch, back_up],
+        }
+    }
+
+    /// Into maintenance. The member must still be as it was when the plan was made.
+    pub fn descend(&mut self, c: &Candidate<'_>) -> Step {
+        let why = "a reboot now must not start or join anything by itself";
+        let mut step = self.on(c, Operation::EnterMaintenance, 120, why);
+        step.before = vec![
+            Expectation::PackagesAt {
+                version: c.world.package_version.clone(),
+            },
+            Expectation::ServerRunning {
+                version: c.world.version,
+            },
+            Expectation::Config {
+                digest: c.world.config,
+            },
+        ];
+        step
+    }
+
+    /// Stop, snapshot, swap and start of a member in maintenance. `drain_s`: seconds for which writes are paused before the stop;
+    /// 0 where nobody is served by it any more.
+    pub fn replace(&mut self, c: &Candidate<'_>, drain_s: u32) -> Vec<Step> {
+        let (from, to) = (c.world.version, self.target);
+        let (old, new) = (c.pins(&c.world.package_version), c.pins(&self.package));
+        let name = self.snapshot();
+        let slow = from.series() != to.series();
+
+        let order = Operation::StopServer {
+            version: from,
+            slow,
+            drain_s,
+        };
+        let why = "a clean shutdown, proved by the error log";
+        let mut stop = self.on(c, order, 4 * 3600, why);
+        stop.before = vec![Expectation::MaintenanceIs { on: true }];
+        stop.after = vec![Expectation::ServerStopped];
+
+        let order = Operation::SnapshotData { name: name.clone() };
+        let why = "the only way back once a new version has started";
+        let mut snapshot = self.on(c, order, 8 * 3600, why);
+        snapshot.before = vec![Expectation::ServerStopped];
+
+        let order = Operation::SwapPackages { from: old, to: new };
+        let why = "exact versions, no maintainer script runs mysqld";
+        let mut swap = self.on(c, order, 1800, why);
+        swap.before = vec![
+            Expectation::ServerStopped,
+            Expectation::PackagesAt {
+                version: c.world.package_version.clone(),
+            },
+        ];
+        swap.after = vec![Expectation::PackagesAt {
+            version: self.package.clone(),
+        }];
+
+        let order = Operation::StartServer {
+            version: to,
+            snapshot: name,
+        };
+        let why = "upgrades the data directory where needed";
+        let mut start = self.on(c, order, 24 * 3600, why);
+        start.before = vec![Expectation::ServerStopped];
+        start.after = vec![Expectation::ServerRunning { version: to }];
+
+        vec![stop, snapshot, swap, start]
+    }
+
+    /// Out of maintenance.
+    pub fn ascend(&mut self, c: &Candidate<'_>) -> Step {
+        let mut step = self.on(c, Operation::LeaveMaintenance, 120, "back to normal");
+        step.after = vec![Expectation::MaintenanceIs { on: false }];
+        step
+    }
+
+    /// What only a person may ask for, once the rollout has ended.
+    pub fn finalize(&mut self, candidates: &[Candidate<'_>]) -> Stage {
+        let mut lanes = Vec::new();
+        for c in candidates {
+            let order = Operation::ReleaseArtifacts {
+                snapshot: self.snapshot(),
+            };
+            let why = "snapshot, set-aside data and package cache are deleted";
+            lanes.push(Lane {
+                member: c.name.clone(),
+                steps: vec![self.on(c, order, 3600, why)],
+            });
+        }
+        Stage {
+            title: "finalize".to_owned(),
+            lanes,
+        }
+    }
+
+    /// The name of every member's snapshot in this plan.
+    fn snapshot(&self) -> String {
+        format!("before-{}", self.target)
+    }
+}
+
+/// What *Restored* means of each member by itself: version, packages, option files, no maintenance.
+pub fn as_before(world: &World) -> impl Iterator<Item = Condition> + '_ {
+    world.members.iter().flat_map(|(name, was)| {
+        let expected = [
+            Expectation::ServerRunning {
+                version: was.version,
+            },
+            Expectation::PackagesAt {
+                version: was.package_version.clone(),
+            },
+            Expectation::Config { digest: was.config },
+            Expectation::MaintenanceIs { on: false },
+        ];
+        expected.map(|is| Condition::Member {
+            member: name.clone(),
+            is,
+        })
+    })
+}
+
+fn reversibility(order: &Operation) -> Reversibility {
+    match order.kind() {
+        Kind::FetchPackages | Kind::AppointPrimary => Reversibility::NothingToUndo,
+        Kind::ReleaseArtifacts => Reversibility::Irreversible,
+        Kind::BackUpConfig
+        | Kind::EnterMaintenance
+        | Kind::LeaveGroup
+        | Kind::StopServer
+        | Kind::SnapshotData
+        | Kind::SwapPackages
+        | Kind::StartServer
+        | Kind::JoinGroup
+        | Kind::LeaveMaintenance
+        | Kind::KeepPrimary
+        | Kind::DissolveGroup
+        | Kind::BootstrapGroup
+        | Kind::KeepWritable
+        | Kind::AllowWrites => Reversibility::Undoable,
+    }
+}
+
+/// From here on nothing can be undone: marks every step from the given place of the lane on.
+pub fn irreversible_from(steps: &mut [Step], from: usize) {
+    for step in steps
+        .iter_mut()
+        .skip(from)
+        .filter(|step| step.reversibility == Reversibility::Undoable)
+    {
+        step.reversibility = Reversibility::Irreversible;
+    }
+}
