@@ -14,15 +14,15 @@ use refit_shared::observation::{
 };
 use std::collections::BTreeMap;
 
-/// One row a channel. A worker's error counts where the coordinator has none of its own.
+/// One row a channel. A worker's own error comes first: of it the coordinator only says where to look.
 const CHANNELS: &str = "SELECT c.channel_name, c.host, c.port, c.user, c.auto_position = '1', \
      c.connection_retry_interval, c.connection_retry_count, c.ssl_allowed <> 'NO', c.get_public_key = 'YES', \
      c.source_connection_auto_failover = '1', s.source_uuid, s.service_state, s.received_transaction_set, \
      s.last_error_number, s.last_error_message, a.service_state, ac.desired_delay, \
-     COALESCE(NULLIF(co.last_error_number, 0), (SELECT MAX(w.last_error_number) \
-       FROM performance_schema.replication_applier_status_by_worker w WHERE w.channel_name = c.channel_name), 0) applier_errno, \
-     COALESCE(NULLIF(co.last_error_message, ''), (SELECT MAX(w.last_error_message) \
-       FROM performance_schema.replication_applier_status_by_worker w WHERE w.channel_name = c.channel_name), '') applier_error, \
+     COALESCE((SELECT MAX(w.last_error_number) FROM performance_schema.replication_applier_status_by_worker w \
+       WHERE w.channel_name = c.channel_name AND w.last_error_number <> 0), co.last_error_number, 0) applier_errno, \
+     COALESCE((SELECT MAX(w.last_error_message) FROM performance_schema.replication_applier_status_by_worker w \
+       WHERE w.channel_name = c.channel_name AND w.last_error_number <> 0), co.last_error_message, '') applier_error, \
      (SELECT MAX(GREATEST(TIMESTAMPDIFF(MICROSECOND, w.applying_transaction_original_commit_timestamp, NOW(6)), 0) DIV 1000) \
        FROM performance_schema.replication_applier_status_by_worker w WHERE w.channel_name = c.channel_name \
        AND w.applying_transaction <> '' AND w.applying_transaction_original_commit_timestamp > '2000-01-01') lag_ms \
