@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help build test fast-test lab-test lint demo demo-down bench clean
+.PHONY: help build test fast-test lab-test matrix lint demo demo-down bench clean
 
 SCENARIO ?= upgrade
 
@@ -21,6 +21,9 @@ fast-test: ## Lint, unit, property and simulated tests only
 
 lab-test: ## Scenarios on real hosts only (root); ONLY=name runs those whose name contains it
 	integration/test.sh lab $(ONLY)
+
+matrix: ## The crash matrix, all rows (resumable), and docs/crash-matrix.md; LAB=1 also on real hosts (root)
+	integration/matrix.sh $(if $(LAB),lab)
 
 lint: ## Formatting and clippy
 	cargo fmt --all -- --check

@@ -33,6 +33,8 @@ if [ "$what" != lab ]; then
   cargo fmt --all -- --check
   step "clippy"
   cargo clippy --quiet --workspace --all-targets --all-features -- -D warnings
+  # Another sample of the crash matrix for each commit.
+  export REFIT_MATRIX_SEED=${REFIT_MATRIX_SEED:-$((16#$(git rev-parse --short=7 HEAD 2>/dev/null || echo 7ea)))}
   step "unit, property and simulated tests"
   cargo test --workspace --no-fail-fast 2>&1 | tee -a "$log"
 fi
@@ -42,6 +44,7 @@ if [ "$what" != fast ]; then
   integration/lab/lab.sh build
   step "programs for the lab"
   cargo build --workspace --bins
+  export REFIT_LAB_SEED=${REFIT_LAB_SEED:-$((16#$(git rev-parse --short=7 HEAD 2>/dev/null || echo 7ea)))}
   step "scenarios on real hosts"
   cargo test -p refit-integration --features lab --test lab -- --test-threads=1 --nocapture $filter 2>&1 | tee -a "$log"
 fi

@@ -20,6 +20,7 @@ pub mod journal;
 pub mod observing;
 pub mod pki;
 pub mod ports;
+pub mod rebuilding;
 pub mod rollouts;
 pub mod settings_file;
 pub mod standing;

@@ -2,6 +2,7 @@
 //! injects faults, and both pass the same contract tests.
 
 use async_trait::async_trait;
+use refit_proto::exchange::LedgerEntry;
 use refit_shared::ids::{Digest, Epoch, MemberName, RolloutId};
 use refit_shared::observation::{Beat, Observation};
 use refit_shared::operation::Order;
@@ -81,6 +82,19 @@ pub trait Journal: Send + Sync + 'static {
     async fn plan(&self, digest: &Digest) -> Result<Option<Plan>, JournalError>;
     /// Raises the epoch, durably, and returns the new one. Once at start.
     async fn next_epoch(&self) -> Result<Epoch, JournalError>;
+    /// Durably, the next epoch will be higher than this one. For a journal that is being rebuilt.
+    async fn pass_epoch(&self, epoch: Epoch) -> Result<(), JournalError>;
+}
+
+/// What agents remember of their orders. Only read when a journal is rebuilt.
+#[async_trait]
+pub trait Ledgers: Send + Sync {
+    /// The whole ledger of one agent, oldest first.
+    async fn ledger(
+        &self,
+        member: &MemberName,
+        deadline: Duration,
+    ) -> Result<Vec<LedgerEntry>, AgentError>;
 }
 
 /// Wall time, for entries and reports only. Waiting uses tokio's clock, which tests pause.

@@ -1,6 +1,7 @@
 //! `kill -9` of a process that writes the journal, again and again: nothing that it was told is durable may be missing.
 //!
-//! The test runs itself as the child, which prints the number of each entry once it is acknowledged.
+//! The test runs itself as the child, which prints the number of each entry once it is acknowledged. `REFIT_JOURNAL_KILLS=1000`
+//! kills a thousand times (`make matrix` does). The other test gives the child a disk that gets full.
 
 use refit_controller::journal::SledJournal;
 use refit_controller::ports::Journal;
@@ -17,7 +18,17 @@ use std::process::{Command, Stdio};
 mod world;
 
 const CHILD: &str = "REFIT_TEST_JOURNAL_CHILD";
-const ROUNDS: u64 = 20;
+/// Without `REFIT_JOURNAL_KILLS`.
+const KILLS: u64 = 25;
+/// Then a new journal is begun: each is verified whole after every kill.
+const KILLS_OF_ONE: u64 = 50;
+
+fn kills() -> u64 {
+    match std::env::var("REFIT_JOURNAL_KILLS") {
+        Ok(text) => text.parse().expect("REFIT_JOURNAL_KILLS is a number"),
+        Err(_) => KILLS,
+    }
+}
 
 fn rollout() -> RolloutId {
     RolloutId::new("r1").unwrap()
@@ -71,9 +82,15 @@ async fn nothing_acknowledged_is_lost() {
         child(Path::new(&dir)).await;
     }
     let temporary = tempfile::tempdir().unwrap();
-    let dir = temporary.path().join("journal");
+    let mut acknowledged = 0;
     let mut told = None;
-    for round in 0..ROUNDS {
+    for round in 0..kills() {
+        let dir = temporary
+            .path()
+            .join(format!("journal-{}", round / KILLS_OF_ONE));
+        if round % KILLS_OF_ONE == 0 {
+            acknowledged += told.take().map_or(0, |last: u64| last + 1);
+        }
         let mut child = Command::new(std::env::current_exe().unwrap())
             .args(["nothing_acknowledged_is_lost", "--exact", "--nocapture"])
             .env(CHILD, &dir)
@@ -85,7 +102,7 @@ async fn nothing_acknowledged_is_lost() {
         let mut durable =
             lines.filter_map(|line| line.unwrap().strip_prefix("durable ").map(str::to_owned));
         // Each round it comes a different way before it is killed.
-        for _ in 0..=round * 7 {
+        for _ in 0..=round * 7 % 50 {
             told = Some(
                 durable
                     .next()
@@ -110,4 +127,90 @@ async fn nothing_acknowledged_is_lost() {
             assert_eq!(*found, entry(seq, &plan));
         }
     }
+    acknowledged += told.map_or(0, |last| last + 1);
+    // Said although the test passes.
+    let _ = writeln!(
+        std::io::stderr(),
+        "journal: killed {} times while it wrote; {acknowledged} acknowledged entries, all there, none invented",
+        kills()
+    );
+}
+
+const FULL: &str = "REFIT_TEST_FULL_JOURNAL_CHILD";
+
+/// Writes until the disk is full, and then twice more.
+async fn fill(dir: &Path) {
+    let journal = SledJournal::open(dir).unwrap();
+    let plan = plan();
+    journal.keep_plan(&plan).await.unwrap();
+    let mut next = 0;
+    let mut other = plan.clone();
+    let failed = loop {
+        // Plans are large.
+        other.policy.soak_s += 1;
+        if let Err(error) = journal.keep_plan(&other).await {
+            break error;
+        }
+        if let Err(error) = journal.append(vec![entry(next, &plan)]).await {
+            break error;
+        }
+        println!("durable {next}");
+        next += 1;
+        assert!(next < 10_000, "the disk never gets full");
+    };
+    println!("failed {failed}");
+    let again = journal.append(vec![entry(next, &plan)]).await.unwrap_err();
+    println!("again {again}");
+    let read = journal.read(&rollout()).await.unwrap_err();
+    println!("read {read}");
+    std::process::exit(0);
+}
+
+/// What is acknowledged stays, what is refused is not there, and it goes on when there is space again.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_disk_stops_it_and_loses_nothing() {
+    if let Some(dir) = std::env::var_os(FULL) {
+        fill(Path::new(&dir)).await;
+    }
+    let temporary = tempfile::tempdir().unwrap();
+    let dir = temporary.path().join("journal");
+    // Opened once with all the space it wants; then no file may grow beyond 2 MiB (in blocks of 512 bytes).
+    drop(SledJournal::open(&dir).unwrap());
+    let child = Command::new("sh")
+        .args(["-c", "trap '' XFSZ; ulimit -f 4096; exec \"$@\"", "sh"])
+        .arg(std::env::current_exe().unwrap())
+        .args([
+            "a_full_disk_stops_it_and_loses_nothing",
+            "--exact",
+            "--nocapture",
+        ])
+        .env(FULL, &dir)
+        .stderr(Stdio::piped())
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&child.stdout);
+    let complaint = String::from_utf8_lossy(&child.stderr);
+    let last = said
+        .lines()
+        .filter_map(|line| line.strip_prefix("durable "))
+        .next_back();
+    let last: u64 = last
+        .unwrap_or_else(|| panic!("something was written first: {said}{complaint}"))
+        .parse()
+        .unwrap();
+    for line in ["failed ", "again ", "read "] {
+        assert!(
+            said.lines().any(|said| said.starts_with(line)),
+            "{line}: {said}{complaint}"
+        );
+    }
+    let journal = SledJournal::open(&dir).unwrap();
+    let entries = journal.read(&rollout()).await.unwrap();
+    let plan = plan();
+    for (seq, found) in (0..).zip(&entries) {
+        assert_eq!(*found, entry(seq, &plan));
+    }
+    let next = entries.len() as u64;
+    assert!(next > last, "{last} was acknowledged, {next} are there");
+    journal.append(vec![entry(next, &plan)]).await.unwrap();
 }

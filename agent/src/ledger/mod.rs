@@ -2,12 +2,16 @@
 //!
 //! ```text
 //! <state>/ledger/epoch                      the highest controller epoch that was obeyed
+//! <state>/ledger/forgotten                  up to which rollout everything has been forgotten
 //! <state>/ledger/<rollout>.s05.a1.entry     one attempt: the order, and its receipt once there is one
 //! <state>/memory/<rollout>/<key>            what that rollout has to remember on this host
 //! ```
 //!
 //! An entry without a receipt is open: something of it may have happened. A damaged file is never skipped: an agent that
 //! can't read what it has done must not act. One owner, the worker, writes it.
+//!
+//! The latest [`KEPT`] rollouts are kept, which is more than a lost journal is ever rebuilt from. Of those before nothing but
+//! the name of the last one is kept: whatever still arrives for them is refused.
 
 pub mod disk;
 mod memory;
@@ -26,6 +30,9 @@ use std::sync::Arc;
 
 /// How many of the latest durations of an operation a median is taken from.
 const MEASURED: usize = 9;
+/// How many rollouts are remembered.
+pub const KEPT: usize = 16;
+const FORGOTTEN: &str = "forgotten";
 
 /// One attempt.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -62,6 +69,8 @@ pub struct Ledger {
     directory: PathBuf,
     disk: Arc<dyn Disk>,
     epoch: Epoch,
+    /// The last of the rollouts that are no longer remembered; names sort by time.
+    forgotten: Option<RolloutId>,
     entries: BTreeMap<AttemptId, Entry>,
 }
 
@@ -82,6 +91,7 @@ impl Ledger {
             directory: directory.clone(),
             disk,
             epoch: Epoch(0),
+            forgotten: None,
             entries: BTreeMap::new(),
         };
         let mut damaged = Vec::new();
@@ -113,6 +123,10 @@ impl Ledger {
             self.epoch = disk::decode(bytes)?;
             return Ok(());
         }
+        if name == FORGOTTEN {
+            self.forgotten = Some(disk::decode(bytes)?);
+            return Ok(());
+        }
         let entry: Entry = disk::decode(bytes)?;
         if file_name(&entry.order.id) != name {
             return Err(format!("it holds attempt {}", entry.order.id));
@@ -136,6 +150,56 @@ impl Ledger {
             self.epoch = epoch;
         }
         Ok(())
+    }
+
+    /// Whether this rollout belongs to those of which nothing is kept any more: what arrives for it is late.
+    pub fn has_forgotten(&self, rollout: &RolloutId) -> bool {
+        let known = self.entries.keys().any(|id| id.rollout == *rollout);
+        !known && self.forgotten.as_ref().is_some_and(|last| rollout <= last)
+    }
+
+    /// Makes room for one more rollout: forgets the oldest ones, never one with an open attempt. Returns whom it forgot.
+    pub async fn make_room(&mut self, for_one: &RolloutId) -> Result<Vec<RolloutId>, LedgerError> {
+        let mut rollouts: BTreeMap<RolloutId, bool> = BTreeMap::new();
+        for entry in self.entries.values() {
+            let open = rollouts.entry(entry.order.id.rollout.clone()).or_default();
+            *open |= entry.receipt.is_none();
+        }
+        if rollouts.contains_key(for_one) {
+            return Ok(Vec::new());
+        }
+        let surplus = (rollouts.len() + 1).saturating_sub(KEPT);
+        let leave: Vec<RolloutId> = rollouts
+            .into_iter()
+            .filter(|(rollout, open)| !open && rollout < for_one)
+            .take(surplus)
+            .map(|(rollout, _)| rollout)
+            .collect();
+        let Some(last) = leave.last().cloned() else {
+            return Ok(leave);
+        };
+        // First that they are forgotten, then their files: an entry that is still there is known all the same.
+        if self.forgotten.as_ref().is_none_or(|before| *before < last) {
+            self.write(FORGOTTEN, disk::encode(&last)).await?;
+            self.forgotten = Some(last);
+        }
+        let gone: Vec<AttemptId> = self
+            .entries
+            .keys()
+            .filter(|id| leave.contains(&id.rollout))
+            .cloned()
+            .collect();
+        for id in gone {
+            let path = self.directory.join(file_name(&id));
+            let removed = self.disk.remove(&path).await;
+            removed.map_err(|source| LedgerError::Io {
+                action: "removing",
+                path,
+                source,
+            })?;
+            self.entries.remove(&id);
+        }
+        Ok(leave)
     }
 
     /// Records the intent. Once this has returned, undo is owed.

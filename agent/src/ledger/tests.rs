@@ -145,3 +145,43 @@ async fn memory_is_per_rollout_durable_and_checked() {
     assert_eq!(of("r1").get::<bool>("key").await.unwrap(), None);
     of("r1").clear().await.unwrap();
 }
+
+fn order_of(rollout: &str, attempt: u32) -> Order {
+    let mut order = order(1, attempt, 1);
+    order.id.rollout = RolloutId::new(rollout).unwrap();
+    order
+}
+
+/// However many rollouts a host lives through, its ledger does not grow, and late orders of the forgotten ones are known as such.
+#[tokio::test]
+async fn the_latest_rollouts_are_kept_and_of_the_others_only_that_they_are_over() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut ledger = open(&dir).unwrap();
+    let names: Vec<String> = (0..KEPT + 20).map(|n| format!("r{n:03}")).collect();
+    for name in &names {
+        let first = order_of(name, 1);
+        ledger.make_room(&first.id.rollout).await.unwrap();
+        ledger.accept(first.clone(), 0).await.unwrap();
+        // The second one never ends.
+        if name != "r001" {
+            ledger.close(&first.id, done(), 1).await.unwrap();
+        }
+    }
+    for mut ledger in [ledger, open(&dir).unwrap()] {
+        let kept: Vec<&str> = ledger
+            .entries
+            .keys()
+            .map(|id| id.rollout.as_str())
+            .collect();
+        assert_eq!(kept.len(), KEPT, "{kept:?}");
+        assert_eq!(kept[0], "r001", "an open attempt is never forgotten");
+        let forgotten = |name: &str| ledger.has_forgotten(&RolloutId::new(name).unwrap());
+        assert!(forgotten("r000") && forgotten("r020"));
+        assert!(!forgotten("r001") && !forgotten("r021") && !forgotten("r999"));
+        // Nothing is forgotten for the sake of one that is known.
+        let known = RolloutId::new("r035").unwrap();
+        assert_eq!(ledger.make_room(&known).await.unwrap(), []);
+    }
+    let files = std::fs::read_dir(dir.path().join("ledger")).unwrap();
+    assert_eq!(files.count(), KEPT + 1);
+}

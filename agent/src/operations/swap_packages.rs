@@ -38,10 +38,7 @@ impl Action for SwapPackages {
     async fn perform(&self, host: &Host, cx: &OpContext) -> Result<Notes, Failure> {
         stopping::require_held_down(host).await?;
         let found = self.only_ours(host).await?;
-        host.packages
-            .verify_fetched(&self.to)
-            .await
-            .map_err(HostError::clean)?;
+        self.have_cached(host, cx, &self.to).await?;
         if remembered(cx).await?.is_none() {
             let held: BTreeSet<String> = names(&self.from)
                 .into_iter()
@@ -62,10 +59,7 @@ impl Action for SwapPackages {
             vec!["the packages are as they were".to_owned()]
         } else {
             stopping::require_held_down(host).await?;
-            host.packages
-                .verify_fetched(&self.from)
-                .await
-                .map_err(HostError::clean)?;
+            self.have_cached(host, cx, &self.from).await?;
             install(host, cx, &self.from).await?
         };
         // Nothing remembered: the swap never began, so no hold was touched either.
@@ -88,6 +82,28 @@ impl Action for SwapPackages {
 }
 
 impl SwapPackages {
+    /// The cache was filled before anything was stopped. Where it has been damaged or cleared since, it is filled again: the
+    /// server is down already, and nobody could do it by hand without leaving the plan.
+    async fn have_cached(
+        &self,
+        host: &Host,
+        cx: &OpContext,
+        pins: &[PackagePin],
+    ) -> Result<(), Failure> {
+        if host.packages.verify_fetched(pins).await.is_ok() {
+            return Ok(());
+        }
+        cx.phase.say("the package cache is damaged; fetching again");
+        host.packages
+            .fetch(pins, &cx.phase)
+            .await
+            .map_err(HostError::clean)?;
+        host.packages
+            .verify_fetched(pins)
+            .await
+            .map_err(HostError::clean)
+    }
+
     /// Each package is at one of the two versions of the plan, or somebody else has been at work.
     async fn only_ours(&self, host: &Host) -> Result<PackageFacts, Failure> {
         let found = host.packages.facts().await.map_err(HostError::clean)?;

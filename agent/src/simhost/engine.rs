@@ -66,6 +66,7 @@ impl World {
             }
             Event::JoinAtBoot(pid) => self.join_at_boot(&member, pid),
             Event::Expelled(pid) => self.expel(&member, pid),
+            Event::Rejoins(pid) => self.rejoin(&member, pid),
         }
     }
 }

@@ -3,6 +3,7 @@
 use refit_shared::ids::MemberName;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// What happens at a point.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -21,6 +22,8 @@ pub enum FaultAction {
     PowerCutBefore,
     /// The host's power is cut after the effect.
     PowerCutAfter,
+    /// The call takes so much longer.
+    Delay(Duration),
 }
 
 /// Asked at every point, by host and name of the point, for example `packages.install` or `packages.install/unpacked`.

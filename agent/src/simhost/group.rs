@@ -46,6 +46,9 @@ impl World {
         if !host.is_online() {
             return Err(NoWrite("the primary is not ONLINE"));
         }
+        if host.isolated {
+            return Err(NoWrite("the primary is cut off from its group"));
+        }
         if host.server().is_none_or(|server| server.super_read_only) {
             return Err(NoWrite("the primary is read-only"));
         }
@@ -394,6 +397,31 @@ impl World {
         self.host_mut(member).isolated = isolated;
         if isolated {
             self.lose_contact(member);
+        } else if self.host(member).member_state() == Some(MemberState::Error) {
+            let (pid, after) = (self.pid(member), self.timings.rejoin);
+            self.later(after, member, Event::Rejoins(pid));
+        }
+    }
+
+    /// An expelled member tries by itself (`group_replication_autorejoin_tries`), and stays read-only while it can't.
+    pub fn rejoin(&mut self, member: &MemberName, pid: u32) {
+        let host = self.host(member);
+        if !host.unit.is(pid) || host.member_state() != Some(MemberState::Error) {
+            return;
+        }
+        if host.isolated || !self.has_majority() || self.view.contains(member) {
+            let again = self.timings.rejoin;
+            self.later(again, member, Event::Rejoins(pid));
+            return;
+        }
+        if let Some(server) = self.host_mut(member).server_mut() {
+            server.member = MemberState::Offline;
+        }
+        if self.join(member).is_err()
+            && let Some(server) = self.host_mut(member).server_mut()
+        {
+            server.member = MemberState::Error;
+            server.super_read_only = true;
         }
     }
 

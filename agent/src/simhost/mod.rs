@@ -176,6 +176,40 @@ impl SimWorld {
         self.lock().may_stop = true;
     }
 
+    /// A person appoints another primary. `false`: the group refused.
+    pub fn appoint_by_hand(&self, member: &MemberName) -> bool {
+        self.lock().appoint(member).is_ok()
+    }
+
+    /// A person installs another version; the server is not restarted.
+    pub fn install_by_hand(&self, member: &MemberName, version: &PackageVersion) {
+        let mut world = self.lock();
+        for installed in world.host_mut(member).installed.values_mut() {
+            installed.clone_from(version);
+        }
+    }
+
+    /// The clocks of the world's machines are set forward, or back, by so many milliseconds.
+    pub fn jump_clocks(&self, ms: i64) {
+        self.lock().clock_off_ms += ms;
+    }
+
+    /// The packages that the repository offers this host, and those in its cache, are no longer what their names say; or they
+    /// are again, and the cache has to be filled anew.
+    pub fn damage_packages(&self, member: &MemberName, damaged: bool) {
+        let mut world = self.lock();
+        let host = world.host_mut(member);
+        host.fetched.clear();
+        for offer in &mut host.offered {
+            let name = if damaged {
+                format!("damaged {}", offer.name)
+            } else {
+                offer.name.clone()
+            };
+            offer.sha256 = state::pin(&name, &offer.version).sha256;
+        }
+    }
+
     /// From now on this version refuses to start on this host, with this error.
     pub fn refuse_start(&self, member: &MemberName, version: MysqlVersion, code: u32) {
         let mut world = self.lock();

@@ -58,6 +58,7 @@ impl SimPort {
             FaultAction::FailBefore => return Err(failed(point)),
             FaultAction::CrashBefore => return self.die(false).await,
             FaultAction::PowerCutBefore => return self.die(true).await,
+            FaultAction::Delay(time) => self.take(time).await,
             FaultAction::Continue
             | FaultAction::FailAfter
             | FaultAction::CrashAfter
@@ -69,6 +70,7 @@ impl SimPort {
             FaultAction::CrashAfter => self.die(false).await,
             FaultAction::PowerCutAfter => self.die(true).await,
             FaultAction::Continue
+            | FaultAction::Delay(_)
             | FaultAction::FailBefore
             | FaultAction::CrashBefore
             | FaultAction::PowerCutBefore => result,

@@ -36,6 +36,8 @@ pub struct Timings {
     pub package: Duration,
     /// The service manager restarts a server that failed.
     pub restart: Duration,
+    /// An expelled member tries to join again.
+    pub rejoin: Duration,
 }
 
 impl Timings {
@@ -52,6 +54,7 @@ impl Timings {
         snapshot: Duration::from_millis(100),
         package: Duration::from_millis(900),
         restart: Duration::from_millis(100),
+        rejoin: Duration::from_secs(10),
     };
 }
 
@@ -76,6 +79,8 @@ pub(super) struct World {
     pub events: BTreeMap<(Instant, u64), Due>,
     pub next_event: u64,
     pub next_pid: u32,
+    /// How far the hosts' clocks have been set forward, or back.
+    pub clock_off_ms: i64,
 }
 
 /// Something that will happen.
@@ -102,6 +107,7 @@ pub(super) enum Event {
     MayWrite(u32),
     JoinAtBoot(u32),
     Expelled(u32),
+    Rejoins(u32),
 }
 
 #[derive(Debug)]
@@ -302,6 +308,7 @@ impl World {
             violations: Vec::new(),
             events: BTreeMap::new(),
             next_event: 0,
+            clock_off_ms: 0,
             next_pid: 1000,
         };
         for (name, number) in beginning.members.iter().zip(1u32..) {
@@ -387,7 +394,8 @@ impl World {
 
     pub fn now_unix_ms(&self) -> i64 {
         let since = self.now.saturating_duration_since(self.began).as_millis();
-        1_800_000_000_000 + i64::try_from(since).expect("no test runs for so long")
+        let since = i64::try_from(since).expect("no test runs for so long");
+        1_800_000_000_000 + self.clock_off_ms + since
     }
 
     pub fn violate(&mut self, member: &MemberName, what: impl std::fmt::Display) {

@@ -65,6 +65,12 @@ pub fn judge(order: &Order, place: &Workplace, ledger: &Ledger) -> Result<Obey, 
             )))
         };
     }
+    if ledger.has_forgotten(&order.id.rollout) {
+        return Err(superseded(format!(
+            "rollout {} is older than all that this agent remembers: the order is late, or the controller's clock was set back",
+            order.id.rollout
+        )));
+    }
     match ledger.latest_attempt(&order.id.rollout, order.id.step) {
         Some(latest) if latest > order.id.attempt => Err(superseded(format!(
             "attempt {} comes late: attempt {latest} at the same step has been seen",

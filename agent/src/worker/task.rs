@@ -2,7 +2,7 @@
 
 use super::judge::{Obey, Refusal, judge};
 use super::{Attached, Command, QUEUE, View, Workplace};
-use crate::ledger::{Ledger, LedgerError};
+use crate::ledger::{Ledger, LedgerError, Memory};
 use crate::operations;
 use crate::progress::Phase;
 use refit_shared::ids::Epoch;
@@ -166,7 +166,15 @@ impl Task {
         match obey {
             Obey::New => {
                 let now = self.place.clock.now_unix_ms();
+                let forgot = ledger.make_room(&id.rollout).await.map_err(unrecorded)?;
                 ledger.accept(order, now).await.map_err(unrecorded)?;
+                for rollout in forgot {
+                    let memory =
+                        Memory::of(&self.place.state_dir, &rollout, self.place.disk.clone());
+                    if let Err(error) = memory.clear().await {
+                        tracing::warn!(%error, %rollout, "what was remembered for an old rollout could not be removed");
+                    }
+                }
                 self.attempts.insert(id.clone(), Followed::new());
                 self.queue.push_back(id.clone());
             }

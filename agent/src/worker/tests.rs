@@ -383,3 +383,25 @@ async fn a_worker_that_has_ended_by_itself_can_still_be_told_to_stop() {
     task.ended().await;
     assert!(task.stop(Duration::from_secs(1)).await);
 }
+
+/// The call site of the ledger's bound, and of the fence that it needs.
+#[tokio::test(start_paused = true)]
+async fn orders_of_forgotten_rollouts_are_refused() {
+    let rig = Rig::new();
+    let agent = rig.agent();
+    let of = |number: usize| {
+        let mut order = order(Operation::BackUpConfig, 1, 1, 1);
+        order.id.rollout = RolloutId::new(format!("r{number:03}")).unwrap();
+        order
+    };
+    for number in 0..=crate::ledger::KEPT {
+        carry_out(&agent, of(number)).await;
+    }
+    let late = refusal(&agent, of(0)).await;
+    assert_eq!(late.failure.code, FailureCode::Superseded);
+    assert!(late.failure.message.contains("older than all"), "{late}");
+    let entries = agent.worker.entries().await.unwrap().unwrap();
+    assert_eq!(entries.len(), crate::ledger::KEPT);
+    // A receipt that is kept is still given.
+    carry_out(&agent, of(1)).await;
+}

@@ -5,12 +5,14 @@
 //! not follow from it.
 
 use crate::fleet::Fleet;
-use crate::ports::{AgentError, Agents};
+use crate::ports::{AgentError, Agents, Ledgers};
 use async_trait::async_trait;
 use refit_proto::agent as wire;
 use refit_proto::agent::agent_client::AgentClient;
 use refit_proto::convert::InvalidMessage;
-use refit_proto::exchange::{BeatsRequest, CarryOutEvent, ObserveRequest, Refusal};
+use refit_proto::exchange::{
+    BeatsRequest, CarryOutEvent, LedgerEntry, LedgerRequest, ObserveRequest, Refusal,
+};
 use refit_proto::identity::IdentityError;
 use refit_proto::tls::{Dial, Peer, PeerFault, Reloading, Tcp, connect_over};
 use refit_shared::ids::{ClusterName, MemberName};
@@ -224,6 +226,39 @@ impl Agents for GrpcAgents {
             if to.send(beat).await.is_err() {
                 return Ok(());
             }
+        }
+    }
+}
+
+#[async_trait]
+impl Ledgers for GrpcAgents {
+    async fn ledger(
+        &self,
+        member: &MemberName,
+        deadline: Duration,
+    ) -> Result<Vec<LedgerEntry>, AgentError> {
+        let (line, mut client) = self.line(member)?;
+        let ask = LedgerRequest {
+            cluster: line.cluster.clone(),
+            member: member.clone(),
+            rollout: None,
+        };
+        let mut request = Request::new(wire::LedgerRequest::from(ask));
+        request.set_timeout(deadline);
+        let answer = client.ledger(request).await;
+        let mut stream = answer
+            .map_err(|status| line.failed(member, &status))?
+            .into_inner();
+        let mut entries = Vec::new();
+        loop {
+            let entry = stream.message().await;
+            let entry = entry.map_err(|status| line.failed(member, &status))?;
+            let Some(entry) = entry else {
+                return Ok(entries);
+            };
+            let entry =
+                LedgerEntry::try_from(entry).map_err(|error| line.garbled(member, &error))?;
+            entries.push(entry);
         }
     }
 }

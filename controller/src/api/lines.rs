@@ -109,6 +109,19 @@ fn words(plan: &Plan, event: &Event) -> (&'static str, String, Option<String>, O
             None,
         ),
         Event::Finalized => ("finalized", "finalized".to_owned(), None, None),
+        Event::Recovered {
+            step,
+            attempt,
+            found,
+        } => (
+            "recovered",
+            format!(
+                "{}, attempt {attempt}, was recovered: {found}",
+                named(*step)
+            ),
+            None,
+            Some(*step),
+        ),
     }
 }
 

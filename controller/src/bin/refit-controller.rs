@@ -22,6 +22,7 @@ use refit_controller::rollouts::{Rollouts, Running};
 use refit_controller::standing::{Stand, Standing};
 use refit_proto::identity::Role;
 use refit_proto::tls::{RELOAD_INTERVAL, Reloading};
+use refit_shared::ids::Epoch;
 use sd_notify::NotifyState;
 use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
@@ -30,6 +31,9 @@ use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
+
+/// Between two looks at a disk that is full.
+const LOOK_FOR_SPACE_EVERY: std::time::Duration = std::time::Duration::from_secs(2);
 
 /// Upgrades fleets of MySQL servers: the daemon. Operators use `refit`.
 #[derive(Debug, Parser)]
@@ -191,11 +195,15 @@ async fn serve(files: Files) -> Result<(), Failure> {
         material,
     } = files;
     // First of all, so that no signal is ever met by the default.
-    let told = signalled()?;
+    let mut told = std::pin::pin!(signalled()?);
     let listener = TcpListener::bind(config.listen)
         .await
         .with_context(|| format!("listen on {}", config.listen))?;
-    let (stand, rollouts, running) = start(&config, fleet, &material).await?;
+    let (stand, rollouts, running) = tokio::select! {
+        started = start(&config, fleet, &material) => started?,
+        // It may have waited for space.
+        () = &mut told => return Ok(()),
+    };
     let stop = CancellationToken::new();
     let watching =
         tokio::spawn(Arc::clone(&material).watch(RELOAD_INTERVAL, stop.clone().cancelled_owned()));
@@ -209,7 +217,7 @@ async fn serve(files: Files) -> Result<(), Failure> {
     tell(&[NotifyState::Ready, NotifyState::Status("acting")]);
     tracing::info!(listen = %config.listen, standing = %stand.now(), "ready");
 
-    until_told(&stand, told).await;
+    until_told(&stand, told, &Room::Directory(config.state_dir.clone())).await;
     let standing = stand.now();
     let status = standing.to_string();
     tell(&[NotifyState::Stopping, NotifyState::Status(&status)]);
@@ -230,17 +238,34 @@ async fn serve(files: Files) -> Result<(), Failure> {
     }
 }
 
+async fn open(dir: PathBuf) -> Result<(SledJournal, Epoch), Failure> {
+    let journal = tokio::task::spawn_blocking(move || SledJournal::open(&dir))
+        .await
+        .context("open the journal")??;
+    let epoch = journal.next_epoch().await?;
+    Ok((journal, epoch))
+}
+
 /// Opens the journal and goes on with every rollout in it.
 async fn start(
     config: &Config,
     fleet: Fleet,
     material: &Arc<Reloading>,
 ) -> Result<(Stand, Rollouts, Running), Failure> {
-    let dir = config.journal();
-    let journal = tokio::task::spawn_blocking(move || SledJournal::open(&dir))
-        .await
-        .context("open the journal")??;
-    let epoch = journal.next_epoch().await?;
+    let (journal, epoch) = loop {
+        match open(config.journal()).await {
+            Ok(opened) => break opened,
+            // A journal that is corrupt, or in use, is not mended by waiting.
+            Err(Failure::Journal(JournalError::Write(why))) => {
+                let room = Room::Directory(config.state_dir.clone());
+                if room.may_be_tried().is_ok() {
+                    return Err(JournalError::Write(why).into());
+                }
+                until_there_is_space(&room).await;
+            }
+            Err(failure) => return Err(failure),
+        }
+    };
     let fleet = Arc::new(fleet);
     let agents = GrpcAgents::new(&fleet, material).context("name the agents' certificates")?;
     let agents: Arc<dyn Agents> = Arc::new(agents);
@@ -261,8 +286,9 @@ async fn start(
 }
 
 /// Until a signal, or a reason of our own that a restart can mend. A controller that was superseded stays up and says so to
-/// everybody who asks, until it is told to end.
-async fn until_told(stand: &Stand, told: impl Future<Output = ()>) {
+/// everybody who asks, until it is told to end; one whose journal's disk is full, until there is space again, and then it ends
+/// to be started again.
+async fn until_told(stand: &Stand, told: impl Future<Output = ()>, room: &Room) {
     let mut told = std::pin::pin!(told);
     tokio::select! {
         () = &mut told => stand.stop(Standing::ShuttingDown),
@@ -270,8 +296,31 @@ async fn until_told(stand: &Stand, told: impl Future<Output = ()>) {
             if let standing @ Standing::Superseded { .. } = stand.now() {
                 tell(&[NotifyState::Status(&format!("not acting: {standing}"))]);
                 told.await;
+            } else if let Standing::JournalFailed(_) = stand.now() {
+                tokio::select! {
+                    () = &mut told => {}
+                    () = until_there_is_space(room) => {}
+                }
             }
         }
+    }
+}
+
+/// At once where space is not what is missing.
+async fn until_there_is_space(room: &Room) {
+    let mut said = false;
+    while let Err(why) = room.may_be_tried() {
+        if !said {
+            said = true;
+            tracing::error!(
+                why,
+                "the disk of the journal is full: nothing acts until there is space"
+            );
+            tell(&[NotifyState::Status(&format!(
+                "not acting until there is space: {why}"
+            ))]);
+        }
+        tokio::time::sleep(LOOK_FOR_SPACE_EVERY).await;
     }
 }
 

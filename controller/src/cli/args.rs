@@ -312,6 +312,29 @@ pub enum JournalCommand {
         after_help = "Example (with the controller stopped):\n  refit journal verify /var/lib/refit-controller/journal"
     )]
     Verify { path: PathBuf },
+    /// Print all of a journal as JSON, a line each: its epoch, its plans, its entries.
+    #[command(
+        after_help = "Example (with the controller stopped):\n  refit journal export /var/lib/refit-controller/journal > journal.jsonl"
+    )]
+    Export { path: PathBuf },
+    /// Make a new journal from what the agents remember, when the old one is lost or corrupt. The old one is kept beside it.
+    #[command(
+        after_help = "Example (on the controller's machine, with the controller stopped):\n  refit journal rebuild --plan plan.json --dry-run\n  refit journal rebuild --plan plan.json\n  systemctl start refit-controller && refit list      (the rollout is parked; then resume or unwind)"
+    )]
+    Rebuild {
+        /// The controller's configuration: it says where the journal, the fleet file and the certificate are.
+        #[arg(long, value_name = "FILE", default_value = crate::config::STANDARD_PATH)]
+        config: PathBuf,
+        /// The plan file of a rollout that is to be rebuilt. Once for each cluster.
+        #[arg(long, value_name = "FILE")]
+        plan: Vec<PathBuf>,
+        /// A rollout that shall not be in the new journal though it is its cluster's latest.
+        #[arg(long, value_name = "ROLLOUT")]
+        leave: Vec<String>,
+        /// Ask the agents, say what would be made, and make nothing.
+        #[arg(long)]
+        dry_run: bool,
+    },
 }
 
 #[derive(Debug, Subcommand)]

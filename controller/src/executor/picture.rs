@@ -66,7 +66,8 @@ impl Record {
             | Event::Resumed { .. }
             | Event::RolloutClosed { .. }
             | Event::FinalizeDecided { .. }
-            | Event::Finalized => {}
+            | Event::Finalized
+            | Event::Recovered { .. } => {}
         }
     }
 

@@ -120,4 +120,9 @@ impl<J: Journal> Journal for FaultyJournal<J> {
         self.works()?;
         self.inner.next_epoch().await
     }
+
+    async fn pass_epoch(&self, epoch: Epoch) -> Result<(), JournalError> {
+        self.works()?;
+        self.inner.pass_epoch(epoch).await
+    }
 }

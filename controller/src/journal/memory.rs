@@ -95,4 +95,10 @@ impl Journal for MemoryJournal {
         memory.epoch = memory.epoch.next();
         Ok(memory.epoch)
     }
+
+    async fn pass_epoch(&self, epoch: Epoch) -> Result<(), JournalError> {
+        let mut memory = self.memory();
+        memory.epoch = memory.epoch.max(epoch);
+        Ok(())
+    }
 }

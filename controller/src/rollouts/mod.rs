@@ -11,11 +11,13 @@
 //! either reached the owner or not, and leaves nothing half done.
 
 mod error;
+mod id;
 mod registry;
 mod view;
 mod watching;
 
 pub use error::ApiError;
+pub(crate) use id::made_from;
 pub use registry::Running;
 pub use view::{
     CheckReport, ClusterReport, InFlight, MemberReport, NextCommand, RolloutView, State, StepState,

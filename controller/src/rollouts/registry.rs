@@ -1,11 +1,12 @@
 //! Which rollouts there are, who owns each, and which of them occupies its cluster. One task; it never waits for an agent.
 
+use super::id::new_id;
 use super::{ApiError, RolloutView, Rollouts, State, Summary};
 use crate::executor::{Act, Command as OwnerCommand, Owner, Record, World, picture};
 use crate::journal::Room;
 use crate::ports::{Journal, JournalError};
 use crate::standing::Standing;
-use refit_shared::ids::{ClusterName, Digest, Epoch, RolloutId, Seq};
+use refit_shared::ids::{ClusterName, RolloutId, Seq};
 use refit_shared::plan::Plan;
 use refit_shared::saga::{Actor, End, Entry, Event, Rollout};
 use std::collections::BTreeMap;
@@ -346,17 +347,4 @@ impl Registry {
             None => Ok(()),
         }
     }
-}
-
-/// A lower-case ULID: rollouts sort by the time they were made. Its random part is drawn from what makes a rollout unique, so
-/// that a simulation gives the same names each time.
-fn new_id(at_unix_ms: i64, plan: &Digest, epoch: Epoch) -> RolloutId {
-    let unique = Digest::of(format!("{at_unix_ms} {plan} {epoch}").as_bytes());
-    let mut random = [0u8; 16];
-    random.copy_from_slice(&unique.as_bytes()[..16]);
-    let ulid = ulid::Ulid::from_parts(
-        u64::try_from(at_unix_ms).unwrap_or(0),
-        u128::from_be_bytes(random),
-    );
-    RolloutId::new(ulid.to_string().to_lowercase()).expect("a ULID in lower case is a name")
 }

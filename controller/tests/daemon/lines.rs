@@ -4,9 +4,9 @@ use super::Certificates;
 use super::agent::{Answers, serve};
 use refit_controller::agents::GrpcAgents;
 use refit_controller::fleet;
-use refit_controller::ports::{AgentError, Agents};
+use refit_controller::ports::{AgentError, Agents, Ledgers};
 use refit_proto::agent::CarryOutEvent as Wire;
-use refit_proto::exchange::{CarryOutEvent, Refusal};
+use refit_proto::exchange::{CarryOutEvent, LedgerEntry, Refusal};
 use refit_proto::identity::Role;
 use refit_shared::ids::{Attempt, ClusterName, Epoch, MemberName, RolloutId, StepId};
 use refit_shared::observation::{Beat, Fact, MemberState, Observation};
@@ -65,6 +65,7 @@ fn answers() -> Answers {
         observe: Ok(observation().into()),
         carry_out: Vec::new(),
         beats: Vec::new(),
+        ledger: Vec::new(),
     }
 }
 
@@ -252,4 +253,42 @@ async fn an_operator_can_tell_what_is_wrong_with_the_way() {
         .await
         .unwrap_err());
     assert!(why_not.contains("agent/db2"), "{why_not}");
+}
+
+#[tokio::test]
+async fn a_ledger_comes_whole_or_not_at_all() {
+    let certificates = Certificates::new();
+    let agent = certificates.open(Role::Agent, "db1");
+    let entry = |receipt| LedgerEntry {
+        order: order(),
+        content: order().content_digest(),
+        began_unix_ms: 1,
+        receipt,
+    };
+    let (open, ended) = (entry(None), entry(Some(receipt())));
+    let whole = Answers {
+        ledger: vec![Ok(open.clone().into()), Ok(ended.clone().into())],
+        ..answers()
+    };
+    let address = serve(whole, agent.clone()).await;
+    let read = agents(&certificates, address).ledger(&db1(), SECONDS).await;
+    assert_eq!(read, Ok(vec![open.clone(), ended]));
+
+    for broken in [
+        Err(Status::data_loss("the ledger is damaged")),
+        Ok(refit_proto::agent::LedgerEntry::default()),
+    ] {
+        let certificates = Certificates::new();
+        let agent = certificates.open(Role::Agent, "db1");
+        let broken = Answers {
+            ledger: vec![Ok(open.clone().into()), broken],
+            ..answers()
+        };
+        let address = serve(broken, agent.clone()).await;
+        let read = agents(&certificates, address).ledger(&db1(), SECONDS).await;
+        assert!(
+            matches!(read, Err(AgentError::Unreachable { .. })),
+            "{read:?}"
+        );
+    }
 }

@@ -191,6 +191,62 @@ fn a_corrupt_journal_is_refused_with_its_own_code() {
     );
 }
 
+/// Nobody remembers anything here; that the new journal is made, kept apart from the old one, and above all epochs, shows.
+#[test]
+fn a_journal_is_made_anew_and_the_old_one_is_kept() {
+    let installed = Installed::of_a_controller();
+    let fleet =
+        "[[cluster]]\nname = \"shop\"\nmembers = [{ name = \"db1\", address = \"127.0.0.1:9\" }]\n";
+    std::fs::write(installed.path("fleet.toml"), fleet).unwrap();
+    let rebuild = |more: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_refit"))
+            .args(["journal", "rebuild", "--config"])
+            .arg(&installed.config)
+            .args(more)
+            .output()
+            .unwrap();
+        let said = format!(
+            "{}{}",
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr)
+        );
+        (output.status.code(), said)
+    };
+    let running = installed.start();
+    let (code, said_of_it) = rebuild(&[]);
+    assert_eq!(code, Some(5), "{said_of_it}");
+    assert!(
+        said_of_it.contains("open in another process"),
+        "{said_of_it}"
+    );
+    assert!(terminate(running).status.success());
+
+    let kept = || {
+        let state = std::fs::read_dir(installed.path("state")).unwrap();
+        let names = state.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        names.filter(|name| name.contains("lost")).count()
+    };
+    let (code, said_of_it) = rebuild(&["--dry-run"]);
+    assert_eq!((code, kept()), (Some(0), 0), "{said_of_it}");
+    assert!(said_of_it.contains("db1 was not asked"), "{said_of_it}");
+    let (code, said_of_it) = rebuild(&[]);
+    assert_eq!((code, kept()), (Some(0), 1), "{said_of_it}");
+    let output = terminate(installed.start());
+    // The agent that could not be asked may have obeyed later controllers.
+    assert!(
+        said(&output).contains("acting as epoch 1002"),
+        "{}",
+        said(&output)
+    );
+    let exported = Command::new(env!("CARGO_BIN_EXE_refit"))
+        .args(["journal", "export"])
+        .arg(installed.path("state/journal"))
+        .output()
+        .unwrap();
+    let exported = String::from_utf8_lossy(&exported.stdout).into_owned();
+    assert!(exported.contains("\"epoch\":1002"), "{exported}");
+}
+
 /// An epoch that was durable is gone.
 fn damage(journal: &Path) {
     let db = sled::Config::new()

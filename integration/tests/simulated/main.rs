@@ -4,7 +4,9 @@
 mod agent_faults;
 mod controller_crashes;
 mod fault_free;
+mod journal_lost;
 mod journal_stops;
+mod matrix;
 mod pauses;
 mod random_walk;
 mod refused_starts;

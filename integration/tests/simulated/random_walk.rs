@@ -142,6 +142,9 @@ fn story(drawn: &Drawn, places: &BTreeMap<Hop, Places>) -> Story {
             .refuses_to_start
             .map(|index| index.get(&hop.members()).clone()),
         rival_from: moment(&drawn.rival_from),
+        loses_journal_at: None,
+        strike: None,
+        shutdown_takes: None,
     }
 }
 

@@ -1,20 +1,24 @@
 //! One run from beginning to end: a plan is made and applied, things break, a person acts, and the world is judged.
 
 use crate::world::controller::Controller;
-use crate::world::faults::{Break, Point};
+use crate::world::faults::{Break, Point, Strike, Trouble};
 use crate::world::judge::{self, LONGEST_GAP};
-use crate::world::wire::Twice;
+use crate::world::wire::{Pulse, Twice, Wire};
 use crate::world::{Hop, World, cluster};
 use refit_agent::simhost::SimWorld;
 use refit_controller::journal::MemoryJournal;
 use refit_controller::journal::faulty::Fault;
 use refit_controller::ports::Journal;
+use refit_controller::rebuilding::{self, rebuild};
 use refit_controller::rollouts::{ApiError, State, Update};
 use refit_shared::ids::{Epoch, MemberName, RolloutId, Seq, StepId};
 use refit_shared::linter;
 use refit_shared::plan::Plan;
 use refit_shared::saga::{Actor, End, Entry, Event, ParkReason, Scope};
+use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 
 /// Longer than any run that comes to an end.
@@ -46,6 +50,12 @@ pub struct Story {
     /// The controller's machine is stopped at this moment, another controller takes over from a copy of its journal, and
     /// then the first one runs again and knows nothing of it.
     pub rival_from: Option<Moment>,
+    /// The controller is killed at this moment and its journal deleted; a person makes a new one from what the agents remember.
+    pub loses_journal_at: Option<Moment>,
+    /// A row of the matrix.
+    pub strike: Option<Strike>,
+    /// A server takes so long to shut down.
+    pub shutdown_takes: Option<Duration>,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -95,6 +105,8 @@ pub struct Told {
     pub controllers: usize,
     pub met: Vec<Point>,
     pub broken: Vec<(Point, Break)>,
+    /// What the story says would strike has struck.
+    pub struck: bool,
     pub longest_gap: Duration,
     pub acknowledged: u64,
     pub took: Duration,
@@ -111,6 +123,9 @@ impl Story {
             person: Person::default(),
             refuses_to_start: None,
             rival_from: None,
+            loses_journal_at: None,
+            strike: None,
+            shutdown_takes: None,
         }
     }
 
@@ -133,6 +148,7 @@ struct Telling<'a> {
     pauses_at: Option<Moment>,
     rival_from: Option<Moment>,
     rival: Option<Controller>,
+    loses_journal_at: Option<Moment>,
     /// The person wants it back, and asks again when a controller died before it answered.
     wants_back: bool,
 }
@@ -146,6 +162,8 @@ enum Life {
     Stopped,
     /// Its machine is stopped, and somebody starts another controller.
     Frozen,
+    /// It is killed, and its journal is gone.
+    LostJournal,
 }
 
 fn person() -> Actor {
@@ -169,6 +187,7 @@ impl<'a> Telling<'a> {
                 controllers: 0,
                 met: Vec::new(),
                 broken: Vec::new(),
+                struck: false,
                 longest_gap: Duration::ZERO,
                 acknowledged: 0,
                 took: Duration::ZERO,
@@ -178,13 +197,20 @@ impl<'a> Telling<'a> {
             pauses_at: story.person.pauses_at,
             rival_from: story.rival_from,
             rival: None,
+            loses_journal_at: story.loses_journal_at,
             wants_back: false,
         }
     }
 
     async fn run(mut self) -> Told {
         let began = Instant::now();
-        let world = World::begin(self.story.hop, self.story.breaks.clone()).await;
+        let world = World::begin(
+            self.story.hop,
+            self.story.breaks.clone(),
+            self.story.shutdown_takes,
+        )
+        .await;
+        world.faults.will_strike(self.story.strike.clone());
         if let Some(member) = &self.story.refuses_to_start {
             refuse(&world.sim, member, self.story.hop);
         }
@@ -200,6 +226,9 @@ impl<'a> Telling<'a> {
         self.told.wrongs = world.wrongs();
         self.told.met = world.faults.met();
         self.told.broken = world.faults.broken();
+        self.told.struck = world.faults.struck();
+        // They know each other; this parts them.
+        world.sim.no_faults();
         let writes = world.client.end();
         self.told.longest_gap = writes.longest_gap;
         self.told.acknowledged = writes.acknowledged;
@@ -244,6 +273,10 @@ impl<'a> Telling<'a> {
                     controller.freeze_for(FROZEN);
                     self.rival = Some(controller);
                 }
+                Life::LostJournal => {
+                    controller.kill();
+                    journal = self.rebuilt(world).await;
+                }
             }
             sleep(RESTART).await;
         }
@@ -262,6 +295,37 @@ impl<'a> Telling<'a> {
             copy.append(entries).await.expect(works);
         }
         copy
+    }
+
+    /// What a person makes of the plan file and the agents' ledgers. Where no agent remembers anything, nothing was begun.
+    async fn rebuilt(&mut self, world: &World) -> MemoryJournal {
+        let (_pulse, running) = watch::channel(Pulse::Running);
+        let wire = Wire::new(
+            world.hosts.clone(),
+            world.faults.clone(),
+            Twice::No,
+            running,
+            Arc::clone(&world.wrongs),
+        );
+        let now = world.sim.now_unix_ms();
+        let of = async |plans: &[Plan]| {
+            rebuild(&world.fleet, &wire, plans, &BTreeSet::new(), &person(), now).await
+        };
+        let plans: Vec<Plan> = self.told.plan.iter().cloned().collect();
+        let rebuilt = match of(&plans).await {
+            Ok(rebuilt) => Ok(rebuilt),
+            Err(_) if world.faults.orders() == 0 => of(&[]).await,
+            Err(error) => Err(error),
+        };
+        let journal = MemoryJournal::default();
+        match rebuilt {
+            Ok(rebuilt) => rebuilding::write(&rebuilt, &journal)
+                .await
+                .expect("a journal in memory does not fail"),
+            Err(error) => world.wrong(format!("the journal can't be rebuilt: {error}")),
+        }
+        self.told.entries.clear();
+        journal
     }
 
     /// It must learn that it is not obeyed any more, unless it waits for a person.
@@ -368,6 +432,10 @@ impl<'a> Telling<'a> {
             self.rival_from = None;
             return Ok(Some(Life::Frozen));
         }
+        if comes(self.loses_journal_at) {
+            self.loses_journal_at = None;
+            return Ok(Some(Life::LostJournal));
+        }
         if self.wants_back && !self.goes_back() {
             match rollouts.unwind(id, person()).await {
                 Ok(()) => return Ok(None),
@@ -428,12 +496,21 @@ impl<'a> Telling<'a> {
             world.wrong(format!("parked ({reason}): {wrong}"));
         }
         sleep(THINKS).await;
-        if self.told.parks.len() > PARKS + self.story.breaks.len() {
+        let breaks = self.story.breaks.len() + usize::from(self.story.strike.is_some());
+        if self.told.parks.len() > PARKS + breaks {
             world.wrong(format!("parks again and again: {reason}"));
             return Ok(Some(Life::Ended));
         }
         if let Some(member) = &self.story.refuses_to_start {
             world.sim.allow_start(member);
+        }
+        if let Some(strike) = &self.story.strike
+            && strike.trouble == Trouble::PersonInstalls
+        {
+            // Whoever did it takes it back.
+            world
+                .sim
+                .install_by_hand(&strike.member, &self.story.hop.from());
         }
         if let ParkReason::UndoFailed { .. } = reason {
             world.give_the_role_back().await;

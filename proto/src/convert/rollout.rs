@@ -102,7 +102,7 @@ impl From<Scope> for wire::Scope {
 
 impl FromWire<wire::ParkReason> for ParkReason {
     fn from_wire(reason: wire::ParkReason) -> Result<Self, InvalidMessage> {
-        use wire::park_reason::{ByOperator, OutcomeUnknown, Reason};
+        use wire::park_reason::{ByOperator, OutcomeUnknown, Reason, Rebuilt};
         match reason.reason {
             Some(Reason::Operator(ByOperator { by })) => Ok(Self::Operator {
                 by: required("operator.by", by)?,
@@ -138,6 +138,10 @@ impl FromWire<wire::ParkReason> for ParkReason {
                     why,
                 })
             }
+            Some(Reason::Rebuilt(Rebuilt { by, unknown })) => Ok(Self::Rebuilt {
+                by: required("rebuilt.by", by)?,
+                unknown,
+            }),
             None => Err(InvalidMessage::here(Why::Missing)),
         }
     }
@@ -160,7 +164,7 @@ impl FromWire<wire::park_reason::Failed> for (StepId, MemberName, Failure) {
 
 impl From<ParkReason> for wire::ParkReason {
     fn from(reason: ParkReason) -> Self {
-        use wire::park_reason::{ByOperator, Failed, OutcomeUnknown, Reason};
+        use wire::park_reason::{ByOperator, Failed, OutcomeUnknown, Reason, Rebuilt};
         let failed = |step: StepId, member: MemberName, failure: Failure| Failed {
             step: step.0.into(),
             member: member.into(),
@@ -192,6 +196,10 @@ impl From<ParkReason> for wire::ParkReason {
                     why,
                 })
             }
+            ParkReason::Rebuilt { by, unknown } => Reason::Rebuilt(Rebuilt {
+                by: Some(by.into()),
+                unknown,
+            }),
         };
         Self {
             reason: Some(reason),

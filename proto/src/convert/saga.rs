@@ -5,7 +5,7 @@ use super::{FromWire, InvalidMessage, Why, field, required, travels};
 use crate::journal;
 use refit_shared::ids::{Attempt, StepId};
 use refit_shared::receipt::Outcome;
-use refit_shared::saga::{Entry, Event};
+use refit_shared::saga::{Entry, Event, Found};
 
 travels! {
     journal::Entry => Entry, "entry";
@@ -104,6 +104,7 @@ impl FromWire<journal::Event> for Event {
                 Ok(Event::FinalizeDecided { by })
             }
             Choice::Finalized(journal::Finalized {}) => Ok(Event::Finalized),
+            Choice::Recovered(recovered) => field("recovered", recovered),
         }
     }
 }
@@ -153,6 +154,15 @@ impl From<Event> for journal::Event {
                 by: Some(by.into()),
             }),
             Event::Finalized => Choice::Finalized(journal::Finalized {}),
+            Event::Recovered {
+                step,
+                attempt,
+                found,
+            } => Choice::Recovered(journal::Recovered {
+                step: step.0.into(),
+                attempt: attempt.0,
+                found: Some(found.into()),
+            }),
         };
         Self {
             event: Some(choice),
@@ -168,6 +178,44 @@ impl FromWire<journal::RolloutCreated> for Event {
             plan: field("plan", plan)?,
             by: required("by", by)?,
         })
+    }
+}
+
+impl FromWire<journal::Recovered> for Event {
+    fn from_wire(recovered: journal::Recovered) -> Result<Self, InvalidMessage> {
+        use journal::recovered::{Done, Found as Choice, Open};
+        let journal::Recovered {
+            step,
+            attempt,
+            found,
+        } = recovered;
+        let found = match found.ok_or_else(|| InvalidMessage::here(Why::Missing))? {
+            Choice::Open(Open {}) => Found::Open,
+            Choice::Done(Done {}) => Found::Done,
+            Choice::Failed(failure) => Found::Failed(field("failed", failure)?),
+            Choice::UndoOpen(Open {}) => Found::UndoOpen,
+            Choice::Undone(Done {}) => Found::Undone,
+            Choice::UndoFailed(failure) => Found::UndoFailed(field("undo_failed", failure)?),
+        };
+        Ok(Event::Recovered {
+            step: field("step", step)?,
+            attempt: field("attempt", attempt)?,
+            found,
+        })
+    }
+}
+
+impl From<Found> for journal::recovered::Found {
+    fn from(found: Found) -> Self {
+        use journal::recovered::{Done, Open};
+        match found {
+            Found::Open => Self::Open(Open {}),
+            Found::Done => Self::Done(Done {}),
+            Found::Failed(failure) => Self::Failed(failure.into()),
+            Found::UndoOpen => Self::UndoOpen(Open {}),
+            Found::Undone => Self::Undone(Done {}),
+            Found::UndoFailed(failure) => Self::UndoFailed(failure.into()),
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use super::{attempt, cluster, digest, epoch, failure, member, outcome, rollout, 
 use proptest::prelude::*;
 use refit_shared::ids::{Attempt, ClusterName, Digest, Epoch, MemberName, RolloutId, Seq, StepId};
 use refit_shared::receipt::{Failure, FailureCode, Outcome};
-use refit_shared::saga::{Actor, End, Entry, Event, ParkReason, Scope, UnwindCause};
+use refit_shared::saga::{Actor, End, Entry, Event, Found, ParkReason, Scope, UnwindCause};
 
 pub fn actor() -> impl Strategy<Value = Actor> {
     (text(), text()).prop_map(|(name, reason)| Actor { name, reason })
@@ -52,6 +52,19 @@ pub fn park_reason() -> impl Strategy<Value = ParkReason> {
             member,
             why
         }),
+        (actor(), proptest::collection::vec(text(), 0..3))
+            .prop_map(|(by, unknown)| ParkReason::Rebuilt { by, unknown }),
+    ]
+}
+
+fn found() -> impl Strategy<Value = Found> {
+    prop_oneof![
+        Just(Found::Open),
+        Just(Found::Done),
+        failure().prop_map(Found::Failed),
+        Just(Found::UndoOpen),
+        Just(Found::Undone),
+        failure().prop_map(Found::UndoFailed),
     ]
 }
 
@@ -91,6 +104,11 @@ fn event() -> impl Strategy<Value = Event> {
         end().prop_map(|end| Event::RolloutClosed { end }),
         actor().prop_map(|by| Event::FinalizeDecided { by }),
         Just(Event::Finalized),
+        (step(), attempt(), found()).prop_map(|(step, attempt, found)| Event::Recovered {
+            step,
+            attempt,
+            found
+        }),
     ]
 }
 

@@ -68,6 +68,40 @@ pub enum Event {
         by: Actor,
     },
     Finalized,
+    /// Only directly behind the creation, in a journal that was rebuilt: where the agent's ledger says that a step stands, or
+    /// what follows of it for a gate.
+    Recovered {
+        step: StepId,
+        attempt: Attempt,
+        found: Found,
+    },
+}
+
+/// Where the latest try at a step stands, as its agent remembers it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Found {
+    /// Performing it was begun and has no receipt.
+    Open,
+    Done,
+    Failed(Failure),
+    /// Undoing it was begun and has no receipt.
+    UndoOpen,
+    Undone,
+    UndoFailed(Failure),
+}
+
+impl fmt::Display for Found {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Open => f.write_str("begun, not ended"),
+            Self::Done => f.write_str("done"),
+            Self::Failed(failure) => write!(f, "failed: {failure}"),
+            Self::UndoOpen => f.write_str("undo begun, not ended"),
+            Self::Undone => f.write_str("undone"),
+            Self::UndoFailed(failure) => write!(f, "undo failed: {failure}"),
+        }
+    }
 }
 
 /// Who did something: the name in an operator's certificate, or the plan's own policy.
@@ -147,6 +181,12 @@ pub enum ParkReason {
         member: MemberName,
         why: String,
     },
+    /// The journal was lost, and this rollout was put together again from what the agents remember.
+    Rebuilt {
+        by: Actor,
+        /// What could not be known, a line each.
+        unknown: Vec<String>,
+    },
 }
 
 impl fmt::Display for ParkReason {
@@ -180,6 +220,13 @@ impl fmt::Display for ParkReason {
                     f,
                     "whether step {step} on {member} was done is not known: {why}"
                 )
+            }
+            Self::Rebuilt { by, unknown } => {
+                write!(f, "rebuilt from the agents' ledgers by {by}")?;
+                if !unknown.is_empty() {
+                    write!(f, "; not known: {}", unknown.join("; "))?;
+                }
+                Ok(())
             }
         }
     }

@@ -1,6 +1,6 @@
 //! From a journal to the state of a rollout. An event that can't follow is an error: the journal is then not trusted.
 
-use super::event::{Actor, End, Entry, Event, ParkReason, Scope, UnwindCause};
+use super::event::{Actor, End, Entry, Event, Found, ParkReason, Scope, UnwindCause};
 use crate::ids::{Attempt, Digest, Epoch, MemberName, RolloutId, Seq, StepId};
 use crate::plan::{Plan, Step};
 use crate::receipt::{Failure, Outcome};
@@ -70,6 +70,8 @@ pub struct Rollout {
     pub generation: u32,
     pub last_unix_ms: i64,
     steps: Vec<StepRecord>,
+    /// Nothing but what was recovered has followed the creation.
+    recovering: bool,
 }
 
 /// A journal entry that can't follow what came before.
@@ -129,6 +131,7 @@ impl Rollout {
             generation: 0,
             last_unix_ms: entry.at_unix_ms,
             steps,
+            recovering: true,
         })
     }
 
@@ -218,6 +221,7 @@ impl Rollout {
         }
         self.take(&entry.event, entry.epoch, entry.at_unix_ms)
             .map_err(wrong)?;
+        self.recovering &= matches!(entry.event, Event::Recovered { .. });
         self.next_seq = self.next_seq.next();
         self.last_unix_ms = entry.at_unix_ms;
         Ok(())
@@ -357,8 +361,115 @@ impl Rollout {
                 Phase::Finalizing { end } => self.phase = Phase::Finalized { end: end.clone() },
                 _ => return Err("it was not being finalized".to_owned()),
             },
+            Event::Recovered {
+                step,
+                attempt,
+                found,
+            } => self.recover(*step, *attempt, found, at)?,
         }
         Ok(())
+    }
+
+    /// Puts a step where its agent remembers it. What was passed or judged before the journal was lost counts for no
+    /// incarnation, so it is judged again.
+    fn recover(
+        &mut self,
+        id: StepId,
+        attempt: Attempt,
+        found: &Found,
+        at: i64,
+    ) -> Result<(), String> {
+        if !self.recovering {
+            return Err(format!(
+                "{id} is recovered where the rollout has gone on already"
+            ));
+        }
+        let finalizes = self
+            .plan
+            .finalize
+            .lanes
+            .iter()
+            .flat_map(|lane| &lane.steps)
+            .any(|step| step.id == id);
+        if finalizes && !matches!(self.phase, Phase::Finalizing { .. }) {
+            let end = self.end_before_finalizing();
+            self.phase = Phase::Finalizing { end };
+        }
+        let record = self
+            .steps
+            .get_mut(usize::from(id.0))
+            .ok_or_else(|| format!("the plan has no step {id}"))?;
+        if record.attempt != Attempt(0) || attempt == Attempt(0) {
+            return Err(format!(
+                "{id} is recovered with attempt {attempt} behind {}",
+                record.attempt
+            ));
+        }
+        let (epoch, generation) = (Epoch(0), 0);
+        let (status, half_done) = match found {
+            Found::Open => (StepStatus::Intended, true),
+            Found::Done => (StepStatus::Done { epoch, generation }, true),
+            Found::Failed(failure) => (
+                StepStatus::Failed {
+                    failure: failure.clone(),
+                    generation,
+                },
+                failure.partial,
+            ),
+            Found::UndoOpen => (StepStatus::UndoIntended, true),
+            Found::Undone => (StepStatus::Pending, false),
+            Found::UndoFailed(failure) => (
+                StepStatus::UndoFailed {
+                    failure: failure.clone(),
+                    generation,
+                },
+                true,
+            ),
+        };
+        *record = StepRecord {
+            undone: *found == Found::Undone,
+            status,
+            attempt,
+            intended_unix_ms: Some(at),
+            resolved_unix_ms: None,
+            half_done,
+        };
+        let is_pivot = self
+            .plan
+            .pivot
+            .as_ref()
+            .is_some_and(|pivot| pivot.step == id);
+        if is_pivot {
+            self.pivot_crossed = true;
+            self.pivot_approved = Some(Actor::policy("the agent remembers that it was begun"));
+        }
+        Ok(())
+    }
+
+    /// How a rollout that was being finalized had ended, as far as its steps tell.
+    fn end_before_finalizing(&self) -> End {
+        let stages = self.plan.stages.iter();
+        let mut operations = stages
+            .flat_map(|stage| &stage.lanes)
+            .flat_map(|lane| &lane.steps)
+            .filter(|step| step.operation().is_some())
+            .map(|step| &self.record(step.id).status)
+            .peekable();
+        if operations
+            .clone()
+            .all(|status| matches!(status, StepStatus::Done { .. }))
+            && operations.peek().is_some()
+        {
+            End::Upgraded
+        } else if operations.all(|status| *status == StepStatus::Pending) {
+            End::Restored
+        } else {
+            let by = Actor {
+                name: "unknown".to_owned(),
+                reason: "the journal was lost".to_owned(),
+            };
+            End::Abandoned { by }
+        }
     }
 
     fn change(

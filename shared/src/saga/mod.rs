@@ -10,7 +10,8 @@
 pub mod decide;
 pub mod event;
 pub mod fold;
+pub mod rebuild;
 
 pub use decide::{Mode, Next, Task, decide};
-pub use event::{Actor, End, Entry, Event, ParkReason, Scope, UnwindCause};
+pub use event::{Actor, End, Entry, Event, Found, ParkReason, Scope, UnwindCause};
 pub use fold::{IllegalEvent, Phase, Rollout, StepRecord, StepStatus};

@@ -4,6 +4,7 @@ mod conditions;
 mod kinds;
 mod linter;
 mod planner;
+mod rebuild;
 mod replication;
 mod saga;
 mod support;

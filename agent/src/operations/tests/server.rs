@@ -244,6 +244,28 @@ async fn somebody_elses_packages_and_servers_are_left_alone() {
     assert_eq!(rig.world.service_state(&rig.member), ServiceState::Active);
 }
 
+/// Nobody could fill the cache by hand without leaving the plan, and the server is down.
+#[tokio::test(start_paused = true)]
+async fn a_cache_that_was_damaged_since_is_filled_again() {
+    for back in [false, true] {
+        let rig = Rig::new("m3", Hop::patch());
+        let swap = rig.hop.lane()[SWAP].clone();
+        rig.up_to(if back { SWAP + 1 } else { SWAP }).await;
+        rig.world.damage_packages(&rig.member, true);
+        let direction = if back {
+            Direction::Undo
+        } else {
+            Direction::Perform
+        };
+        let failure = rig.refused(direction, &swap).await;
+        assert_eq!(failure.code, FailureCode::PackageHashMismatch, "{failure}");
+        rig.world.damage_packages(&rig.member, false);
+        let outcome = rig.once(direction, &swap).await;
+        assert!(matches!(outcome, Some(Outcome::Done { .. })), "{outcome:?}");
+        assert_eq!(rig.world.violations(), Vec::<String>::new());
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_old_version_is_not_started_on_new_data() {
     let rig = Rig::new("m3", Hop::series());

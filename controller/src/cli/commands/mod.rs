@@ -21,7 +21,7 @@ pub async fn run(arguments: &Arguments, output: &Output) -> Result<Exit, Failure
     // What is done on this machine needs no controller.
     match &arguments.command {
         Command::Pki(command) => return pki::run(command, output),
-        Command::Journal(command) => return journal::run(command, output),
+        Command::Journal(command) => return journal::run(command, output).await,
         Command::Completion { shell } => return Ok(completion(*shell)),
         _ => {}
     }

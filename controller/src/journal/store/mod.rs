@@ -11,6 +11,7 @@
 mod keys;
 mod mark;
 mod open;
+mod place;
 mod plans;
 mod thread;
 mod verify;
@@ -18,6 +19,7 @@ mod verify;
 #[cfg(test)]
 mod tests;
 
+pub use place::Place;
 pub use verify::Verified;
 
 use crate::ports::{Journal, JournalError};
@@ -156,14 +158,54 @@ impl Journal for SledJournal {
     }
 
     async fn next_epoch(&self) -> Result<Epoch, JournalError> {
-        match self.write(Write::Epoch).await? {
+        match self.write(Write::Epoch { above: Epoch(0) }).await? {
             Written::Epoch(epoch) => Ok(epoch),
             Written::Durable => unreachable!("the thread answers a request for an epoch with one"),
         }
+    }
+
+    async fn pass_epoch(&self, epoch: Epoch) -> Result<(), JournalError> {
+        self.write(Write::Epoch { above: epoch }).await.map(drop)
     }
 }
 
 /// Opens a journal that no controller has open, verifies it and says what is in it. Blocks.
 pub fn verify(dir: &Path) -> Result<Verified, JournalError> {
-    open::existing(dir).map(|opened| opened.verified)
+    let verified = open::existing(dir)?.verified;
+    place::give_to_owner(dir)?;
+    Ok(verified)
+}
+
+/// Everything in a journal.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Exported {
+    pub epoch: Epoch,
+    pub plans: Vec<Plan>,
+    /// Each rollout's entries from its first; oldest rollout first.
+    pub rollouts: Vec<Vec<Entry>>,
+}
+
+/// Opens a journal that no controller has open, verifies it and gives all of it. Blocks.
+pub fn export(dir: &Path) -> Result<Exported, JournalError> {
+    let opened = open::existing(dir)?;
+    let rollouts = verify::rollouts(&opened.db)?;
+    let rollouts = rollouts
+        .iter()
+        .map(|id| verify::rollout(&opened.db, id))
+        .collect::<Result<_, _>>()?;
+    let plans = verify::plans(&opened.db)?
+        .iter()
+        .map(|digest| {
+            plans::read(&opened.db, digest)?
+                .ok_or_else(|| JournalError::Corrupt(format!("plan {} is missing", digest.short())))
+        })
+        .collect::<Result<_, _>>()?;
+    let epoch = opened.verified.epoch;
+    drop(opened);
+    place::give_to_owner(dir)?;
+    Ok(Exported {
+        epoch,
+        plans,
+        rollouts,
+    })
 }

@@ -63,23 +63,23 @@ pub(super) fn existing(dir: &Path) -> Result<Opened, JournalError> {
     open_locked(dir, lock)
 }
 
-fn unreadable(what: &str, path: &Path, error: io::Error) -> JournalError {
+pub(super) fn unreadable(what: &str, path: &Path, error: io::Error) -> JournalError {
     JournalError::Read(format!("can't {what} {}: {error}", path.display()))
 }
 
-fn unwritable(what: &str, path: &Path, error: io::Error) -> JournalError {
+pub(super) fn unwritable(what: &str, path: &Path, error: io::Error) -> JournalError {
     JournalError::Write(format!("can't {what} {}: {error}", path.display()))
 }
 
 /// `<dir>` with something behind its name.
-fn beside(dir: &Path, suffix: &str) -> PathBuf {
+pub(super) fn beside(dir: &Path, suffix: &str) -> PathBuf {
     let mut name = dir.as_os_str().to_owned();
     name.push(suffix);
     PathBuf::from(name)
 }
 
 /// Takes `<dir>.lock`, which outlives every rename of the directory.
-fn lock(dir: &Path) -> Result<File, JournalError> {
+pub(super) fn lock(dir: &Path) -> Result<File, JournalError> {
     let path = beside(dir, ".lock");
     if let Some(parent) = parent(dir) {
         fs::create_dir_all(parent).map_err(|error| unwritable("make", parent, error))?;
@@ -112,7 +112,7 @@ fn lock(dir: &Path) -> Result<File, JournalError> {
     Ok(file)
 }
 
-fn parent(dir: &Path) -> Option<&Path> {
+pub(super) fn parent(dir: &Path) -> Option<&Path> {
     dir.parent().filter(|parent| !parent.as_os_str().is_empty())
 }
 
@@ -140,7 +140,7 @@ fn make(dir: &Path) -> Result<(), JournalError> {
     sync(parent).map_err(|error| unwritable("sync", parent, error))
 }
 
-fn sync(path: &Path) -> io::Result<()> {
+pub(super) fn sync(path: &Path) -> io::Result<()> {
     File::open(path)?.sync_all()
 }
 

@@ -19,7 +19,10 @@ use tokio::sync::{mpsc, oneshot};
 pub(super) enum Write {
     Entries(Vec<Entry>),
     Plan(Box<Plan>),
-    Epoch,
+    /// The next one; with a number that it must be higher than.
+    Epoch {
+        above: Epoch,
+    },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -157,8 +160,8 @@ impl Writer {
                 values: plans::pieces(&plan)?,
                 ..Staged::default()
             }),
-            Write::Epoch => {
-                let epoch = self.contents.epoch.next();
+            Write::Epoch { above } => {
+                let epoch = self.contents.epoch.max(above).next();
                 Ok(Staged {
                     values: vec![(
                         keys::EPOCH.to_vec(),

@@ -206,3 +206,15 @@ pub(super) fn rollouts(db: &sled::Db) -> Result<Vec<RolloutId>, JournalError> {
     };
     db.scan_prefix([keys::TAIL]).map(read).collect()
 }
+
+/// The digest of every plan.
+pub(super) fn plans(db: &sled::Db) -> Result<BTreeSet<Digest>, JournalError> {
+    let read = |item: sled::Result<(sled::IVec, sled::IVec)>| {
+        let (key, _) = item.map_err(unreadable)?;
+        let piece = keys::parse_piece(&key);
+        piece
+            .map(|(digest, _)| digest)
+            .ok_or_else(|| corrupt("a plan has a malformed key"))
+    };
+    db.scan_prefix([keys::PLAN]).map(read).collect()
+}

@@ -5,6 +5,7 @@ use refit_agent::host::HostResult;
 use refit_agent::ledger::Ledger;
 use refit_agent::simhost::{SimDisk, SimPort, SimWorld};
 use refit_agent::worker::{Clock, Worker, WorkerTask, Workplace};
+use refit_proto::exchange::LedgerEntry;
 use refit_shared::ids::{Epoch, MemberName};
 use refit_shared::observation::{AgentFacts, Beat, Fact, HostFacts, Observation};
 use refit_shared::operation::Order;
@@ -27,7 +28,7 @@ const WITHOUT_POWER: Duration = Duration::from_secs(15);
 pub struct Agents {
     slots: Arc<BTreeMap<MemberName, watch::Receiver<Option<Agent>>>>,
     /// Where their ledgers are, for as long as anybody knows of them.
-    _state: Arc<TempDir>,
+    state: Arc<TempDir>,
 }
 
 /// What an agent answers to an order.
@@ -58,8 +59,13 @@ impl Agents {
         }
         Self {
             slots: Arc::new(slots),
-            _state: state,
+            state,
         }
+    }
+
+    /// Where their ledgers are.
+    pub fn directory(&self) -> PathBuf {
+        self.state.path().to_owned()
     }
 
     /// `None`: nothing listens there.
@@ -183,6 +189,19 @@ impl Agent {
                 }
             }
         }
+    }
+
+    /// As the agent's service tells it.
+    pub async fn ledger(&self) -> Result<Vec<LedgerEntry>, String> {
+        let entries = self.worker.entries().await;
+        let entries = entries.map_err(|gone| gone.to_string())??;
+        let told = entries.into_iter().map(|entry| LedgerEntry {
+            began_unix_ms: entry.began_unix_ms.unwrap_or(entry.accepted_unix_ms),
+            content: entry.content,
+            receipt: entry.receipt,
+            order: entry.order,
+        });
+        Ok(told.collect())
     }
 
     /// As the agent's service assembles it.

@@ -1,6 +1,7 @@
 //! One incarnation of the real controller in the simulated world: started on the journal that the last one left, and killed.
 
 use super::World;
+use super::faults::Faults;
 use super::wire::{Pulse, Twice, Wire};
 use async_trait::async_trait;
 use refit_agent::simhost::SimWorld;
@@ -51,6 +52,8 @@ pub struct Controller {
     stand: Stand,
     pulse: watch::Sender<Pulse>,
     crashed: watch::Receiver<bool>,
+    /// A row of the matrix has killed it.
+    struck: watch::Receiver<bool>,
     journal: Arc<FaultyJournal<MemoryJournal>>,
 }
 
@@ -63,6 +66,8 @@ impl Controller {
         twice: Twice,
     ) -> Result<Self, JournalError> {
         let pulse = watch::Sender::new(Pulse::Running);
+        let mut struck = world.faults.killed_the_controller();
+        struck.mark_unchanged();
         let journal = Arc::new(FaultyJournal::new(journal, fault));
         let epoch = journal.next_epoch().await?;
         let stand = Stand::acting(epoch);
@@ -78,6 +83,7 @@ impl Controller {
             journal: Arc::new(Stoppable {
                 inner: Arc::clone(&journal),
                 pulse: pulse.subscribe(),
+                faults: world.faults.clone(),
             }),
             clock: Arc::new(SimClock(world.sim.clone())),
             fleet: Arc::clone(&world.fleet),
@@ -94,6 +100,7 @@ impl Controller {
             stand,
             pulse,
             crashed: journal.crash(),
+            struck,
             journal,
         })
     }
@@ -109,8 +116,13 @@ impl Controller {
 
     /// Resolves when a fault of the journal says that the controller dies here.
     pub async fn dies(&self) {
-        let mut crashed = self.crashed.clone();
-        if crashed.wait_for(|crashed| *crashed).await.is_err() {
+        let (mut crashed, mut struck) = (self.crashed.clone(), self.struck.clone());
+        let dies = tokio::select! {
+            biased;
+            dies = crashed.wait_for(|crashed| *crashed) => dies.is_ok(),
+            dies = struck.changed() => dies.is_ok(),
+        };
+        if !dies {
             std::future::pending::<()>().await;
         }
     }
@@ -143,6 +155,7 @@ impl Controller {
 struct Stoppable {
     inner: Arc<FaultyJournal<MemoryJournal>>,
     pulse: watch::Receiver<Pulse>,
+    faults: Faults,
 }
 
 impl Stoppable {
@@ -158,7 +171,13 @@ impl Stoppable {
 impl Journal for Stoppable {
     async fn append(&self, entries: Vec<Entry>) -> Result<(), JournalError> {
         self.scheduled().await;
-        let appended = self.inner.append(entries).await;
+        if self.faults.journalling(&entries, false) {
+            std::future::pending::<()>().await;
+        }
+        let appended = self.inner.append(entries.clone()).await;
+        if self.faults.journalling(&entries, true) {
+            std::future::pending::<()>().await;
+        }
         self.scheduled().await;
         appended
     }
@@ -186,5 +205,10 @@ impl Journal for Stoppable {
     async fn next_epoch(&self) -> Result<Epoch, JournalError> {
         self.scheduled().await;
         self.inner.next_epoch().await
+    }
+
+    async fn pass_epoch(&self, epoch: Epoch) -> Result<(), JournalError> {
+        self.scheduled().await;
+        self.inner.pass_epoch(epoch).await
     }
 }

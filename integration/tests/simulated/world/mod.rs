@@ -151,12 +151,21 @@ pub struct World {
 }
 
 impl World {
-    pub async fn begin(hop: Hop, breaks: Vec<(Point, Break)>) -> Self {
+    /// `shutdown_takes`: other than what is usual here.
+    pub async fn begin(
+        hop: Hop,
+        breaks: Vec<(Point, Break)>,
+        shutdown_takes: Option<Duration>,
+    ) -> Self {
         let beginning = Beginning {
             members: hop.members(),
             installed: hop.from(),
             offered: vec![hop.to()],
-            timings: QUICK,
+            timings: Timings {
+                stop: shutdown_takes.unwrap_or(QUICK.stop),
+                slow_stop: shutdown_takes.unwrap_or(QUICK.slow_stop),
+                ..QUICK
+            },
         };
         let sim = SimWorld::shaped(hop.shape(), beginning);
         if hop.strategy() == Some(Strategy::Offline) {
@@ -165,6 +174,7 @@ impl World {
         let faults = Faults::install(&sim, breaks);
         let before = Before::of(&sim).await;
         let hosts = Agents::start(&sim).await;
+        faults.states_are_in(hosts.directory());
         let client = Client::start(sim.clone());
         let entries = hop.members().into_iter().zip(1..).map(|(name, number)| {
             format!("{{ name = \"{name}\", address = \"10.0.0.{number}:7130\" }}")

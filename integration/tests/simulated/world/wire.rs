@@ -3,7 +3,8 @@
 use super::agents::{Agent, Agents as Hosts, Answer};
 use super::faults::{Faults, only_looking};
 use async_trait::async_trait;
-use refit_controller::ports::{AgentError, Agents};
+use refit_controller::ports::{AgentError, Agents, Ledgers};
+use refit_proto::exchange::LedgerEntry;
 use refit_shared::ids::{Attempt, MemberName};
 use refit_shared::observation::{Beat, Observation};
 use refit_shared::operation::{Direction, Order};
@@ -239,6 +240,23 @@ impl Agents for Wire {
                 sleep(every).await;
             }
             Ok(())
+        })
+        .await
+    }
+}
+
+#[async_trait]
+impl Ledgers for Wire {
+    async fn ledger(
+        &self,
+        member: &MemberName,
+        _: Duration,
+    ) -> Result<Vec<LedgerEntry>, AgentError> {
+        self.call(member, async |agent| {
+            agent.ledger().await.map_err(|why| AgentError::Unreachable {
+                member: member.clone(),
+                why,
+            })
         })
         .await
     }

@@ -1,0 +1,144 @@
+//! What came of a row, and where that is kept.
+
+use super::rows::Row;
+use crate::world::faults::Trouble;
+use refit_shared::saga::End;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::fs::{File, OpenOptions};
+use std::io::{BufRead, BufReader, Write as _};
+use std::path::Path;
+
+/// What came of one row.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Verdict {
+    /// False: the step never came to where it was to strike.
+    pub struck: bool,
+    /// Where the rollout rests: Upgraded, Restored, or what it is parked with.
+    pub rest: String,
+    /// Why it waited for a person on the way.
+    pub parks: Vec<String>,
+    pub longest_gap_ms: u64,
+    /// How many writes were acknowledged; each was looked for on every member.
+    pub acknowledged: u64,
+    /// Nothing here: it passed.
+    pub wrongs: Vec<String>,
+}
+
+impl Verdict {
+    pub fn of(row: &Row) -> Self {
+        let told = row.run();
+        let mut wrongs = told.wrongs.clone();
+        let rest = match (&told.end, told.parks.last()) {
+            (Some(end), _) => end.to_string(),
+            (None, Some(reason)) => format!("parked: {reason}"),
+            (None, None) => "nowhere".to_owned(),
+        };
+        allow(row, &mut wrongs);
+        match &told.end {
+            Some(end) if *end == row.end => {}
+            // What can't be undone any more because of the trouble is refused with the reason, and stays upgraded.
+            Some(End::Upgraded) if told.refused.is_some() => {}
+            end => wrongs.push(format!("it ended {end:?}, not {}", row.end)),
+        }
+        Self {
+            struck: told.struck,
+            rest,
+            parks: told.parks.iter().map(ToString::to_string).collect(),
+            longest_gap_ms: u64::try_from(told.longest_gap.as_millis()).unwrap_or(u64::MAX),
+            acknowledged: told.acknowledged,
+            wrongs,
+        }
+    }
+
+    pub fn passed(&self) -> bool {
+        self.wrongs.is_empty()
+    }
+
+    pub fn in_full(&self, name: &str) -> String {
+        format!(
+            "{name}: {}, rests {}, struck: {}, longest write gap {} ms\n  parks: {:#?}\n  wrong: {:#?}",
+            if self.passed() { "passed" } else { "FAILED" },
+            self.rest,
+            self.struck,
+            self.longest_gap_ms,
+            self.parks,
+            self.wrongs
+        )
+    }
+}
+
+/// What is not Refit's to bring about.
+fn allow(row: &Row, wrongs: &mut Vec<String>) {
+    // Once the role had been given back, and that was on record, where it goes when its host fails is the group's own choice.
+    let moves_roles = matches!(
+        row.strike.trouble,
+        Trouble::HostPower
+            | Trouble::Mysqld
+            | Trouble::CutFromMembers
+            | Trouble::PrimaryPower
+            | Trouble::PersonMovesPrimary
+    );
+    if moves_roles && row.step.contains("appoint_primary") {
+        wrongs.retain(|wrong| !wrong.ends_with("was not given back"));
+    }
+}
+
+/// Verdicts of one program, a line each.
+#[derive(Debug)]
+pub struct Kept {
+    file: File,
+    verdicts: BTreeMap<String, Verdict>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Line {
+    row: String,
+    verdict: Verdict,
+}
+
+impl Kept {
+    /// Reads what an earlier run of this very program has left. Another program's verdicts count for nothing.
+    pub fn open(folder: &Path) -> Self {
+        let own = std::env::current_exe().expect("a running program has a path");
+        let bytes = std::fs::read(own).expect("it can be read");
+        let digest = refit_shared::ids::Digest::of(&bytes);
+        std::fs::create_dir_all(folder).expect("the folder for verdicts can be made");
+        let path = folder.join(format!("{}.jsonl", digest.short()));
+        let file = OpenOptions::new()
+            .read(true)
+            .append(true)
+            .create(true)
+            .open(&path)
+            .expect("the file for verdicts can be opened");
+        let verdicts = BufReader::new(&file)
+            .lines()
+            .map_while(Result::ok)
+            // A line that was torn by an interruption is run again.
+            .filter_map(|line| serde_json::from_str::<Line>(&line).ok())
+            .map(|line| (line.row, line.verdict))
+            .collect();
+        Self { file, verdicts }
+    }
+
+    pub fn has(&self, row: &str) -> bool {
+        self.verdicts.contains_key(row)
+    }
+
+    pub fn verdict(&self, row: &str) -> Option<&Verdict> {
+        self.verdicts.get(row)
+    }
+
+    pub fn keep(&mut self, row: &str, verdict: &Verdict) {
+        let line = Line {
+            row: row.to_owned(),
+            verdict: verdict.clone(),
+        };
+        let mut text = serde_json::to_string(&line).expect("plain data serialises");
+        text.push('\n');
+        self.file
+            .write_all(text.as_bytes())
+            .expect("verdicts can be kept");
+        self.verdicts.insert(row.to_owned(), verdict.clone());
+    }
+}
