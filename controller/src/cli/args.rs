@@ -396,6 +396,23 @@ pub enum PkiCommand {
         #[arg(long)]
         dry_run: bool,
     },
+    /// Put a certificate on a deny list. Install the list beside ca.pem on every host; running programs pick it up by themselves.
+    #[command(
+        after_help = "Examples:\n  refit pki revoke ann --list revoked.txt --reason \"laptop lost\"     (her certificate's directory)\n  refit pki revoke 5f0c11aa --list revoked.txt                           (a serial number, from `refit pki inspect` or a log)\nThen copy revoked.txt to /etc/refit/tls/ on the controller and on every database host."
+    )]
+    Revoke {
+        /// The directory or file of the certificate, or its serial number in hexadecimal.
+        certificate: String,
+        /// The deny list; made when it is not there, else added to.
+        #[arg(long, value_name = "FILE")]
+        list: PathBuf,
+        /// Why, for whoever reads the list.
+        #[arg(long, default_value = "", hide_default_value = true)]
+        reason: String,
+        /// Say what would be added, and change nothing.
+        #[arg(long)]
+        dry_run: bool,
+    },
     /// Say what is in a directory or file: whose, from which CA, until when, and what is wrong.
     Inspect { path: PathBuf },
 }

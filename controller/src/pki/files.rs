@@ -78,6 +78,14 @@ pub fn replace(path: &Path, text: &str, mode: u32, like: &Path) -> Result<(), Pk
     sync_dir(path)
 }
 
+/// Writes a whole file, over another one or not.
+pub fn put(path: &Path, text: &str, mode: u32) -> Result<(), PkiError> {
+    written(path, text, mode, None)?
+        .persist(path)
+        .map_err(|error| failed("write", path)(error.error))?;
+    sync_dir(path)
+}
+
 pub fn rename(from: &Path, to: &Path) -> Result<(), PkiError> {
     std::fs::rename(from, to).map_err(failed("rename", from))?;
     sync_dir(to)

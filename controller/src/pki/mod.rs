@@ -21,6 +21,7 @@ mod inspect;
 mod issue;
 mod renew;
 mod report;
+mod revoke;
 mod sign;
 
 #[cfg(test)]
@@ -36,6 +37,7 @@ pub use renew::renew;
 pub use report::{
     AuthorityReport, BundleReport, CertificateReport, CertificateState, Inspection, KeyReport,
 };
+pub use revoke::{Revocation, revoke};
 
 /// How long a CA lives unless the operator says otherwise: ten years.
 pub const DEFAULT_CA_VALIDITY: Duration = Duration::from_secs(3650 * 24 * 3600);

@@ -58,7 +58,7 @@ fn every_act_can_be_rehearsed() {
         let (_, help, _) = run(dir.path(), &[command, "--help"]);
         assert!(help.contains("--dry-run"), "{command}: {help}");
     }
-    for command in ["init", "issue", "renew"] {
+    for command in ["init", "issue", "renew", "revoke"] {
         let (_, help, _) = run(dir.path(), &["pki", command, "--help"]);
         assert!(help.contains("--dry-run"), "pki {command}: {help}");
     }

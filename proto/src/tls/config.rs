@@ -6,15 +6,16 @@ use std::sync::{Arc, LazyLock};
 use rustls::client::Resumption;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::CryptoProvider;
+use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::server::{NoServerSessionStorage, ParsedCertificate, WebPkiClientVerifier};
 use rustls::sign::SingleCertAndKey;
 use rustls::{
-    CertificateError, ClientConfig, DigitallySignedStruct, OtherError, RootCertStore, ServerConfig,
-    SignatureScheme,
+    CertificateError, ClientConfig, DigitallySignedStruct, DistinguishedName, OtherError,
+    RootCertStore, ServerConfig, SignatureScheme,
 };
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 
-use super::{Clock, Material};
+use super::{Clock, Material, Revoked};
 use crate::identity::{CertificateFacts, Identity};
 
 const HTTP2: &[u8] = b"h2";
@@ -33,6 +34,10 @@ pub(super) fn server(material: &Material, clock: &Clock) -> Result<ServerConfig,
         WebPkiClientVerifier::builder_with_provider(Arc::clone(&material.roots), provider.clone())
             .build()
             .map_err(|error| rustls::Error::General(error.to_string()))?;
+    let verifier = Arc::new(NotRevoked {
+        inner: verifier,
+        revoked: Arc::clone(&material.revoked),
+    });
     let mut config = ServerConfig::builder_with_details(provider, Arc::new(clock.clone()))
         .with_protocol_versions(&[&rustls::version::TLS13])?
         .with_client_cert_verifier(verifier)
@@ -56,6 +61,7 @@ pub(super) fn client(
     let verifier = ExactPeer {
         roots: Arc::clone(&material.roots),
         expected: expected.clone(),
+        revoked: Arc::clone(&material.revoked),
     };
     let mut config =
         ClientConfig::builder_with_details(Arc::clone(provider()), Arc::new(clock.clone()))
@@ -86,6 +92,61 @@ pub(super) struct WrongPeer {
 struct ExactPeer {
     roots: Arc<RootCertStore>,
     expected: Identity,
+    revoked: Arc<Revoked>,
+}
+
+/// What webpki accepts and the deny list does not name.
+#[derive(Debug)]
+struct NotRevoked {
+    inner: Arc<dyn ClientCertVerifier>,
+    revoked: Arc<Revoked>,
+}
+
+impl ClientCertVerifier for NotRevoked {
+    fn root_hint_subjects(&self) -> &[DistinguishedName] {
+        self.inner.root_hint_subjects()
+    }
+
+    fn client_auth_mandatory(&self) -> bool {
+        true
+    }
+
+    fn verify_client_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        now: UnixTime,
+    ) -> Result<ClientCertVerified, rustls::Error> {
+        let verified = self
+            .inner
+            .verify_client_cert(end_entity, intermediates, now)?;
+        match self.revoked.names(end_entity) {
+            None => Ok(verified),
+            Some(_) => Err(CertificateError::Revoked.into()),
+        }
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.inner.verify_tls12_signature(message, cert, dss)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.inner.verify_tls13_signature(message, cert, dss)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.inner.supported_verify_schemes()
+    }
 }
 
 impl ServerCertVerifier for ExactPeer {
@@ -104,6 +165,9 @@ impl ServerCertVerifier for ExactPeer {
             now,
             provider().signature_verification_algorithms.all,
         )?;
+        if self.revoked.names(end_entity).is_some() {
+            return Err(CertificateError::Revoked.into());
+        }
         let found = CertificateFacts::from_der(end_entity).and_then(|facts| facts.identity());
         let got = match found {
             Ok(identity) if identity == self.expected => {

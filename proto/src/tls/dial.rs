@@ -80,9 +80,18 @@ pub fn connect_over<D: Dial>(
     }))
 }
 
-/// A tonic server builder with the keepalive that belongs to [`connect`]'s.
+/// A request that has not been answered by then, or whose beginning of an answer has not, is given up; the longest look that
+/// anybody asks for takes a quarter of it. Streams that have begun go on.
+pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(120);
+/// Calls at once over one connection: a controller follows one order and the beats of a member, an operator a few rollouts.
+const STREAMS: u32 = 128;
+
+/// A tonic server builder with the keepalive that belongs to [`connect`]'s, and with bounds on what a peer can make us hold. The
+/// size of a message is bounded by tonic (4 MiB).
 pub fn server_builder() -> Server {
     Server::builder()
+        .timeout(REQUEST_TIMEOUT)
+        .max_concurrent_streams(Some(STREAMS))
         .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
         .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
 }
@@ -100,7 +109,7 @@ async fn open<D: Dial>(
         // Not sent and not checked: the identity is checked instead.
         let name = ServerName::try_from("peer.refit.invalid").expect("a valid DNS name");
         let tls = TlsConnector::from(config).connect(name, stream).await?;
-        let mut connection = Connection::new(tls.into(), None, material.clock());
+        let mut connection = Connection::new(tls.into(), None, material.clock(), material.denied());
         connection.wait_for_first_bytes().await?;
         Ok(connection)
     };

@@ -46,6 +46,9 @@ impl fmt::Display for PeerFault {
                     AlertDescription::CertificateRequired => f.write_str(
                         "we presented none. Issue one with `refit pki issue`",
                     ),
+                    AlertDescription::CertificateRevoked => f.write_str(
+                        "ours is on its deny list. If that is a mistake, have it taken off; else issue another one with `refit pki issue`",
+                    ),
                     other => write!(
                         f,
                         "TLS alert {other:?}. Its log says why: `journalctl -u {}`",
@@ -75,6 +78,10 @@ impl fmt::Display for PeerFault {
                 }
                 f.write_str(": check the clocks of this host and of the one that issued it")
             }
+            FaultKind::PeerCertificateRevoked => write!(
+                f,
+                "the certificate of {who} is on this host's deny list. Nothing was sent to it. If the host is to be trusted, issue it another one with `refit pki issue {role} {name}`"
+            ),
             FaultKind::UnknownCa => write!(
                 f,
                 "the certificate of {who} was not issued by our CA. Nothing was sent to it. Compare both ca.pem with `refit pki inspect`, then issue it again with `refit pki issue {role} {name}`"

@@ -11,6 +11,7 @@ use rustls::{AlertDescription, CertificateError};
 use rustls_pki_types::UnixTime;
 
 use super::config::WrongPeer;
+use super::stream::PeerCertificateDenied;
 use super::{Address, PeerCertificateEnded};
 use crate::identity::{Identity, UtcSeconds};
 
@@ -51,6 +52,8 @@ pub enum FaultKind {
     PeerCertificateNotYetValid {
         not_before: Option<UtcSeconds>,
     },
+    /// Our deny list names the peer's certificate.
+    PeerCertificateRevoked,
     /// The peer's certificate was not issued by a CA that we trust.
     UnknownCa,
     /// The peer presented no certificate at all (seen by servers).
@@ -94,6 +97,9 @@ pub fn classify(error: &(dyn Error + 'static)) -> Option<FaultKind> {
             return Some(FaultKind::PeerCertificateExpired {
                 not_after: Some(ended.not_after),
             });
+        }
+        if link.is::<PeerCertificateDenied>() {
+            return Some(FaultKind::PeerCertificateRevoked);
         }
         if let Some(tls) = link.downcast_ref::<rustls::Error>() {
             return Some(of_tls(tls));
@@ -181,6 +187,7 @@ fn of_certificate(error: &CertificateError) -> FaultKind {
         CertificateError::ExpiredContext { not_after, .. } => FaultKind::PeerCertificateExpired {
             not_after: utc(not_after),
         },
+        CertificateError::Revoked => FaultKind::PeerCertificateRevoked,
         CertificateError::NotValidYet => FaultKind::PeerCertificateNotYetValid { not_before: None },
         CertificateError::NotValidYetContext { not_before, .. } => {
             FaultKind::PeerCertificateNotYetValid {

@@ -98,6 +98,9 @@ impl fmt::Display for HandshakeRefusal {
                 write!(f, "the certificate of {remote} is not valid yet")?;
                 not_before.map_or(Ok(()), |at| write!(f, ", only from {at}"))
             }
+            FaultKind::PeerCertificateRevoked => {
+                write!(f, "the certificate of {remote} is on our deny list")
+            }
             FaultKind::UnknownCa => {
                 write!(f, "the certificate of {remote} was not issued by our CA")
             }
@@ -217,13 +220,14 @@ impl<Io: AsyncRead + AsyncWrite + Unpin + Send + 'static> Acceptor<Io> {
     fn handshake(&self, io: Io, remote: SocketAddr) -> impl Future<Output = ()> + Send + 'static {
         let acceptor = TlsAcceptor::from(self.material.server_config());
         let clock = self.material.clock().clone();
+        let denied = self.material.denied();
         let limit = self.limits.handshake_timeout;
         let on_refusal = Arc::clone(&self.on_refusal);
         let tx = self.tx.clone();
         async move {
             let kind = match timeout(limit, acceptor.accept(io)).await {
                 Ok(Ok(tls)) => {
-                    let connection = Connection::new(tls.into(), Some(remote), &clock);
+                    let connection = Connection::new(tls.into(), Some(remote), &clock, denied);
                     // An error means that the server has stopped; so has the need for this one.
                     let _ = tx.send(connection).await;
                     return;

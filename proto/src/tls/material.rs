@@ -24,6 +24,7 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
 use super::chain::chains_to;
 use super::config::provider;
+use super::revoked::{REVOKED, Revoked};
 use crate::identity::{CertificateFacts, CertificateRefusal, Identity, UtcSeconds};
 
 /// Where the three files are.
@@ -45,6 +46,11 @@ impl MaterialPaths {
             cert: dir.join("cert.pem"),
             key: dir.join("key.pem"),
         }
+    }
+
+    /// The deny list, beside the CA certificate.
+    pub fn revoked(&self) -> PathBuf {
+        self.ca.with_file_name(REVOKED)
     }
 
     /// Where a renewal puts the new key until the certificate has been replaced.
@@ -85,6 +91,8 @@ pub enum MaterialProblem {
         path: PathBuf,
         cause: CertificateRefusal,
     },
+    #[error("the deny list {} can't be used: {detail}", path.display())]
+    DenyList { path: PathBuf, detail: String },
     #[error("{} holds a certificate that is not a CA's ({subject}): put the file ca.pem of `refit pki init` there", path.display())]
     NotACa { path: PathBuf, subject: String },
 }
@@ -130,6 +138,7 @@ pub struct Material {
     identity: Identity,
     facts: CertificateFacts,
     ca: Vec<CertificateDer<'static>>,
+    pub(super) revoked: Arc<Revoked>,
 }
 
 impl fmt::Debug for Material {
@@ -179,18 +188,27 @@ impl Material {
                 detail,
             });
         }
-        match (ca, roots, certified, identity, chain) {
-            (Some((ca, _)), Some(roots), Some(certified), Some(identity), Some((_, mut facts)))
-                if problems.is_empty() =>
-            {
-                Ok(Material {
-                    roots: Arc::new(roots),
-                    certified: Arc::new(certified),
-                    identity,
-                    facts: facts.swap_remove(0),
-                    ca,
-                })
-            }
+        let denied = Revoked::load(&paths.revoked()).map_err(|detail| MaterialProblem::DenyList {
+            path: paths.revoked(),
+            detail,
+        });
+        let revoked = keep(&mut problems, denied);
+        match (ca, roots, certified, identity, chain, revoked) {
+            (
+                Some((ca, _)),
+                Some(roots),
+                Some(certified),
+                Some(identity),
+                Some((_, mut facts)),
+                Some(revoked),
+            ) if problems.is_empty() => Ok(Material {
+                roots: Arc::new(roots),
+                certified: Arc::new(certified),
+                identity,
+                facts: facts.swap_remove(0),
+                ca,
+                revoked: Arc::new(revoked),
+            }),
             _ => Err(MaterialError { problems }),
         }
     }
@@ -218,9 +236,16 @@ impl Material {
         }
     }
 
+    /// The deny list as it was read.
+    pub fn revoked(&self) -> &Arc<Revoked> {
+        &self.revoked
+    }
+
     /// Same certificate and same trust, so nothing would change by swapping one for the other.
     pub(super) fn same_as(&self, other: &Material) -> bool {
-        self.certified.cert == other.certified.cert && self.ca == other.ca
+        self.certified.cert == other.certified.cert
+            && self.ca == other.ca
+            && self.revoked == other.revoked
     }
 }
 

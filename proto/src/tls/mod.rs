@@ -16,7 +16,8 @@
 //! ```
 //!
 //! What a swap does not do: connections that are already open live on under the certificates of
-//! their handshake, at the longest until the peer's certificate ends.
+//! their handshake, at the longest until the peer's certificate ends or is put on the deny list
+//! ([`Revoked`]).
 
 mod address;
 mod chain;
@@ -28,15 +29,17 @@ mod fault;
 mod listen;
 mod material;
 mod reloading;
+mod revoked;
 mod stream;
 
 pub use address::{Address, AddressError};
 pub use chain::issued_by;
 pub use clock::Clock;
 pub use dial::{CONNECT_TIMEOUT, Dial, KEEPALIVE_INTERVAL, KEEPALIVE_TIMEOUT, Tcp, connect};
-pub use dial::{connect_over, server_builder};
+pub use dial::{REQUEST_TIMEOUT, connect_over, server_builder};
 pub use fault::{FaultKind, Peer, PeerFault, classify};
 pub use listen::{AcceptLimits, HandshakeRefusal, Incoming, Listener, accept, accept_with};
 pub use material::{Material, MaterialError, MaterialPaths, MaterialProblem, OwnValidity};
 pub use reloading::{RELOAD_INTERVAL, Reload, ReloadError, Reloading};
+pub use revoked::{REVOKED, Revoked};
 pub use stream::{Connection, PeerCertificateEnded};

@@ -11,9 +11,10 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use rustls::{ClientConfig, ServerConfig};
+use tokio::sync::watch;
 
 use super::material::OwnValidity;
-use super::{Clock, Material, MaterialError, MaterialPaths, config};
+use super::{Clock, Material, MaterialError, MaterialPaths, Revoked, config};
 use crate::identity::Identity;
 
 /// How often [`Reloading::watch`] should look at the files.
@@ -55,6 +56,8 @@ pub struct Reloading {
     paths: MaterialPaths,
     clock: Clock,
     current: ArcSwap<Loaded>,
+    /// The deny list in use, for connections that are open.
+    denied: watch::Sender<Arc<Revoked>>,
     /// Held only for the few instructions of comparing and noting stamps; never across an await.
     watching: Mutex<Watching>,
 }
@@ -100,6 +103,7 @@ impl Reloading {
         Ok(Arc::new(Reloading {
             paths,
             clock,
+            denied: watch::Sender::new(Arc::clone(loaded.material.revoked())),
             current: ArcSwap::from_pointee(loaded),
             watching: Mutex::new(Watching {
                 settled,
@@ -126,6 +130,11 @@ impl Reloading {
 
     pub fn clock(&self) -> &Clock {
         &self.clock
+    }
+
+    /// The deny list, now and whenever it changes.
+    pub(super) fn denied(&self) -> watch::Receiver<Arc<Revoked>> {
+        self.denied.subscribe()
     }
 
     /// The configuration for the next connection to accept.
@@ -161,7 +170,9 @@ impl Reloading {
             old_serial: old.material.facts().serial.clone(),
             new_serial: new.facts().serial.clone(),
         };
+        let denied = Arc::clone(new.revoked());
         self.current.store(Arc::new(Loaded::new(new, &self.clock)?));
+        self.denied.send_replace(denied);
         Ok(swapped)
     }
 
@@ -199,9 +210,9 @@ impl Reloading {
                         new_serial,
                     } = outcome
                     {
-                        let facts = self.material().facts().clone();
-                        tracing::info!(old_serial, new_serial, not_after = %facts.not_after,
-                            "certificate reloaded");
+                        let material = self.material();
+                        tracing::info!(old_serial, new_serial, not_after = %material.facts().not_after,
+                            revoked = material.revoked().len(), "certificate files reloaded");
                     }
                 }
                 Err(error) => {
@@ -285,7 +296,7 @@ impl Loaded {
 
 /// Tells whether a file was replaced or written to; content is compared only after that.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Stamp([Option<FileStamp>; 3]);
+struct Stamp([Option<FileStamp>; 4]);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct FileStamp {
@@ -309,6 +320,11 @@ impl Stamp {
                 changed: (meta.ctime(), meta.ctime_nsec()),
             })
         };
-        Stamp([file(&paths.ca), file(&paths.cert), file(&paths.key)])
+        Stamp([
+            file(&paths.ca),
+            file(&paths.cert),
+            file(&paths.key),
+            file(&paths.revoked()),
+        ])
     }
 }

@@ -1,18 +1,23 @@
 //! A TLS connection that knows its peer and does not outlive the peer's certificate.
 
+use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
+use tokio::sync::watch;
 use tokio::time::{Instant, Sleep};
 use tokio_rustls::TlsStream;
+use tokio_stream::Stream as _;
+use tokio_stream::wrappers::WatchStream;
 use tonic::transport::server::Connected;
 
-use super::Clock;
-use crate::identity::{PeerInfo, UtcSeconds};
+use super::{Clock, Revoked};
+use crate::identity::{CertificateFacts, PeerInfo, UtcSeconds};
 
 /// The longest nap before the wall clock is looked at again: it may be stepped while we wait.
 const LONGEST_NAP: Duration = Duration::from_secs(60);
@@ -22,6 +27,15 @@ const LONGEST_NAP: Duration = Duration::from_secs(60);
 #[error("the peer's certificate ended at {not_after}, so the connection was closed")]
 pub struct PeerCertificateEnded {
     pub not_after: UtcSeconds,
+}
+
+/// Why a connection was closed under its users.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the peer's certificate (serial {serial}) is on the deny list now, so the connection was closed"
+)]
+pub struct PeerCertificateDenied {
+    pub serial: String,
 }
 
 /// A verified TLS stream over any byte stream. Reading or writing fails with
@@ -34,6 +48,44 @@ pub struct Connection<Io> {
     taken: usize,
     peer: PeerInfo,
     deadline: Option<Deadline>,
+    denial: Denial,
+}
+
+/// Whether the deny list names the peer by now; the read side is woken when the list changes.
+struct Denial {
+    serial: Option<String>,
+    changes: WatchStream<Arc<Revoked>>,
+    denied: bool,
+}
+
+impl fmt::Debug for Denial {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Denial")
+            .field("serial", &self.serial)
+            .field("denied", &self.denied)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Denial {
+    fn poll(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
+        while let Poll::Ready(Some(list)) = Pin::new(&mut self.changes).poll_next(cx) {
+            let named = self.serial.as_ref().is_some_and(|serial| list.has(serial));
+            self.denied |= named;
+        }
+        self.check()
+    }
+
+    fn check(&self) -> io::Result<()> {
+        match &self.serial {
+            Some(serial) if self.denied => {
+                let serial = serial.clone();
+                let denied = PeerCertificateDenied { serial };
+                Err(io::Error::new(io::ErrorKind::ConnectionAborted, denied))
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -45,7 +97,12 @@ struct Deadline {
 }
 
 impl<Io> Connection<Io> {
-    pub(super) fn new(tls: TlsStream<Io>, remote: Option<SocketAddr>, clock: &Clock) -> Self {
+    pub(super) fn new(
+        tls: TlsStream<Io>,
+        remote: Option<SocketAddr>,
+        clock: &Clock,
+        denied: watch::Receiver<Arc<Revoked>>,
+    ) -> Self {
         let (_, session) = tls.get_ref();
         let peer = PeerInfo::from_chain(session.peer_certificates(), remote);
         // Without a readable certificate there is no deadline, and no call is let through either.
@@ -53,12 +110,23 @@ impl<Io> Connection<Io> {
             .certificate()
             .ok()
             .map(|certificate| Deadline::new(certificate.not_after, clock.clone()));
+        let denial = Denial {
+            serial: session
+                .peer_certificates()
+                .and_then(|chain| chain.first())
+                .and_then(|der| CertificateFacts::from_der(der).ok())
+                .map(|facts| facts.serial),
+            // Beginning with the list as it is now: it may have changed during the handshake.
+            changes: WatchStream::new(denied),
+            denied: false,
+        };
         Connection {
             tls,
             early: Vec::new(),
             taken: 0,
             peer,
             deadline,
+            denial,
         }
     }
 
@@ -139,6 +207,7 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> AsyncRead for Connection<Io> {
         if let Some(deadline) = &mut this.deadline {
             deadline.poll(cx)?;
         }
+        this.denial.poll(cx)?;
         if this.taken < this.early.len() {
             let rest = &this.early[this.taken..];
             let n = rest.len().min(buf.remaining());
@@ -162,6 +231,7 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Connection<Io> {
         if let Some(deadline) = &self.deadline {
             deadline.check()?;
         }
+        self.denial.check()?;
         Pin::new(&mut self.tls).poll_write(cx, buf)
     }
 
@@ -185,6 +255,7 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Connection<Io> {
         if let Some(deadline) = &self.deadline {
             deadline.check()?;
         }
+        self.denial.check()?;
         Pin::new(&mut self.tls).poll_write_vectored(cx, bufs)
     }
 }

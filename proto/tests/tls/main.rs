@@ -2,7 +2,11 @@
 //! told, and what happens when certificates change or end.
 
 mod accepting;
+mod bounds;
 mod files;
+mod openssl;
 mod refusals;
 mod reload;
+mod revoked;
+mod roles;
 mod support;

@@ -98,6 +98,18 @@ pub fn run(command: &PkiCommand, output: &Output) -> Result<Exit, Failure> {
                 render::pki::bundle("renewed", &bundle, style)
             });
         }
+        PkiCommand::Revoke {
+            certificate,
+            list,
+            reason,
+            dry_run,
+        } => {
+            let revoked =
+                pki::revoke(certificate, list, reason, *dry_run, &clock).map_err(refused)?;
+            output.show(&revoked, |style| {
+                render::pki::revoked(&revoked, *dry_run, style)
+            });
+        }
         PkiCommand::Inspect { path } => {
             let found = pki::inspect(path, &clock).map_err(refused)?;
             output.show(&found, |style| render::pki::inspection(&found, style));

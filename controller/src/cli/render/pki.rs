@@ -1,7 +1,9 @@
 //! `refit pki`.
 
 use super::{Style, time};
-use crate::pki::{AuthorityReport, BundleReport, CertificateReport, CertificateState, Inspection};
+use crate::pki::{
+    AuthorityReport, BundleReport, CertificateReport, CertificateState, Inspection, Revocation,
+};
 
 pub fn authority(made: &AuthorityReport, style: Style) -> String {
     format!(
@@ -20,6 +22,22 @@ pub fn bundle(done: &str, bundle: &BundleReport, style: Style) -> String {
         certificate(&bundle.certificate, style),
         bundle.key_file.display(),
         bundle.ca_file.display()
+    )
+}
+
+pub fn revoked(revoked: &Revocation, rehearsed: bool, style: Style) -> String {
+    let what = match (revoked.already, rehearsed) {
+        (true, _) => "is on the list already",
+        (false, true) => "would be put on the list",
+        (false, false) => "is on the list now",
+    };
+    format!(
+        "{} {what}: {}\n  list        {} ({} certificates)\n\
+         Next: copy it to the directory of ca.pem on the controller and on every database host; it is read within seconds\n",
+        style.bold(&revoked.serial),
+        super::clean(&revoked.whose),
+        revoked.list.display(),
+        revoked.certificates
     )
 }
 

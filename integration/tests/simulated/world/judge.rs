@@ -9,7 +9,7 @@ use refit_shared::saga::End;
 use refit_shared::version::PackageVersion;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 /// No client waits longer than this, whatever breaks once: a drain that is given up, a dead primary that is expelled, an
 /// agent that comes back and lifts the pause it had begun.
@@ -17,6 +17,7 @@ pub const LONGEST_GAP: Duration = Duration::from_secs(45);
 /// What is not so at once (an election, a recovery) must be so by then.
 const SETTLES_WITHIN: Duration = Duration::from_secs(60);
 const ASK_EVERY: Duration = Duration::from_millis(500);
+const ANSWERS_WITHIN: Duration = Duration::from_secs(5);
 
 /// The world as it was, as far as Refit must bring it back.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,13 +42,19 @@ impl Before {
     pub async fn of(sim: &SimWorld) -> Self {
         let mut members = BTreeMap::new();
         for name in sim.members() {
-            let facts = only_looking(sim.host(&name).mysql.facts()).await;
+            // A host without power never answers.
+            let host = sim.host(&name);
+            let asked = only_looking(host.mysql.facts());
+            let facts = timeout(ANSWERS_WITHIN, asked).await;
             let variable = "group_replication_start_on_boot";
             let member = Member {
                 packages: sim.installed(&name),
                 held: sim.held_packages(&name),
                 config: sim.config(&name),
-                start_on_boot: facts.ok().and_then(|f| f.variables.get(variable).cloned()),
+                start_on_boot: facts
+                    .ok()
+                    .and_then(Result::ok)
+                    .and_then(|f| f.variables.get(variable).cloned()),
             };
             members.insert(name, member);
         }
