@@ -44,7 +44,6 @@ if [ "$what" != fast ]; then
   integration/lab/lab.sh build
   step "programs for the lab"
   cargo build --workspace --bins
-  export REFIT_LAB_SEED=${REFIT_LAB_SEED:-$((16#$(git rev-parse --short=7 HEAD 2>/dev/null || echo 7ea)))}
   step "scenarios on real hosts"
   cargo test -p refit-integration --features lab --test lab -- --test-threads=1 --nocapture $filter 2>&1 | tee -a "$log"
 fi

@@ -133,7 +133,7 @@ fn summary(out: &mut String, verdicts: &[(&Row, Option<&Verdict>)]) {
 fn real(out: &mut String, lab: &str) {
     out.push_str("## On real hosts\n\n");
     if lab.trim().is_empty() {
-        out.push_str("No row has been run on real hosts for this page: `make matrix LAB=1` does (root, minutes a row).\n\n");
+        out.push_str("No row has been run on real hosts for this page.\n\n");
         return;
     }
     out.push_str(
