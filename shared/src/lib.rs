@@ -11,6 +11,7 @@
 
 pub mod checks;
 pub mod condition;
+pub mod config;
 pub mod expectation;
 pub mod gtid;
 pub mod ids;

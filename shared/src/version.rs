@@ -88,9 +88,79 @@ impl fmt::Display for MysqlVersion {
         f.pad(&format!("{}.{}.{}", self.major, self.minor, self.patch))
     }
 }
+/// A text that is not `major.minor`.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is not a MySQL series: expected major.minor, for example 9.7 or 26.10")]
+pub struct InvalidSeriesName(pub String);
+
+impl std::str::FromStr for Series {
+    type Err = InvalidSeriesName;
+    fn from_str(text: &str) -> Result<Self, InvalidSeriesName> {
+        let wrong = || InvalidSeriesName(text.to_owned());
+        let (major, minor) = text.split_once('.').ok_or_else(wrong)?;
+        let number = |part: &str| part.parse::<u16>().map_err(|_| wrong());
+        let series = Self {
+            major: number(major)?,
+            minor: number(minor)?,
+        };
+        if series.to_string() == text {
+            Ok(series)
+        } else {
+            Err(wrong())
+        }
+    }
+}
 impl fmt::Display for Series {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}.{}", self.major, self.minor)
+    }
+}
+
+/// A version with the number of its rapid update (MRU), as `@@version_with_update` of 9.7 and later gives it: `9.7.4.1`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct VersionWithUpdate {
+    pub version: MysqlVersion,
+    /// `None` where only three numbers were given.
+    pub update: Option<u16>,
+}
+
+impl VersionWithUpdate {
+    /// Reads what a server, a package or a person calls a release: three or four numbers, and whatever suffix the vendor
+    /// puts behind them.
+    pub fn parse_prefix(text: &str) -> Result<Self, InvalidVersion> {
+        let version = MysqlVersion::parse_prefix(text)?;
+        let end = text
+            .find(|c: char| !c.is_ascii_digit() && c != '.')
+            .unwrap_or(text.len());
+        let mut numbers = text[..end].split('.').skip(3);
+        let update = match numbers.next() {
+            None => None,
+            Some(number) => Some(
+                number
+                    .parse()
+                    .map_err(|_| InvalidVersion(text.to_owned()))?,
+            ),
+        };
+        match numbers.next() {
+            None => Ok(Self { version, update }),
+            Some(_) => Err(InvalidVersion(text.to_owned())),
+        }
+    }
+}
+impl From<MysqlVersion> for VersionWithUpdate {
+    fn from(version: MysqlVersion) -> Self {
+        Self {
+            version,
+            update: None,
+        }
+    }
+}
+impl fmt::Display for VersionWithUpdate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.update {
+            Some(update) => f.pad(&format!("{}.{update}", self.version)),
+            None => self.version.fmt(f),
+        }
     }
 }
 
@@ -173,6 +243,22 @@ mod tests {
         }
         for text in ["", "9", "9.7", "mysql-9.7.4", "9.7.x", "9..4", "99999.1.1"] {
             assert!(MysqlVersion::parse_prefix(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn rapid_updates_have_a_fourth_number() {
+        for (text, update) in [
+            ("9.7.4.1-2", Some(1)),
+            ("9.7.4.0", Some(0)),
+            ("9.7.4-2", None),
+        ] {
+            let read = VersionWithUpdate::parse_prefix(text).unwrap();
+            assert_eq!(read.update, update, "{text}");
+            assert_eq!(read.version, MysqlVersion::new(9, 7, 4));
+        }
+        for text in ["9.7.4.", "9.7.4.1.2", "9.7.4.99999", "9.7"] {
+            assert!(VersionWithUpdate::parse_prefix(text).is_err(), "{text}");
         }
     }
 

@@ -4,6 +4,7 @@ use super::log;
 use super::state::{Event, HostState, Process, Server, Unit, World};
 use refit_shared::ids::MemberName;
 use refit_shared::observation::MemberState;
+use refit_shared::rules::releases::ReleaseTable;
 use refit_shared::rules::upgrade_path;
 use refit_shared::version::MysqlVersion;
 use std::time::Duration;
@@ -40,7 +41,7 @@ fn course(host: &HostState, binary: MysqlVersion) -> Course {
             Course::Refuse(14061)
         };
     }
-    match upgrade_path::upgrade(data.version, binary) {
+    match upgrade_path::upgrade(&ReleaseTable::built_in(), data.version, binary) {
         Ok(_) => Course::Upgrade {
             series: binary.series() != data.version.series(),
         },

@@ -1,6 +1,7 @@
 //! The target is a version that each member can be upgraded to in place.
 
 use super::{ANY_KIND, ANY_STRATEGY, Check, Finding, Subject};
+use crate::rules::releases::ReleaseTable;
 use crate::rules::upgrade_path::upgrade;
 
 pub const CHECK: Check = Check {
@@ -26,7 +27,9 @@ fn run(subject: Subject<'_>) -> Vec<Finding> {
                 format!("runs {}; the target {} is lower: an upgrade can't go down", server.version, subject.target),
                 "give a target above every member's version; to go back within a rollout use `refit unwind`",
             ));
-        } else if let Err(refused) = upgrade(server.version, subject.target) {
+        } else if let Err(refused) =
+            upgrade(&ReleaseTable::built_in(), server.version, subject.target)
+        {
             found.push(CHECK.error(
                 name,
                 refused.to_string(),

@@ -1,4 +1,10 @@
 //! What MySQL allows: pure functions over versions. Each cites where the rule comes from.
 
+pub mod clone;
+pub mod dialect;
 pub mod group;
+pub mod path;
+pub mod releases;
+pub mod replication;
 pub mod upgrade_path;
+pub mod variables;

@@ -1,0 +1,373 @@
+//! What of a server's configuration a target would not take, or would take otherwise.
+
+use super::ConfigFiles;
+use super::names::{is_server_group, meaning};
+use super::read::{Problem, Setting};
+use crate::rules::variables::defaults::{DEFAULTS, Default};
+use crate::rules::variables::removed::{self, FORBIDDEN, Forbidden, Instead, Removed};
+use crate::rules::variables::renamed;
+use crate::version::MysqlVersion;
+use std::fmt;
+
+/// Something found, with its place.
+#[derive(Debug, Clone)]
+pub enum Found {
+    /// mysqld complains of the file whatever its version.
+    Broken(Problem),
+    /// The target does not know the option. `loose`: it only warns.
+    Removed {
+        setting: Setting,
+        entry: &'static Removed,
+        loose: bool,
+    },
+    /// The target refuses the value.
+    Forbidden {
+        setting: Setting,
+        entry: &'static Forbidden,
+    },
+    /// The target knows the option under a newer name and, for now, under this.
+    Renamed { setting: Setting, new: &'static str },
+    /// Nothing sets it, and its default changes.
+    DefaultChanges { entry: &'static Default },
+    /// SET PERSIST has set something that the target does not know, and ignores silently.
+    PersistedRemoved {
+        name: String,
+        entry: &'static Removed,
+    },
+    /// SET PERSIST beats what an option file says.
+    PersistedBeats {
+        name: String,
+        persisted: String,
+        setting: Setting,
+    },
+}
+
+impl fmt::Display for Found {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let place = |setting: &Setting| format!("{}:{}", setting.file, setting.line);
+        match self {
+            Self::Broken(problem) => {
+                write!(f, "{}:{}: {}", problem.file, problem.line, problem.what)
+            }
+            Self::Removed { setting, entry, .. } => {
+                write!(
+                    f,
+                    "{}: {} is gone since {}",
+                    place(setting),
+                    entry.name,
+                    entry.since
+                )?;
+                match entry.instead {
+                    Instead::Person(what) => write!(f, ": {what}"),
+                    Instead::Nothing
+                    | Instead::Rename(_)
+                    | Instead::SecondsOf(_)
+                    | Instead::Setting(..)
+                    | Instead::RedoCapacity => Ok(()),
+                }
+            }
+            Self::Forbidden { setting, entry } => write!(
+                f,
+                "{}: {} can't be {} since {}",
+                place(setting),
+                entry.name,
+                entry.part,
+                entry.since
+            ),
+            Self::Renamed { setting, new } => {
+                write!(
+                    f,
+                    "{}: {} is now called {new}",
+                    place(setting),
+                    setting.name
+                )
+            }
+            Self::DefaultChanges { entry } => {
+                write!(f, "the default of {} changes: {}", entry.name, entry.effect)
+            }
+            Self::PersistedRemoved { name, entry } => write!(
+                f,
+                "{name} is persisted and gone since {}: RESET PERSIST {name};",
+                entry.since
+            ),
+            Self::PersistedBeats {
+                name,
+                persisted,
+                setting,
+            } => write!(
+                f,
+                "{name} is persisted as {persisted}, which beats {}",
+                place(setting)
+            ),
+        }
+    }
+}
+
+/// A server's settings with what they mean.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Those that a server of the version reads, in its order, each with its name and whether it is loose.
+    pub read: Vec<(String, bool, Setting)>,
+    pub problems: Vec<Problem>,
+}
+
+impl Settings {
+    pub fn of(files: &ConfigFiles, version: MysqlVersion) -> Self {
+        let reading = files.read();
+        let read = reading
+            .settings
+            .into_iter()
+            .filter(|setting| is_server_group(&setting.group, version))
+            .map(|setting| {
+                let meaning = meaning(&setting.name);
+                (meaning.name, meaning.loose, setting)
+            })
+            .collect();
+        Self {
+            read,
+            problems: reading.problems,
+        }
+    }
+
+    /// The last setting of a variable, under either of its names and with any modifier.
+    pub fn last(&self, variable: &str) -> Option<&Setting> {
+        let same = |name: &str| {
+            let is = |candidate: &str| {
+                (candidate == variable
+                    || renamed::new_name(candidate) == Some(variable)
+                    || renamed::old_name(candidate) == Some(variable))
+                .then_some(())
+            };
+            meaning(name).of(None, is).is_some()
+        };
+        self.read
+            .iter()
+            .rev()
+            .find(|(name, _, _)| same(name))
+            .map(|(_, _, setting)| setting)
+    }
+}
+
+/// Judges the configuration for going from one version to another. In the order of files and lines, defaults last.
+pub fn judge(files: &ConfigFiles, from: MysqlVersion, to: MysqlVersion) -> Vec<Found> {
+    let settings = Settings::of(files, to);
+    let mut found: Vec<Found> = settings
+        .problems
+        .iter()
+        .cloned()
+        .map(Found::Broken)
+        .collect();
+    for (name, loose, setting) in &settings.read {
+        found.extend(judge_setting(name, *loose, setting, to));
+    }
+    for persisted in &files.persisted {
+        if let Some(entry) = removed::find(&persisted.name, to) {
+            found.push(Found::PersistedRemoved {
+                name: persisted.name.clone(),
+                entry,
+            });
+        } else if let Some(setting) = settings.last(&persisted.name)
+            && setting.value.as_deref() != Some(persisted.value.as_str())
+        {
+            found.push(Found::PersistedBeats {
+                name: persisted.name.clone(),
+                persisted: persisted.value.clone(),
+                setting: setting.clone(),
+            });
+        }
+    }
+    let grouped = uses_group_replication(files, &settings);
+    found.extend(
+        DEFAULTS
+            .iter()
+            .filter(|entry| entry.differs(from, to) && (grouped || !entry.plugin))
+            .filter(|entry| removed::find(entry.name, to).is_none())
+            .filter(|entry| !is_set(entry.name, files, &settings))
+            // Whoever has chosen a character set has chosen its collation with it.
+            .filter(|entry| {
+                entry.name != "collation_server"
+                    || !is_set("character_set_server", files, &settings)
+            })
+            .map(|entry| Found::DefaultChanges { entry }),
+    );
+    found
+}
+
+fn is_set(name: &str, files: &ConfigFiles, settings: &Settings) -> bool {
+    settings.last(name).is_some()
+        || files.persisted.iter().any(|persisted| {
+            persisted.name == name
+                || renamed::new_name(&persisted.name) == Some(name)
+                || renamed::old_name(&persisted.name) == Some(name)
+        })
+}
+
+fn uses_group_replication(files: &ConfigFiles, settings: &Settings) -> bool {
+    let mentions = |text: &str| text.contains("group_replication");
+    settings
+        .read
+        .iter()
+        .any(|(name, _, setting)| mentions(name) || setting.value.as_deref().is_some_and(mentions))
+        || files
+            .persisted
+            .iter()
+            .any(|persisted| mentions(&persisted.name))
+}
+
+fn judge_setting(name: &str, loose: bool, setting: &Setting, to: MysqlVersion) -> Option<Found> {
+    let meaning = meaning(&setting.name);
+    let value = setting.value.as_deref();
+    if let Some((entry, _)) = meaning.of(value, |name| removed::find(name, to)) {
+        return Some(Found::Removed {
+            setting: setting.clone(),
+            entry,
+            loose,
+        });
+    }
+    let parts = || value.unwrap_or_default().split(',').map(str::trim);
+    let forbidden = FORBIDDEN.iter().find(|entry| {
+        entry.name == name
+            && entry.since <= to
+            && parts().any(|part| part.eq_ignore_ascii_case(entry.part))
+    });
+    if let Some(entry) = forbidden {
+        return Some(Found::Forbidden {
+            setting: setting.clone(),
+            entry,
+        });
+    }
+    // `skip_slave_start` is a name of its own, so only the name as it is counts.
+    renamed::new_name(name)
+        .filter(|_| to >= renamed::SINCE)
+        .map(|new| Found::Renamed {
+            setting: setting.clone(),
+            new,
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::OptionFile;
+    use crate::config::persisted::PersistedSetting;
+
+    fn judged(text: &str, persisted: &[(&str, &str)], from: &str, to: &str) -> Vec<String> {
+        let files = ConfigFiles {
+            roots: vec!["/m.cnf".to_owned()],
+            files: vec![OptionFile::new("/m.cnf", text)],
+            persisted: persisted
+                .iter()
+                .map(|(name, value)| PersistedSetting {
+                    name: (*name).to_owned(),
+                    value: (*value).to_owned(),
+                })
+                .collect(),
+        };
+        judge(&files, from.parse().unwrap(), to.parse().unwrap())
+            .into_iter()
+            .map(|found| match found {
+                Found::Broken(problem) => format!("broken {}", problem.line),
+                Found::Removed {
+                    setting,
+                    entry,
+                    loose,
+                } => {
+                    format!("removed {} {} {loose}", setting.line, entry.name)
+                }
+                Found::Forbidden { setting, entry } => {
+                    format!("forbidden {} {}", setting.line, entry.part)
+                }
+                Found::Renamed { setting, new } => format!("renamed {} {new}", setting.line),
+                Found::DefaultChanges { entry } => format!("default {}", entry.name),
+                Found::PersistedRemoved { name, .. } => format!("persisted {name}"),
+                Found::PersistedBeats { name, .. } => format!("beats {name}"),
+            })
+            .collect()
+    }
+
+    #[test]
+    fn each_kind_is_found_and_its_neighbour_is_not() {
+        let text = "[mysqld]\ninnodb-log-file-size=48M\nloose_skip-ssl\ntls_version = TLSv1.1, TLSv1.2\nlog-slave-updates\n\
+                    max_connections=5\n[mysqld-8.4]\nnew=1\n[client]\nssl\n[mysqld-9.7]\nskip-slave-start\n";
+        let found = judged(
+            text,
+            &[
+                ("tx_isolation", "x"),
+                ("max_connections", "7"),
+                ("gtid_mode", "ON"),
+            ],
+            "9.7.3",
+            "9.7.4",
+        );
+        assert_eq!(
+            found,
+            [
+                "removed 2 innodb_log_file_size false",
+                "removed 3 ssl true",
+                "forbidden 4 TLSv1.1",
+                "renamed 5 log_replica_updates",
+                "renamed 12 skip_replica_start",
+                "persisted tx_isolation",
+                "beats max_connections",
+            ]
+        );
+        assert!(
+            judged(
+                "[mysqld]\nmax_connections=5\ntls_version=TLSv1.2\n",
+                &[],
+                "9.7.3",
+                "9.7.4"
+            )
+            .is_empty()
+        );
+        assert_eq!(
+            judged("max_connections=5\n", &[], "9.7.3", "9.7.4"),
+            ["broken 1"]
+        );
+    }
+
+    #[test]
+    fn defaults_count_only_where_nothing_sets_them() {
+        let all = judged("[mysqld]\n", &[], "8.4.6", "9.7.4");
+        for name in [
+            "gtid_mode",
+            "enforce_gtid_consistency",
+            "innodb_change_buffering",
+            "explain_format",
+        ] {
+            assert!(all.contains(&format!("default {name}")), "{name}: {all:?}");
+        }
+        assert!(
+            !all.iter().any(|line| line.contains("group_replication")),
+            "{all:?}"
+        );
+        let group = judged(
+            "[mysqld]\nplugin-load-add=group_replication.so\ngtid-mode=ON\n",
+            &[("enforce_gtid_consistency", "ON")],
+            "8.4.6",
+            "9.7.4",
+        );
+        assert!(
+            group.contains(&"default group_replication_ssl_mode".to_owned()),
+            "{group:?}"
+        );
+        assert!(!group.iter().any(|line| line.contains("gtid")), "{group:?}");
+        let pinned = judged(
+            "[mysqld]\ngroup_replication_ssl_mode=DISABLED\nskip-log-bin\nslave_parallel_workers=2\n",
+            &[],
+            "5.7.44",
+            "8.0.46",
+        );
+        for name in [
+            "default group_replication_ssl_mode",
+            "default log_bin",
+            "default replica_parallel_workers",
+        ] {
+            assert!(
+                !pinned.iter().any(|line| line.contains(name)),
+                "{name}: {pinned:?}"
+            );
+        }
+        assert!(judged("[mysqld]\n", &[], "9.7.3", "9.7.4").is_empty());
+    }
+}

@@ -1,0 +1,5 @@
+//! System variables and options that are not the same in every version, as data.
+
+pub mod defaults;
+pub mod removed;
+pub mod renamed;
