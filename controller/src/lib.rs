@@ -21,6 +21,7 @@ pub mod observing;
 pub mod pki;
 pub mod ports;
 pub mod rebuilding;
+pub mod releases_file;
 pub mod rollouts;
 pub mod settings_file;
 pub mod standing;

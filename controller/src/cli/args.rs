@@ -109,6 +109,22 @@ pub enum Command {
         #[arg(long, value_parser = strategies(), value_name = "STRATEGY")]
         strategy: Option<Strategy>,
     },
+    /// Explain how to get from one MySQL release to another. Needs no controller.
+    #[command(
+        after_help = "Examples:\n  refit path 5.7.44 9.7.4\n  refit path 9.7.4 9.7.2 --vendor percona\n  refit path 8.4.6-1ubuntu1 27.1.0 --releases /etc/refit/releases.toml"
+    )]
+    Path {
+        /// The release that runs, as the server or its package calls it.
+        from: String,
+        /// The release wanted.
+        to: String,
+        /// Whose builds these are.
+        #[arg(long, value_enum, default_value_t = VendorArgument::Upstream)]
+        vendor: VendorArgument,
+        /// Series that came out after this program was built.
+        #[arg(long, value_name = "FILE")]
+        releases: Option<PathBuf>,
+    },
     /// Make a plan and write it to a file for review. Changes nothing on any host.
     #[command(
         after_help = "Examples:\n  refit plan orders --target 9.7.4\n  refit plan orders --target 9.7.4 --out plan.json --accept-no-spare\n  refit plan orders --target 9.7.4 --out plan.json --approve-pivot auto --soak 5m"
@@ -208,6 +224,13 @@ pub enum Command {
         after_help = "Examples:\n  refit completion bash > /etc/bash_completion.d/refit\n  refit completion zsh > \"${fpath[1]}/_refit\"\n  refit completion fish > ~/.config/fish/completions/refit.fish"
     )]
     Completion { shell: Shell },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum VendorArgument {
+    /// Oracle's, and distributions that build it as it is.
+    Upstream,
+    Percona,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]

@@ -25,6 +25,7 @@ fn help_has_examples_and_exit_codes() {
     for command in [
         "fleet",
         "check",
+        "path",
         "plan",
         "apply",
         "watch",
@@ -93,6 +94,64 @@ fn a_bad_config_file_is_told_with_line_and_column() {
     for words in ["config.toml:1:14", "no port", "config.toml:2:1", "identiy"] {
         assert!(stderr.contains(words), "{words:?} is missing in: {stderr}");
     }
+}
+
+#[test]
+fn a_path_is_explained_without_a_controller() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = |arguments: &[&str]| {
+        let mut all = vec!["path"];
+        all.extend(arguments);
+        run(dir.path(), &all)
+    };
+    let (code, stdout, stderr) = path(&["5.7.44-log", "9.7.4-2"]);
+    assert_eq!(code, 0, "{stderr}");
+    for words in [
+        "in 3 hops",
+        "MY-012216",
+        "1. 5.7.44 to 8.0.46",
+        "3. 8.4.13 to 9.7.4",
+    ] {
+        assert!(stdout.contains(words), "{words:?} is missing in: {stdout}");
+    }
+    let (code, stdout, _) = path(&["5.7.44", "9.7.4", "--json"]);
+    assert_eq!(code, 0);
+    let document: serde_json::Value = serde_json::from_str(&stdout).unwrap();
+    assert_eq!(document["hops"][1]["to"], "8.4.13");
+    assert_eq!(document["notInOneHop"]["server_code"], "MY-012216");
+
+    for (arguments, words) in [
+        (
+            &["9.7.4", "8.4.6"][..],
+            &["MY-014061", "instead: restore a copy"][..],
+        ),
+        (
+            &["nine", "9.7"],
+            &["\"nine\"", "\"9.7\" is not a MySQL version"],
+        ),
+        (&["11.4.2-MariaDB", "9.7.4"], &["MariaDB"]),
+        (&["9.7.4", "27.1.0"], &["no series 27.1", "release file"]),
+        (
+            &["9.7.4", "9.7.2", "--vendor", "percona"],
+            &["Percona supports no downgrade"],
+        ),
+        (
+            &["9.7.4", "27.1.0", "--releases", "none.toml"],
+            &["cannot read none.toml"],
+        ),
+    ] {
+        let (code, stdout, stderr) = path(arguments);
+        assert_eq!(code, 5, "{arguments:?}: {stdout}{stderr}");
+        assert_eq!(stdout, "", "{arguments:?}");
+        for word in words {
+            assert!(stderr.contains(word), "{word:?} is missing in: {stderr}");
+        }
+    }
+    let file = dir.path().join("releases.toml");
+    let text = "[[series]]\nname = \"27.1\"\ntrack = \"innovation\"\nlineage = \"9.7\"\n";
+    std::fs::write(&file, text).unwrap();
+    let (code, _, stderr) = path(&["9.7.4", "27.1.0", "--releases", "releases.toml"]);
+    assert_eq!(code, 0, "{stderr}");
 }
 
 #[test]

@@ -5,6 +5,7 @@ mod apply;
 mod health;
 mod journal;
 mod looking;
+mod path;
 mod pki;
 mod planning;
 
@@ -23,6 +24,12 @@ pub async fn run(arguments: &Arguments, output: &Output) -> Result<Exit, Failure
         Command::Pki(command) => return pki::run(command, output),
         Command::Journal(command) => return journal::run(command, output).await,
         Command::Completion { shell } => return Ok(completion(*shell)),
+        Command::Path {
+            from,
+            to,
+            vendor,
+            releases,
+        } => return path::run(output, from, to, *vendor, releases.as_deref()),
         _ => {}
     }
     let connection = Connection::open(&Settings::of(arguments)?)?;
@@ -74,7 +81,10 @@ pub async fn run(arguments: &Arguments, output: &Output) -> Result<Exit, Failure
             acts::act(to, output, Act::Finalize, act, follow).await
         }
         Command::Health => health::run(to, output).await,
-        Command::Pki(_) | Command::Journal(_) | Command::Completion { .. } => {
+        Command::Pki(_)
+        | Command::Journal(_)
+        | Command::Completion { .. }
+        | Command::Path { .. } => {
             unreachable!("commands of this machine have returned above")
         }
     }

@@ -4,6 +4,7 @@ pub mod audit;
 pub mod check;
 pub mod failure;
 pub mod fleet;
+pub mod path;
 pub mod pki;
 pub mod plan;
 pub mod progress;
