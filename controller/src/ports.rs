@@ -9,6 +9,8 @@ use refit_shared::operation::Order;
 use refit_shared::plan::Plan;
 use refit_shared::receipt::{Failure, Progress, Receipt};
 use refit_shared::saga::Entry;
+use refit_shared::survey::{Question, Survey};
+use std::collections::BTreeSet;
 use std::time::Duration;
 use tokio::sync::mpsc;
 
@@ -37,6 +39,13 @@ pub trait Agents: Send + Sync + 'static {
         member: &MemberName,
         deadline: Duration,
     ) -> Result<Observation, AgentError>;
+    /// Asks what a look does not tell. Every question gets an answer, be it the reason why there is none.
+    async fn survey(
+        &self,
+        member: &MemberName,
+        questions: &BTreeSet<Question>,
+        deadline: Duration,
+    ) -> Result<Survey, AgentError>;
     /// Gives the order, or attaches to it when the agent has it already, and waits for its receipt. Dropping the future
     /// stops the waiting, never the work.
     async fn carry_out(

@@ -13,6 +13,24 @@ pub struct ObserveRequest {
     pub member: MemberName,
 }
 
+/// "Answer these questions."
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SurveyRequest {
+    pub cluster: ClusterName,
+    pub member: MemberName,
+    /// By their stable names: a newer controller may ask what this agent does not know.
+    pub questions: Vec<String>,
+}
+
+/// The answer to a question of a newer controller.
+pub fn unknown_question(name: &str) -> crate::common::Answer {
+    let why = format!("this agent does not know the question {name:?}: upgrade refit-agent");
+    crate::common::Answer {
+        question: name.to_owned(),
+        fact: Some(crate::common::answer::Fact::UnknownReason(why)),
+    }
+}
+
 /// One message of an answer to an order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CarryOutEvent {

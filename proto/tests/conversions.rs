@@ -8,11 +8,12 @@ use refit_proto::exchange::{
     BeatsRequest, CarryOutEvent, LedgerEntry, LedgerRequest, ObserveRequest, ProbeReply, Refusal,
 };
 use refit_proto::{agent, common, journal};
-use refit_shared::observation::{Beat, Observation};
+use refit_shared::observation::{Beat, Fact, Observation};
 use refit_shared::operation::{Operation, Order};
 use refit_shared::plan::Plan;
 use refit_shared::receipt::{Failure, Probe, Progress, Receipt};
 use refit_shared::saga::{Actor, End, Entry, ParkReason};
+use refit_shared::survey::{Listing, Question, Row, Survey};
 use std::fmt::Debug;
 use std::time::Duration;
 
@@ -53,6 +54,7 @@ fn every_message(bytes: &[u8]) {
     never_panics::<ProbeReply, agent::ProbeReply>(bytes);
     never_panics::<LedgerEntry, agent::LedgerEntry>(bytes);
     never_panics::<BeatsRequest, agent::BeatsRequest>(bytes);
+    never_panics::<Survey, common::Survey>(bytes);
     if let Ok(document) = common::PlanDocument::decode(bytes) {
         let _refused_or_a_plan = Plan::try_from(document);
     }
@@ -66,12 +68,49 @@ fn refusal() -> impl Strategy<Value = Refusal> {
     })
 }
 
+fn survey() -> impl Strategy<Value = Survey> {
+    let text = || "[a-z`.é]{0,6}";
+    let row = (text(), text(), text(), text()).prop_map(|(schema, name, part, detail)| Row {
+        schema,
+        name,
+        part,
+        detail,
+    });
+    let listing = (any::<u64>(), proptest::collection::vec(row, 0..3));
+    let known = listing.prop_map(|(total, rows)| Fact::Known(Listing { total, rows }));
+    let fact = prop_oneof![known, text().prop_map(Fact::Unknown)];
+    let question = proptest::sample::select(Question::ALL);
+    proptest::collection::btree_map(question, fact, 0..4).prop_map(|answers| Survey { answers })
+}
+
+#[test]
+fn a_survey_says_what_is_wrong_with_it() {
+    let answer = |question: &str| common::Answer {
+        question: question.to_owned(),
+        fact: Some(common::answer::Fact::UnknownReason("r".to_owned())),
+    };
+    let survey = |answers| Survey::try_from(common::Survey { answers });
+    assert!(survey(vec![answer("row_formats")]).is_ok());
+    let twice = survey(vec![answer("row_formats"), answer("row_formats")]).unwrap_err();
+    assert!(twice.to_string().contains("answers[1].question"), "{twice}");
+    let unknown = survey(vec![answer("weather")]).unwrap_err();
+    assert!(unknown.to_string().contains("weather"), "{unknown}");
+    let silent = common::Answer {
+        question: "row_formats".to_owned(),
+        fact: None,
+    };
+    assert!(survey(vec![silent]).is_err());
+}
+
 proptest! {
     #[test]
     fn orders_survive(order in samples::order()) { travels::<Order, common::Order>(order); }
 
     #[test]
     fn receipts_survive(receipt in samples::receipt()) { travels::<Receipt, common::Receipt>(receipt); }
+
+    #[test]
+    fn surveys_survive(survey in survey()) { travels::<Survey, common::Survey>(survey); }
 
     #[test]
     fn observations_survive(seen in samples::observation::observation()) {

@@ -23,6 +23,7 @@ fn plan() -> Plan {
             accept_no_spare: true,
             restore_primary: true,
             soak_s: 30,
+            overrides: Vec::new(),
         },
         made_unix_ms: 1_763_000_000_000,
         made_from: World {

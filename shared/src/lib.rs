@@ -23,5 +23,7 @@ pub mod planner;
 pub mod receipt;
 pub mod rules;
 pub mod saga;
+pub mod sql_text;
+pub mod survey;
 pub mod topology;
 pub mod version;

@@ -1,4 +1,4 @@
-//! The host as the agent's operations see it: four ports, each with a production adapter and, in the simulated world, a
+//! The host as the agent's operations see it: five ports, each with a production adapter and, in the simulated world, a
 //! second implementation that passes the same contract tests.
 //!
 //! ```text
@@ -6,12 +6,14 @@
 //!            ──> Packages        apt and dpkg, argv only
 //!            ──> Mysql           the local socket
 //!            ──> Files           option files, drop-ins, snapshots below a root
+//! surveys    ──> Machine         the kernel, the clock, what else runs
 //! ```
 //!
 //! Adapters decide nothing: what should happen is in [`crate::operations`], and they only do it or say why they could not.
 
 pub mod apt;
 pub mod files;
+pub mod machine;
 pub mod mysql;
 mod production;
 pub mod systemd;
@@ -23,6 +25,7 @@ use refit_shared::observation::{
     StorageFacts,
 };
 use refit_shared::receipt::{Failure, FailureCode};
+use refit_shared::survey::{Listing, Question};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -170,6 +173,15 @@ pub trait Mysql: Send + Sync + std::fmt::Debug {
     async fn set_fast_shutdown(&self, mode: u8) -> HostResult<()>;
     /// `SET GLOBAL group_replication_start_on_boot` for the running server (the drop-in speaks for the next start).
     async fn set_start_on_boot(&self, on: bool) -> HostResult<()>;
+    /// Answers a question about the server: one bounded, read-only query that takes no lock and scans no user data.
+    async fn ask(&self, question: Question) -> HostResult<Listing>;
+}
+
+/// The machine around the server. Only asked, never changed.
+#[async_trait]
+pub trait Machine: Send + Sync + std::fmt::Debug {
+    /// Answers a question about the machine; an error for one that is about the server.
+    async fn ask(&self, question: Question) -> HostResult<Listing>;
 }
 
 /// A quick look at the local member.
@@ -229,11 +241,12 @@ pub trait Files: Send + Sync + std::fmt::Debug {
 /// Where an adapter says what it is at. The sender never blocks the work.
 pub type Phase = crate::progress::Phase;
 
-/// The four ports of one host.
+/// The ports of one host.
 #[derive(Debug, Clone)]
 pub struct Host {
     pub service: std::sync::Arc<dyn ServiceManager>,
     pub packages: std::sync::Arc<dyn Packages>,
     pub mysql: std::sync::Arc<dyn Mysql>,
     pub files: std::sync::Arc<dyn Files>,
+    pub machine: std::sync::Arc<dyn Machine>,
 }

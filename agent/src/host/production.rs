@@ -1,11 +1,13 @@
-//! The four production adapters of one host, put together.
+//! The production adapters of one host, put together.
 
 use super::Host;
 use super::apt::Apt;
 use super::files::HostFiles;
+use super::machine::LocalMachine;
 use super::mysql::{Credentials, LocalMysql};
 use super::systemd::SystemdUnit;
 use crate::config::AgentConfig;
+use std::path::Path;
 use std::sync::Arc;
 
 impl Host {
@@ -26,6 +28,7 @@ impl Host {
                 &config.mysql.frozen_file,
             )),
             files: Arc::new(HostFiles::new(config, mysql.clone())),
+            machine: Arc::new(LocalMachine::new(Path::new("/"))),
             mysql,
         }
     }

@@ -6,6 +6,7 @@
 mod health;
 pub mod observe;
 mod serve;
+pub mod survey;
 #[cfg(test)]
 mod tests;
 
@@ -20,10 +21,13 @@ use observe::Looker;
 use refit_proto::agent as wire;
 use refit_proto::exchange::{
     self, BeatsRequest, CarryOutEvent, LedgerEntry, LedgerRequest, ObserveRequest, ProbeReply,
+    SurveyRequest,
 };
 use refit_shared::ids::{ClusterName, MemberName};
 use refit_shared::observation::{Beat, Fact, MemberState};
 use refit_shared::operation::Order;
+use refit_shared::survey::Question;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -95,6 +99,28 @@ impl wire::agent_server::Agent for AgentService {
                 "the agent can't read its own state: {why}"
             ))),
         }
+    }
+
+    async fn survey(
+        &self,
+        request: Request<wire::SurveyRequest>,
+    ) -> Result<Response<refit_proto::common::Survey>, Status> {
+        let asked = SurveyRequest::try_from(request.into_inner())?;
+        self.expect(&asked.cluster, &asked.member)?;
+        let known = asked
+            .questions
+            .iter()
+            .filter_map(|name| Question::parse(name));
+        let survey = survey::answer(&self.place.host, known.collect::<BTreeSet<_>>()).await;
+        let mut reply = refit_proto::common::Survey::from(survey);
+        let unknown = asked
+            .questions
+            .iter()
+            .filter(|name| Question::parse(name).is_none());
+        reply
+            .answers
+            .extend(unknown.map(|name| exchange::unknown_question(name)));
+        Ok(Response::new(reply))
     }
 
     async fn carry_out(

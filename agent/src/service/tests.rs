@@ -302,3 +302,36 @@ async fn probes_rest_on_what_the_server_can_do_and_not_on_its_role() {
     let vitals = secondary.vitals().await;
     assert!(vitals.mysqld.is_err() && vitals.online.is_err() && vitals.agent.is_ok());
 }
+
+#[tokio::test(start_paused = true)]
+async fn every_question_has_an_answer_and_an_unknown_one_a_reason() {
+    use refit_proto::common::answer::Fact;
+    let rig = Rig::of("m1");
+    let ask = |questions: &[&str]| wire::SurveyRequest {
+        cluster: "c1".to_owned(),
+        member: "m1".to_owned(),
+        questions: questions.iter().map(|q| (*q).to_owned()).collect(),
+    };
+    let reply = rig.service.survey(Request::new(ask(&[
+        "row_formats",
+        "weather",
+        "confinement",
+    ])));
+    let answers = reply.await.unwrap().into_inner().answers;
+    let known: Vec<&str> = answers
+        .iter()
+        .filter(|a| matches!(a.fact, Some(Fact::Value(_))))
+        .map(|a| a.question.as_str())
+        .collect();
+    assert_eq!(known, ["row_formats", "confinement"]);
+    let unknown = answers.iter().find(|a| a.question == "weather").unwrap();
+    assert!(
+        matches!(&unknown.fact, Some(Fact::UnknownReason(why)) if why.contains("upgrade refit-agent")),
+        "{unknown:?}"
+    );
+
+    let mut other = ask(&["row_formats"]);
+    other.member = "m2".to_owned();
+    let refused = rig.service.survey(Request::new(other)).await.unwrap_err();
+    assert_eq!(refused.code(), Code::FailedPrecondition);
+}

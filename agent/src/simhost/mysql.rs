@@ -3,11 +3,12 @@
 use super::Shape;
 use super::port::SimPort;
 use super::state::{HostState, Server, TxId, World};
-use crate::host::{HostError, HostResult, Mysql, Pulse};
+use crate::host::{HostError, HostResult, Machine, Mysql, Pulse};
 use async_trait::async_trait;
 use refit_shared::gtid::GtidSet;
 use refit_shared::ids::{MemberName, ServerUuid};
 use refit_shared::observation::{Fact, GroupFacts, MemberState, ServerFacts};
+use refit_shared::survey::{Listing, Question, Survey};
 use refit_shared::version::MysqlVersion;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -89,6 +90,22 @@ fn group(world: &World, member: &MemberName, server: &Server) -> HostResult<Grou
     })
 }
 
+fn unremarkable(question: Question) -> Listing {
+    let survey = Survey::unremarkable([question]);
+    survey
+        .answer(question)
+        .expect("it was just answered")
+        .clone()
+}
+
+#[async_trait]
+impl Machine for SimPort {
+    async fn ask(&self, question: Question) -> HostResult<Listing> {
+        self.at("machine.ask", |_, _| Ok(unremarkable(question)))
+            .await
+    }
+}
+
 #[async_trait]
 impl Mysql for SimPort {
     async fn facts(&self) -> HostResult<ServerFacts> {
@@ -112,6 +129,7 @@ impl Mysql for SimPort {
                     "REQUIRED".to_owned(),
                 ),
                 ("group_replication_recovery_use_ssl".to_owned(), on(true)),
+                ("plugins".to_owned(), String::new()),
                 ("gtid_mode".to_owned(), on(true)),
                 ("enforce_gtid_consistency".to_owned(), on(true)),
             ]
@@ -274,6 +292,14 @@ impl Mysql for SimPort {
         self.at("mysql.set_start_on_boot", |world, member| {
             running_mut(world, member)?.start_on_boot = on;
             Ok(())
+        })
+        .await
+    }
+
+    async fn ask(&self, question: Question) -> HostResult<Listing> {
+        self.at("mysql.ask", |world, member| {
+            running(world, member)?;
+            Ok(unremarkable(question))
         })
         .await
     }

@@ -8,7 +8,7 @@ use refit_shared::ids::MemberName;
 use std::sync::Arc;
 use tokio::time::sleep;
 
-/// All four ports, and the error log, of one host for one incarnation of its agent.
+/// All ports, and the error log, of one host for one incarnation of its agent.
 #[derive(Debug, Clone)]
 pub struct SimPort {
     world: SimWorld,
@@ -31,7 +31,8 @@ impl SimPort {
             service: port.clone(),
             packages: port.clone(),
             mysql: port.clone(),
-            files: port,
+            files: port.clone(),
+            machine: port,
         }
     }
 

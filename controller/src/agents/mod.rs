@@ -11,7 +11,7 @@ use refit_proto::agent as wire;
 use refit_proto::agent::agent_client::AgentClient;
 use refit_proto::convert::InvalidMessage;
 use refit_proto::exchange::{
-    BeatsRequest, CarryOutEvent, LedgerEntry, LedgerRequest, ObserveRequest, Refusal,
+    BeatsRequest, CarryOutEvent, LedgerEntry, LedgerRequest, ObserveRequest, Refusal, SurveyRequest,
 };
 use refit_proto::identity::IdentityError;
 use refit_proto::tls::{Dial, Peer, PeerFault, Reloading, Tcp, connect_over};
@@ -19,7 +19,8 @@ use refit_shared::ids::{ClusterName, MemberName};
 use refit_shared::observation::{Beat, Observation};
 use refit_shared::operation::Order;
 use refit_shared::receipt::{Failure, FailureCode, Progress, Receipt};
-use std::collections::BTreeMap;
+use refit_shared::survey::{Question, Survey};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -164,6 +165,25 @@ impl Agents for GrpcAgents {
             }),
             Err(status) => Err(line.failed(member, &status)),
         }
+    }
+
+    async fn survey(
+        &self,
+        member: &MemberName,
+        questions: &BTreeSet<Question>,
+        deadline: Duration,
+    ) -> Result<Survey, AgentError> {
+        let (line, mut client) = self.line(member)?;
+        let ask = SurveyRequest {
+            cluster: line.cluster.clone(),
+            member: member.clone(),
+            questions: questions.iter().map(ToString::to_string).collect(),
+        };
+        let mut request = Request::new(wire::SurveyRequest::from(ask));
+        request.set_timeout(deadline);
+        let answer = client.survey(request).await;
+        let answer = answer.map_err(|status| line.failed(member, &status))?;
+        Survey::try_from(answer.into_inner()).map_err(|error| line.garbled(member, &error))
     }
 
     async fn carry_out(

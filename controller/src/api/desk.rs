@@ -4,7 +4,7 @@ use super::Act;
 use async_trait::async_trait;
 use futures::stream::BoxStream;
 use refit_proto::operator::{ClusterView, Judgement, LineView, Refusal, RolloutView, SummaryView};
-use refit_shared::checks::CheckResult;
+use refit_shared::checks::{CheckResult, Selection};
 use refit_shared::ids::{ClusterName, Digest, RolloutId, Seq};
 use refit_shared::plan::Plan;
 use refit_shared::planner::Request;
@@ -33,7 +33,12 @@ pub type Updates = BoxStream<'static, Result<Update, Refusal>>;
 #[async_trait]
 pub trait Desk: Send + Sync + 'static {
     async fn fleet(&self, only: Option<&ClusterName>) -> Result<Vec<ClusterView>, Refusal>;
-    async fn check(&self, cluster: &ClusterName, request: &Request) -> Result<Judgement, Refusal>;
+    async fn check(
+        &self,
+        cluster: &ClusterName,
+        request: &Request,
+        wanted: &Selection,
+    ) -> Result<Judgement, Refusal>;
     async fn plan(&self, cluster: &ClusterName, request: &Request) -> Result<Planned, Refusal>;
     /// All that [`Desk::apply`] asks before it begins.
     async fn may_apply(&self, plan: &Digest) -> Result<(), Refusal>;

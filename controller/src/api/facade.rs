@@ -7,6 +7,7 @@ use crate::rollouts::{ApiError, Rollouts};
 use async_trait::async_trait;
 use futures::StreamExt;
 use refit_proto::operator::{ClusterView, Judgement, LineView, Refusal, RolloutView, SummaryView};
+use refit_shared::checks::Selection;
 use refit_shared::ids::{ClusterName, Digest, RolloutId, Seq};
 use refit_shared::planner::Request;
 use refit_shared::saga::Actor;
@@ -18,8 +19,13 @@ impl Desk for Rollouts {
         Ok(reports.into_iter().map(views::cluster).collect())
     }
 
-    async fn check(&self, cluster: &ClusterName, request: &Request) -> Result<Judgement, Refusal> {
-        let report = Rollouts::check(self, cluster, request).await;
+    async fn check(
+        &self,
+        cluster: &ClusterName,
+        request: &Request,
+        wanted: &Selection,
+    ) -> Result<Judgement, Refusal> {
+        let report = Rollouts::check(self, cluster, request, wanted).await;
         report
             .map(views::judgement)
             .map_err(|error| no(self, error))

@@ -1,7 +1,7 @@
 //! Journal entries in words, one line each.
 
 use refit_proto::operator::LineView;
-use refit_shared::ids::StepId;
+use refit_shared::ids::{ClusterName, Digest, StepId};
 use refit_shared::plan::Plan;
 use refit_shared::receipt::Outcome;
 use refit_shared::saga::{Entry, Event, Scope, UnwindCause};
@@ -24,6 +24,15 @@ pub fn line(plan: &Plan, entry: &Entry) -> LineView {
     }
 }
 
+/// What was gone against belongs to the audit trail.
+fn created(plan: &Plan, cluster: &ClusterName, digest: &Digest) -> String {
+    let mut text = format!("rollout of {cluster} from plan {}", digest.short());
+    for one in &plan.policy.overrides {
+        text += &format!("; {one}");
+    }
+    text
+}
+
 fn words(plan: &Plan, event: &Event) -> (&'static str, String, Option<String>, Option<StepId>) {
     let named = |id: StepId| match plan.step(id) {
         Some(step) => format!("{id} {} on {}", step.title(), step.member),
@@ -36,7 +45,7 @@ fn words(plan: &Plan, event: &Event) -> (&'static str, String, Option<String>, O
             by,
         } => (
             "rollout_created",
-            format!("rollout of {cluster} from plan {}", digest.short()),
+            created(plan, cluster, digest),
             Some(by.to_string()),
             None,
         ),

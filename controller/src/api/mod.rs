@@ -21,5 +21,7 @@ mod views;
 
 pub use acts::Act;
 pub use desk::{Desk, Planned, Update, Updates};
+#[cfg(test)]
+pub(crate) use lines::line;
 pub use serve::{ServeError, serve};
 pub use service::OperatorService;

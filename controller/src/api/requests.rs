@@ -3,6 +3,7 @@
 use super::limits::{MAX_DOCUMENT, MAX_REASON};
 use refit_proto::identity::PeerIdentity;
 use refit_proto::operator::{ErrorCode, Refusal, wire};
+use refit_shared::checks::{self, Selection};
 use refit_shared::ids::{ClusterName, RolloutId};
 use refit_shared::plan::document::{self, InvalidPlanFile};
 use refit_shared::plan::{Plan, Policy, Strategy};
@@ -105,6 +106,31 @@ fn strategy(text: &str) -> Result<Option<Strategy>, Refusal> {
     })
 }
 
+/// Overrides are the caller's, by the name in the certificate; all that is wrong with them is told at once.
+pub fn overridden_by(peer: &PeerIdentity, want: &mut Request) -> Result<(), Refusal> {
+    for one in &mut want.policy.overrides {
+        one.by = peer.identity.name.to_string();
+    }
+    let wrong = checks::mistakes(&want.policy.overrides);
+    match wrong.as_slice() {
+        [] => Ok(()),
+        [one] => Err(invalid(one.clone()).next("refit check --list")),
+        several => Err(
+            invalid(format!("{} mistakes in the overrides", several.len()))
+                .reasons(several.iter().cloned())
+                .next("refit check --list"),
+        ),
+    }
+}
+
+/// Which checks are wanted.
+pub fn selection(include: &[String], exclude: &[String]) -> Result<Selection, Refusal> {
+    let include = include.iter().map(String::as_str);
+    let exclude = exclude.iter().map(String::as_str);
+    Selection::new(include, exclude)
+        .map_err(|error| invalid(error.to_string()).next("refit check --list"))
+}
+
 /// One refusal for several mistakes: the first one's code, everybody's words.
 fn together(mut wrong: Vec<Refusal>) -> Refusal {
     if wrong.len() == 1 {
@@ -172,12 +198,22 @@ mod tests {
     }
 
     #[test]
+    fn checks_that_do_not_exist_are_all_named() {
+        let ids = |list: &[&str]| list.iter().map(|id| (*id).to_owned()).collect::<Vec<_>>();
+        assert!(selection(&ids(&["diskSpace"]), &[]).is_ok());
+        let refusal = selection(&ids(&["disk"]), &ids(&["space"])).unwrap_err();
+        assert_eq!(refusal.code, ErrorCode::RequestInvalid);
+        assert!(refusal.what.contains("disk, space"), "{}", refusal.what);
+    }
+
+    #[test]
     fn a_target_alone_that_is_wrong_has_its_own_code() {
         let policy = wire::Policy {
             approve_pivot: wire::ApprovePivot::Person.into(),
             accept_no_spare: Some(false),
             restore_primary: Some(true),
             soak_s: Some(0),
+            overrides: Vec::new(),
         };
         let refusal = request(Asked {
             cluster: "c1".to_owned(),

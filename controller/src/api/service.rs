@@ -102,14 +102,17 @@ impl Operator for OperatorService {
 
     async fn check(&self, request: Request<wire::CheckRequest>) -> Answer<wire::CheckResponse> {
         PeerIdentity::of(&request)?;
-        let (cluster, want) = requests::request(request.into_inner().into())?;
-        let judged = within(LOOK, "checking", self.desk.check(&cluster, &want)).await?;
+        let asked = request.into_inner();
+        let wanted = requests::selection(&asked.include, &asked.exclude)?;
+        let (cluster, want) = requests::request(asked.into())?;
+        let judged = within(LOOK, "checking", self.desk.check(&cluster, &want, &wanted)).await?;
         Ok(Response::new(judged.into()))
     }
 
     async fn plan(&self, request: Request<wire::PlanRequest>) -> Answer<wire::PlanResponse> {
-        PeerIdentity::of(&request)?;
-        let (cluster, want) = requests::request(request.into_inner().into())?;
+        let peer = PeerIdentity::of(&request)?;
+        let (cluster, mut want) = requests::request(request.into_inner().into())?;
+        requests::overridden_by(&peer, &mut want)?;
         let planned = within(LOOK, "planning", self.desk.plan(&cluster, &want)).await;
         let planned = planned.map_err(|no| named(no, cluster.as_str(), want.target))?;
         Ok(Response::new(wire::PlanResponse {

@@ -5,10 +5,12 @@ use crate::rollouts::{
     ApiError, CheckReport, ClusterReport, RolloutView, State, StepState, StepView, Summary,
 };
 use refit_proto::operator::{self as api, ErrorCode, Refusal};
-use refit_shared::checks::Finding;
+use refit_shared::checks::{self, Finding, VersionPair};
 use refit_shared::operation::{Direction, OperationKind};
 use refit_shared::saga::End;
 use refit_shared::topology::Sighting;
+use refit_shared::version::MysqlVersion;
+use std::collections::BTreeSet;
 
 pub fn cluster(report: ClusterReport) -> api::ClusterView {
     let addresses: Vec<_> = report
@@ -23,6 +25,7 @@ pub fn cluster(report: ClusterReport) -> api::ClusterView {
             .into_iter()
             .map(|member| (member.name, member.seen))
             .collect(),
+        surveys: Default::default(),
     };
     api::ClusterView::of(&seen, &addresses, report.rollout.as_ref())
 }
@@ -33,10 +36,26 @@ pub fn judgement(report: CheckReport) -> api::Judgement {
         Err(_) => format!("{name} (not seen)"),
     };
     let servers: Vec<String> = report.seen.members.keys().map(server).collect();
+    let versions: BTreeSet<MysqlVersion> = report
+        .seen
+        .servers()
+        .map(|(_, server)| server.version)
+        .collect();
+    let versions: Vec<String> = versions.iter().map(ToString::to_string).collect();
+    let pairs: Vec<VersionPair> = report
+        .seen
+        .servers()
+        .map(|(_, server)| VersionPair {
+            from: server.version,
+            to: report.target,
+        })
+        .collect();
     api::Judgement {
         cluster: report.cluster.to_string(),
         target: report.target.to_string(),
         server_address: servers.join(", "),
+        server_version: versions.join(", "),
+        manual: checks::manual(&pairs).map(Into::into).collect(),
         checks: report.results,
     }
 }

@@ -2,6 +2,7 @@
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use refit_shared::checks::Override;
 use refit_shared::plan::{ApprovePivot, Policy, Strategy};
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -95,20 +96,9 @@ pub enum Command {
     },
     /// Judge a cluster for an upgrade. Changes nothing. Exits with 0 (fine), 1 (warnings) or 2 (errors).
     #[command(
-        after_help = "Examples:\n  refit check orders --target 9.7.4\n  refit check orders --target 9.7.4 --json   (the shape of MySQL Shell's checkForServerUpgrade)"
+        after_help = "Examples:\n  refit check orders --target 9.7.4\n  refit check orders --target 9.7.4 --html orders.html\n  refit check orders --target 9.7.4 --exclude reservedKeywords,zeroDates\n  refit check --list\n  refit check orders --target 9.7.4 --json   (the shape of MySQL Shell's checkForServerUpgrade)"
     )]
-    Check {
-        cluster: String,
-        /// The version wanted, as in 9.7.4.
-        #[arg(long, value_name = "VERSION")]
-        target: String,
-        /// Judge as for a plan with --accept-no-spare.
-        #[arg(long)]
-        accept_no_spare: bool,
-        /// Judge as for a plan with this strategy. Left out: the usual one for the kind of cluster.
-        #[arg(long, value_parser = strategies(), value_name = "STRATEGY")]
-        strategy: Option<Strategy>,
-    },
+    Check(CheckArguments),
     /// Explain how to get from one MySQL release to another. Needs no controller.
     #[command(
         after_help = "Examples:\n  refit path 5.7.44 9.7.4\n  refit path 9.7.4 9.7.2 --vendor percona\n  refit path 8.4.6-1ubuntu1 27.1.0 --releases /etc/refit/releases.toml"
@@ -241,6 +231,33 @@ pub enum Shell {
 }
 
 #[derive(Debug, Args)]
+pub struct CheckArguments {
+    #[arg(required_unless_present = "list")]
+    pub cluster: Option<String>,
+    /// The version wanted, as in 9.7.4.
+    #[arg(long, value_name = "VERSION", required_unless_present = "list")]
+    pub target: Option<String>,
+    /// Judge as for a plan with --accept-no-spare.
+    #[arg(long)]
+    pub accept_no_spare: bool,
+    /// Judge as for a plan with this strategy. Left out: the usual one for the kind of cluster.
+    #[arg(long, value_parser = strategies(), value_name = "STRATEGY")]
+    pub strategy: Option<Strategy>,
+    /// Only these checks, by id, with commas between.
+    #[arg(long, value_name = "ID", value_delimiter = ',')]
+    pub include: Vec<String>,
+    /// None of these checks.
+    #[arg(long, value_name = "ID", value_delimiter = ',')]
+    pub exclude: Vec<String>,
+    /// Also write the result to a file, as one HTML page that needs nothing else.
+    #[arg(long, value_name = "FILE", conflicts_with = "list")]
+    pub html: Option<PathBuf>,
+    /// Name every check with its level, when it applies, and where its rule comes from. Asks nobody.
+    #[arg(long, conflicts_with_all = ["cluster", "target", "include", "exclude", "accept_no_spare"])]
+    pub list: bool,
+}
+
+#[derive(Debug, Args)]
 pub struct PlanArguments {
     pub cluster: String,
     /// The version wanted, as in 9.7.4.
@@ -270,6 +287,12 @@ pub struct PlanArguments {
     /// How to upgrade. Left out: the usual one for the kind of cluster.
     #[arg(long, value_parser = strategies(), value_name = "STRATEGY")]
     pub strategy: Option<Strategy>,
+    /// Go on against the errors of this check, with a reason; may be given several times. Checks that protect data can't be.
+    #[arg(long = "override", value_name = "CHECK", requires = "reason")]
+    pub overridden: Vec<String>,
+    /// Why: one for all overrides, or one for each, in their order. Kept in the plan and the audit trail.
+    #[arg(long, value_name = "TEXT", requires = "overridden")]
+    pub reason: Vec<String>,
 }
 
 /// Offers each strategy as it is typed.
@@ -302,7 +325,24 @@ impl PlanArguments {
             accept_no_spare: self.accept_no_spare,
             restore_primary: self.restore_primary == YesNo::Yes,
             soak_s: self.soak,
+            overrides: self.overrides(),
         }
+    }
+
+    /// Each with its own reason, in the order given, or all with the one that there is.
+    fn overrides(&self) -> Vec<Override> {
+        let reason = |at: usize| match self.reason.as_slice() {
+            [one] => one.clone(),
+            reasons => reasons.get(at).cloned().unwrap_or_default(),
+        };
+        let checks = self.overridden.iter().enumerate();
+        checks
+            .map(|(at, check)| Override {
+                check: check.clone(),
+                reason: reason(at),
+                by: String::new(),
+            })
+            .collect()
     }
 }
 
@@ -482,8 +522,55 @@ mod tests {
             accept_no_spare: false,
             restore_primary: true,
             soak_s: 30,
+            overrides: Vec::new(),
         };
         assert_eq!(plan.policy(), careful);
+    }
+
+    #[test]
+    fn overrides_have_reasons() {
+        let parse = |more: &[&str]| {
+            let mut line = vec!["refit", "plan", "c", "--target", "9.7.4"];
+            line.extend(more);
+            Arguments::try_parse_from(line).map(|parsed| match parsed.command {
+                Command::Plan(plan) => plan.policy().overrides,
+                other => panic!("{other:?}"),
+            })
+        };
+        assert!(parse(&["--override", "a"]).is_err());
+        assert!(parse(&["--reason", "r"]).is_err());
+        let pairs = |more: &[&str]| -> Vec<(String, String)> {
+            let overrides = parse(more).unwrap().into_iter();
+            overrides.map(|one| (one.check, one.reason)).collect()
+        };
+        let own = |check: &str, reason: &str| (check.to_owned(), reason.to_owned());
+        let one = ["--override", "a", "--override", "b", "--reason", "r"];
+        assert_eq!(pairs(&one), [own("a", "r"), own("b", "r")]);
+        let two = [
+            "--override",
+            "a",
+            "--reason",
+            "r",
+            "--override",
+            "b",
+            "--reason",
+            "s",
+        ];
+        assert_eq!(pairs(&two), [own("a", "r"), own("b", "s")]);
+        // A reason that is missing is empty, which the controller refuses.
+        let few = [
+            "--override",
+            "a",
+            "--override",
+            "b",
+            "--override",
+            "c",
+            "--reason",
+            "r",
+            "--reason",
+            "s",
+        ];
+        assert_eq!(pairs(&few)[2], own("c", ""));
     }
 
     #[test]

@@ -99,12 +99,15 @@ impl Connection {
         target: &str,
         policy: Policy,
         strategy: Option<Strategy>,
+        (include, exclude): (&[String], &[String]),
     ) -> Result<Judgement, Failure> {
         let request = bounded(wire::CheckRequest {
             cluster: cluster.to_owned(),
             target: target.to_owned(),
             policy: Some(policy.into()),
             strategy: in_words(strategy),
+            include: include.to_vec(),
+            exclude: exclude.to_vec(),
         });
         let answer = self.answer(self.client.clone().check(request).await)?;
         Ok(answer.try_into()?)

@@ -4,10 +4,14 @@
 use crate::fleet::{Cluster, Fleet};
 use crate::ports::{AgentError, Agents};
 use futures::future::join_all;
+use refit_shared::checks::{self, Selection, VersionPair};
 use refit_shared::ids::MemberName;
 use refit_shared::observation::{Fact, Observation};
 use refit_shared::receipt::{Failure, FailureCode};
+use refit_shared::survey::{Question, Survey, Surveys};
 use refit_shared::topology::Sighting;
+use refit_shared::version::MysqlVersion;
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -76,6 +80,55 @@ impl Observer {
         Sighting {
             cluster: cluster.name.clone(),
             members: join_all(looks).await.into_iter().collect(),
+            surveys: Surveys::new(),
+        }
+    }
+
+    /// As [`Observer::sight`], and what the wanted checks need to know beyond, each member asked only what applies to it.
+    pub async fn sight_and_survey(
+        &self,
+        cluster: &Cluster,
+        target: MysqlVersion,
+        wanted: &Selection,
+        deadline: Duration,
+        survey_deadline: Duration,
+    ) -> Sighting {
+        let mut seen = self.sight(cluster, deadline).await;
+        let asks = seen.servers().map(|(name, server)| {
+            let pair = VersionPair {
+                from: server.version,
+                to: target,
+            };
+            let questions = checks::needed(wanted, pair);
+            async move {
+                (
+                    name.clone(),
+                    self.survey(name, &questions, survey_deadline).await,
+                )
+            }
+        });
+        let surveys: Surveys = join_all(asks).await.into_iter().collect();
+        seen.surveys = surveys;
+        seen
+    }
+
+    async fn survey(
+        &self,
+        member: &MemberName,
+        questions: &BTreeSet<Question>,
+        deadline: Duration,
+    ) -> Fact<Survey> {
+        if questions.is_empty() {
+            return Fact::Known(Survey::default());
+        }
+        let asked = self.agents.survey(member, questions, deadline);
+        match tokio::time::timeout(deadline, asked).await {
+            Ok(Ok(survey)) => Fact::Known(survey),
+            Ok(Err(error)) => Fact::Unknown(reason(&error)),
+            Err(_) => Fact::Unknown(format!(
+                "its agent did not answer within {} s",
+                deadline.as_secs_f32()
+            )),
         }
     }
 }

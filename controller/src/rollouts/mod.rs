@@ -30,7 +30,7 @@ use crate::fleet::{Cluster, Fleet};
 use crate::journal::Room;
 use crate::ports::{Journal, JournalError};
 use crate::standing::Standing;
-use refit_shared::checks::{self, CheckResult, Finding, Level};
+use refit_shared::checks::{self, CheckResult, Finding, Level, Selection};
 use refit_shared::ids::{ClusterName, Digest, RolloutId, Seq};
 use refit_shared::linter;
 use refit_shared::observation::Fact;
@@ -41,8 +41,11 @@ use refit_shared::saga::{Actor, Entry};
 use refit_shared::topology::Sighting;
 use registry::Command;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
 
+/// For one member's survey; an agent gives up on what it has not answered some seconds before.
+const SURVEY: Duration = Duration::from_secs(45);
 /// Requests that may wait for the registry, which answers each in about the time of one journal write.
 const REGISTRY_QUEUE: usize = 64;
 
@@ -95,19 +98,21 @@ impl Rollouts {
         }
     }
 
-    /// Judges whether the cluster can be upgraded. Changes nothing.
+    /// Judges whether the cluster can be upgraded, by the checks that are wanted. Changes nothing.
     pub async fn check(
         &self,
         cluster: &ClusterName,
         request: &Request,
+        wanted: &Selection,
     ) -> Result<CheckReport, ApiError> {
-        let seen = self.sight(self.cluster(cluster)?).await;
-        let results = checks::run(checks::Subject {
+        let seen = self.survey(self.cluster(cluster)?, request, wanted).await;
+        let subject = checks::Subject {
             seen: &seen,
             target: request.target,
             policy: &request.policy,
             strategy: request.strategy,
-        });
+        };
+        let results = checks::run_selected(subject, wanted);
         Ok(CheckReport {
             cluster: cluster.clone(),
             target: request.target,
@@ -122,7 +127,8 @@ impl Rollouts {
         cluster: &ClusterName,
         request: &Request,
     ) -> Result<(Plan, Vec<CheckResult>), ApiError> {
-        let seen = self.sight(self.cluster(cluster)?).await;
+        let all = Selection::all();
+        let seen = self.survey(self.cluster(cluster)?, request, &all).await;
         let made = self.world.clock.now_unix_ms();
         let (plan, results) =
             planner::plan(request, &seen, made).map_err(|refusal| match refusal {
@@ -164,12 +170,14 @@ impl Rollouts {
         self.room.check().map_err(ApiError::NoRoom)?;
         let seen = self.sight(cluster).await;
         not_drifted(&plan, &seen)?;
-        let results = checks::run(checks::Subject {
+        // The schema was judged when the plan was made; what changes by itself is judged again.
+        let results = checks::run_without_survey(checks::Subject {
             seen: &seen,
             target: plan.target.version,
             policy: &plan.policy,
             strategy: Some(plan.strategy),
         });
+        let results = checks::overridden(results, &plan.policy.overrides);
         let findings: Vec<Finding> = checks::of_level(&results, Level::Error).cloned().collect();
         if !findings.is_empty() {
             return Err(ApiError::Blocked {
@@ -313,6 +321,14 @@ impl Rollouts {
     fn cluster(&self, name: &ClusterName) -> Result<&Cluster, ApiError> {
         let known = self.fleet().cluster(name);
         known.ok_or_else(|| ApiError::UnknownCluster(name.clone()))
+    }
+
+    async fn survey(&self, cluster: &Cluster, request: &Request, wanted: &Selection) -> Sighting {
+        let look = self.world.timing.look_deadline;
+        let observer = &self.world.observer;
+        observer
+            .sight_and_survey(cluster, request.target, wanted, look, SURVEY)
+            .await
     }
 
     async fn sight(&self, cluster: &Cluster) -> Sighting {

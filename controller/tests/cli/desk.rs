@@ -7,7 +7,7 @@ use refit_controller::api::{Act, Desk, Planned, Update, Updates};
 use refit_proto::operator::{
     ClusterView, ErrorCode, Judgement, LineView, Refusal, RolloutView, State, SummaryView,
 };
-use refit_shared::checks::{self, Subject};
+use refit_shared::checks::{self, Selection, Subject};
 use refit_shared::ids::{ClusterName, Digest, RolloutId, Seq};
 use refit_shared::plan::Plan;
 use refit_shared::planner::Request;
@@ -109,7 +109,12 @@ impl Desk for FakeDesk {
         }
     }
 
-    async fn check(&self, cluster: &ClusterName, request: &Request) -> Result<Judgement, Refusal> {
+    async fn check(
+        &self,
+        cluster: &ClusterName,
+        request: &Request,
+        wanted: &Selection,
+    ) -> Result<Judgement, Refusal> {
         let seen = crate::world::group(&["9.7.3"; 3], &["9.7.3-1", "9.7.4-1"]);
         let subject = Subject {
             seen: &seen,
@@ -121,7 +126,9 @@ impl Desk for FakeDesk {
             cluster: cluster.to_string(),
             target: request.target.to_string(),
             server_address: "db1 (9.7.3-1), db2 (9.7.3-1), db3 (9.7.3-1)".to_owned(),
-            checks: checks::run(subject),
+            server_version: "9.7.3".to_owned(),
+            checks: checks::run_selected(subject, wanted),
+            manual: checks::manual(&subject.pairs()).map(Into::into).collect(),
         })
     }
 

@@ -332,6 +332,93 @@ fn check_has_three_exit_codes_and_mysql_shells_shape() {
 }
 
 #[test]
+fn checks_are_listed_chosen_and_written_as_a_page() {
+    let server = Server::start();
+    let (code, stdout, _) = outcome(server.refit(&["check", "--list", "--json"]));
+    assert_eq!(code, 0, "{stdout}");
+    let list: serde_json::Value = serde_json::from_str(&stdout).unwrap();
+    assert_eq!(
+        list.as_array().unwrap().len(),
+        refit_shared::checks::ALL.len()
+    );
+
+    let check = |more: &[&str]| {
+        let mut arguments = vec!["check", "shop", "--target", "9.7.4", "--accept-no-spare"];
+        arguments.extend(more);
+        outcome(server.refit(&arguments))
+    };
+    let ids = |stdout: &str| -> Vec<String> {
+        let report: serde_json::Value = serde_json::from_str(stdout).unwrap();
+        let checks = report["checksPerformed"].as_array().unwrap().iter();
+        checks
+            .map(|check| check["id"].as_str().unwrap().to_owned())
+            .collect()
+    };
+    let (_, stdout, _) = check(&["--include", "diskSpace,preparedXa", "--json"]);
+    assert_eq!(ids(&stdout), ["diskSpace", "preparedXa"]);
+    let (_, stdout, _) = check(&["--exclude", "diskSpace", "--json"]);
+    assert!(!ids(&stdout).contains(&"diskSpace".to_owned()));
+    let (code, _, stderr) = check(&["--include", "diskSpaec"]);
+    assert_eq!(code, 5, "{stderr}");
+    assert!(
+        stderr.contains("diskSpaec") && stderr.contains("--list"),
+        "{stderr}"
+    );
+
+    let page = server.path("page.html");
+    let (code, _, stderr) = check(&["--html", page.to_str().unwrap()]);
+    assert_eq!(code, 1, "{stderr}");
+    let page = std::fs::read_to_string(page).unwrap();
+    assert!(
+        page.contains("<title>Upgrade check: shop to 9.7.4</title>"),
+        "{page}"
+    );
+    assert!(
+        !page.contains("<script") && !page.contains(" src="),
+        "{page}"
+    );
+}
+
+#[test]
+fn what_a_host_says_is_text_on_the_page() {
+    use refit_controller::cli::render::check_html;
+    use refit_shared::checks::{CheckResult, Finding, Level};
+    let finding = Finding {
+        check: "x".to_owned(),
+        level: Level::Error,
+        object: "<script>alert(1)</script>".to_owned(),
+        description: "a & b \" onload='x'".to_owned(),
+        fix: "\u{1b}[2J".to_owned(),
+    };
+    let judged = refit_proto::operator::Judgement {
+        cluster: "shop".to_owned(),
+        target: "9.7.4".to_owned(),
+        server_address: String::new(),
+        server_version: String::new(),
+        checks: vec![CheckResult {
+            id: "x".to_owned(),
+            title: "t".to_owned(),
+            description: "d".to_owned(),
+            link: Some("javascript:alert(1)".to_owned()),
+            applies: true,
+            may_override: true,
+            findings: vec![finding],
+        }],
+        manual: Vec::new(),
+    };
+    let page = check_html::page(&judged);
+    assert!(
+        !page.contains("<script") && !page.contains("javascript:"),
+        "{page}"
+    );
+    assert!(
+        page.contains("&lt;script&gt;") && page.contains("&quot; onload=&#39;"),
+        "{page}"
+    );
+    assert!(!page.contains('\u{1b}'), "{page}");
+}
+
+#[test]
 fn a_plan_is_written_once() {
     let server = Server::start();
     let plan = |more: &[&str]| {

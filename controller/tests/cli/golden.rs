@@ -93,18 +93,29 @@ fn check() {
             .insert("binlog_expire_logs_seconds".to_owned(), "3600".to_owned());
     });
     let want = crate::world::request("9.7.4");
+    let subject = refit_shared::checks::Subject {
+        seen: &seen,
+        target: want.target,
+        policy: &want.policy,
+        strategy: want.strategy,
+    };
     let judged = refit_proto::operator::Judgement {
         cluster: "shop".to_owned(),
         target: "9.7.4".to_owned(),
         server_address: "db1 (8.4.6), db2 (8.4.6), db3 (8.4.6)".to_owned(),
-        checks: refit_shared::checks::run(refit_shared::checks::Subject {
-            seen: &seen,
-            target: want.target,
-            policy: &want.policy,
-            strategy: want.strategy,
-        }),
+        server_version: "8.4.6".to_owned(),
+        checks: refit_shared::checks::run(subject),
+        manual: refit_shared::checks::manual(&subject.pairs())
+            .map(Into::into)
+            .collect(),
     };
     golden!("check", render::check::text(&judged, Style::PLAIN));
     let json = serde_json::to_string_pretty(&render::check::json(&judged)).unwrap();
     golden!("check-json", json);
+    golden!("check-html", render::check_html::page(&judged));
+}
+
+#[test]
+fn check_list() {
+    golden!("check-list", render::check_list::text(Style::PLAIN));
 }

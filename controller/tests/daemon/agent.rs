@@ -3,8 +3,9 @@
 use refit_proto::agent::agent_server::{Agent, AgentServer};
 use refit_proto::agent::{
     BeatsRequest, CarryOutEvent, LedgerEntry, LedgerRequest, ObserveRequest, ProbeReply,
+    SurveyRequest,
 };
-use refit_proto::common::{Beat, Observation, Order};
+use refit_proto::common::{Beat, Observation, Order, Survey};
 use refit_proto::identity::AuthoriseLayer;
 use refit_proto::tls::{Reloading, accept, server_builder};
 use std::net::SocketAddr;
@@ -29,6 +30,10 @@ pub struct Answers {
 impl Agent for Answers {
     async fn observe(&self, _: Request<ObserveRequest>) -> Result<Response<Observation>, Status> {
         self.observe.clone().map(Response::new)
+    }
+
+    async fn survey(&self, _: Request<SurveyRequest>) -> Result<Response<Survey>, Status> {
+        Err(Status::unimplemented("as an older agent answers"))
     }
 
     type CarryOutStream = Events<CarryOutEvent>;

@@ -88,6 +88,14 @@ async fn answering(answers: Answers) -> GrpcAgents {
     agents(&certificates, address)
 }
 
+#[tokio::test]
+async fn an_older_agent_that_knows_no_surveys_is_a_reason() {
+    let agents = answering(answers()).await;
+    let ask = refit_shared::survey::everything();
+    let error = agents.survey(&db1(), &ask, SECONDS).await.unwrap_err();
+    assert!(why(error).contains("as an older agent answers"));
+}
+
 async fn carried_out(
     carry_out: Vec<Result<Wire, Status>>,
 ) -> (Result<Receipt, AgentError>, Vec<Progress>) {

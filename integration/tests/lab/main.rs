@@ -1,6 +1,7 @@
 //! Scenarios on real hosts: real systemd, apt, mysqld, mTLS and journal, with a client that writes all the while. Each
 //! asserts on rows, versions, membership and bytes. One lab, one scenario at a time.
 
+mod advisor;
 mod bad_input;
 mod certificates;
 mod kill_agent;

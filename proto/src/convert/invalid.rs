@@ -25,6 +25,8 @@ pub enum Why {
     OutOfRange { value: u64, least: u64, most: u64 },
     #[error("is there twice")]
     Twice,
+    #[error("{0:?} is no question that this version of Refit knows")]
+    UnknownQuestion(String),
     #[error("a digest has 32 bytes, this has {0}")]
     DigestLength(usize),
     #[error("{0:?} is not a SHA-256: 64 lower-case hexadecimal digits are expected")]

@@ -20,6 +20,7 @@ mod receipt;
 mod rollout;
 mod saga;
 mod server;
+mod survey;
 mod version;
 
 pub use invalid::{InvalidMessage, Why};

@@ -1,7 +1,7 @@
 //! Check results and the plan's policy, over the wire and back.
 
 use super::{Malformed, wire};
-use refit_shared::checks::{CheckResult, Finding, Level};
+use refit_shared::checks::{CheckResult, Finding, Level, ManualCheck, Override};
 use refit_shared::plan::{ApprovePivot, Policy};
 
 /// What the checks say about a cluster and a target.
@@ -11,7 +11,63 @@ pub struct Judgement {
     pub target: String,
     /// The servers that were judged: `m1 (9.7.3), m2 (9.7.3)`.
     pub server_address: String,
+    /// Their versions, each once, lowest first, with a comma between.
+    pub server_version: String,
     pub checks: Vec<CheckResult>,
+    /// What only a person can check.
+    pub manual: Vec<ManualView>,
+}
+
+/// Something that only a person can check.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ManualView {
+    pub id: String,
+    pub title: String,
+    pub description: String,
+    /// The manual's page, where there is one.
+    pub link: Option<String>,
+}
+
+impl From<&ManualCheck> for ManualView {
+    fn from(check: &ManualCheck) -> Self {
+        Self {
+            id: check.id.to_owned(),
+            title: check.title.to_owned(),
+            description: check.description.to_owned(),
+            link: check.link.map(str::to_owned),
+        }
+    }
+}
+
+impl From<ManualView> for wire::ManualCheck {
+    fn from(view: ManualView) -> Self {
+        Self {
+            id: view.id,
+            title: view.title,
+            description: view.description,
+            documentation_link: text(view.link),
+        }
+    }
+}
+
+impl From<wire::ManualCheck> for ManualView {
+    fn from(wire: wire::ManualCheck) -> Self {
+        Self {
+            id: wire.id,
+            title: wire.title,
+            description: wire.description,
+            link: link(wire.documentation_link),
+        }
+    }
+}
+
+/// On the wire, no link is an empty one.
+fn text(link: Option<String>) -> String {
+    link.unwrap_or_default()
+}
+
+fn link(text: String) -> Option<String> {
+    Some(text).filter(|text| !text.is_empty())
 }
 
 impl From<Judgement> for wire::CheckResponse {
@@ -20,7 +76,9 @@ impl From<Judgement> for wire::CheckResponse {
             cluster: judgement.cluster,
             target: judgement.target,
             server_address: judgement.server_address,
+            server_version: judgement.server_version,
             checks: judgement.checks.into_iter().map(Into::into).collect(),
+            manual: judgement.manual.into_iter().map(Into::into).collect(),
         }
     }
 }
@@ -33,7 +91,9 @@ impl TryFrom<wire::CheckResponse> for Judgement {
             cluster: wire.cluster,
             target: wire.target,
             server_address: wire.server_address,
+            server_version: wire.server_version,
             checks: checks.collect::<Result<_, _>>()?,
+            manual: wire.manual.into_iter().map(Into::into).collect(),
         })
     }
 }
@@ -44,6 +104,9 @@ impl From<CheckResult> for wire::CheckResult {
             id: result.id,
             title: result.title,
             description: result.description,
+            documentation_link: text(result.link),
+            not_applicable: !result.applies,
+            may_override: result.may_override,
             findings: result.findings.into_iter().map(Into::into).collect(),
         }
     }
@@ -62,6 +125,9 @@ fn check_of_wire(wire: wire::CheckResult) -> Result<CheckResult, Malformed> {
         id: wire.id,
         title: wire.title,
         description: wire.description,
+        link: link(wire.documentation_link),
+        applies: !wire.not_applicable,
+        may_override: wire.may_override,
         findings: findings.collect::<Result<_, _>>()?,
     })
 }
@@ -112,6 +178,7 @@ impl From<Policy> for wire::Policy {
             accept_no_spare: Some(policy.accept_no_spare),
             restore_primary: Some(policy.restore_primary),
             soak_s: Some(policy.soak_s),
+            overrides: policy.overrides.into_iter().map(override_to_wire).collect(),
         }
     }
 }
@@ -134,7 +201,24 @@ impl TryFrom<wire::Policy> for Policy {
                 .restore_primary
                 .ok_or_else(|| missing("restore_primary"))?,
             soak_s: wire.soak_s.ok_or_else(|| missing("soak_s"))?,
+            // Who: the caller, as the controller knows it from the certificate.
+            overrides: wire.overrides.into_iter().map(override_of_wire).collect(),
         })
+    }
+}
+
+fn override_to_wire(one: Override) -> wire::Override {
+    wire::Override {
+        check: one.check,
+        reason: one.reason,
+    }
+}
+
+fn override_of_wire(wire: wire::Override) -> Override {
+    Override {
+        check: wire.check,
+        reason: wire.reason,
+        by: String::new(),
     }
 }
 
@@ -149,9 +233,14 @@ mod tests {
             accept_no_spare: false,
             restore_primary: true,
             soak_s: 30,
+            overrides: vec![Override {
+                check: "routineSyntax".to_owned(),
+                reason: "tried on a copy".to_owned(),
+                by: String::new(),
+            }],
         };
         let wire = wire::Policy::from(whole.clone());
-        assert_eq!(Policy::try_from(wire), Ok(whole));
+        assert_eq!(Policy::try_from(wire.clone()), Ok(whole));
         let holes: [fn(&mut wire::Policy); 4] = [
             |p| p.approve_pivot = 0,
             |p| p.accept_no_spare = None,
@@ -159,9 +248,9 @@ mod tests {
             |p| p.soak_s = None,
         ];
         for hole in holes {
-            let mut open = wire;
+            let mut open = wire.clone();
             hole(&mut open);
-            assert!(Policy::try_from(open).is_err(), "{open:?}");
+            assert!(Policy::try_from(open.clone()).is_err(), "{open:?}");
         }
     }
 

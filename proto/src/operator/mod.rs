@@ -16,7 +16,7 @@ mod rollout_wire;
 pub use crate::generated::refit::operator::v1 as wire;
 pub use error::{CODE_KEY, DETAIL_KEY, ErrorCode, Refusal};
 pub use fleet::{AgentView, ClusterView, MemberView};
-pub use judgement::Judgement;
+pub use judgement::{Judgement, ManualView};
 pub use rollout::{
     InFlightView, LineView, MemberBefore, NextView, PivotView, RolloutView, State, StepState,
     StepView, SummaryView, WritesView,

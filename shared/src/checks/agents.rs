@@ -1,9 +1,17 @@
 //! Every member's agent answers, and its server can be asked.
 
-use super::{ANY_KIND, ANY_STRATEGY, Check, Finding, Subject};
+use super::{ANY_KIND, ANY_STRATEGY, Check, Finding, Level, Overriding, Reference, Subject, When};
 
 pub const CHECK: Check = Check {
     id: "refitAgents",
+    level: Level::Error,
+    reference: Reference {
+        source: "what Refit needs to see a member",
+        link: None,
+    },
+    applies: When::Always,
+    overriding: Overriding::Refused("a member that can't be seen can't be upgraded safely"),
+    needs: &[],
     title: "Agents and servers answer",
     description: "A member that can't be seen can't be upgraded safely: its agent must answer and its mysqld must be up.",
     kinds: ANY_KIND,

@@ -1,9 +1,19 @@
 //! The others keep their binary logs for as long as a member may be out.
 
-use super::{ANY_KIND, Check, Finding, ROLLING, Subject};
+use super::{ANY_KIND, Check, Finding, Level, Overriding, ROLLING, Reference, Subject, When};
 
 pub const CHECK: Check = Check {
     id: "binlogRetention",
+    level: Level::Warning,
+    reference: Reference {
+        source: "MySQL manual, \"Distributed Recovery\"",
+        link: Some(
+            "https://dev.mysql.com/doc/refman/8.4/en/group-replication-distributed-recovery.html",
+        ),
+    },
+    applies: When::Always,
+    overriding: Overriding::Allowed,
+    needs: &[],
     title: "Binary logs are kept long enough",
     description: "A member catches up from the others' binary logs; they must reach back past its absence, and past the time in which it may be unwound.",
     kinds: ANY_KIND,

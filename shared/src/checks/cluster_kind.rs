@@ -1,11 +1,21 @@
 //! What kind of cluster the servers say that they are, and whether the strategy that is asked for fits it.
 
-use super::{ANY_KIND, ANY_STRATEGY, Check, Finding, Subject};
+use super::{ANY_KIND, ANY_STRATEGY, Check, Finding, Level, Overriding, Reference, Subject, When};
 use crate::planner::choose::Unfit;
 use crate::topology::NoKind;
 
 pub const CHECK: Check = Check {
     id: "clusterKind",
+    level: Level::Error,
+    reference: Reference {
+        source: "what the servers say of themselves",
+        link: None,
+    },
+    applies: When::Always,
+    overriding: Overriding::Refused(
+        "where servers contradict each other, what to take out when is a guess",
+    ),
+    needs: &[],
     title: "The kind of cluster is clear, and the strategy fits it",
     description: "Group, replication topology or standalone server is read from the servers themselves. Where they contradict each other nothing is guessed.",
     kinds: ANY_KIND,

@@ -1,9 +1,17 @@
 //! There is room for the snapshot and for the new version's own needs.
 
-use super::{ANY_KIND, ANY_STRATEGY, Check, Finding, Subject};
+use super::{ANY_KIND, ANY_STRATEGY, Check, Finding, Level, Overriding, Reference, Subject, When};
 
 pub const CHECK: Check = Check {
     id: "diskSpace",
+    level: Level::Error,
+    reference: Reference {
+        source: "what the snapshot and the dictionary upgrade write",
+        link: None,
+    },
+    applies: When::Always,
+    overriding: Overriding::Refused("without the snapshot there is no way back"),
+    needs: &[],
     title: "Disk space for the snapshot and the upgrade",
     description: "Needed: the snapshot's bytes (none where the file system shares blocks), and 2 GiB or a tenth of the data, whichever is less, for the dictionary upgrade and temporary files.",
     kinds: ANY_KIND,

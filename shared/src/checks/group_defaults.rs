@@ -1,10 +1,18 @@
 //! Defaults that changed at 9.5 and would keep the upgraded member from joining.
 
-use super::{ANY_STRATEGY, Check, Finding, GROUPS, Subject};
+use super::{ANY_STRATEGY, Check, Finding, GROUPS, Level, Overriding, Reference, Subject, When};
 use crate::version::MysqlVersion;
 
 pub const CHECK: Check = Check {
     id: "groupReplicationDefaults",
+    level: Level::Error,
+    reference: Reference {
+        source: "release notes of 9.5.0; joins tried between real servers",
+        link: Some("https://dev.mysql.com/doc/relnotes/mysql/9.5/en/news-9-5-0.html"),
+    },
+    applies: When::Crosses(&[CHANGED_AT]),
+    overriding: Overriding::Refused("the upgraded member could not rejoin"),
+    needs: &[],
     title: "Settings whose defaults change are pinned",
     description: "From 9.5 on group_replication_ssl_mode is REQUIRED, gtid_mode and enforce_gtid_consistency are ON by default: a member that takes a new default can't talk to members that have the old one.",
     kinds: GROUPS,

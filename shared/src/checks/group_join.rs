@@ -1,10 +1,18 @@
 //! The group takes the upgraded member back while others still run the old version.
 
-use super::{Check, Finding, GROUPS, ROLLING, Subject};
+use super::{Check, Finding, GROUPS, Level, Overriding, ROLLING, Reference, Subject, When};
 use crate::rules::group::{Join, join};
 
 pub const CHECK: Check = Check {
     id: "groupJoin",
+    level: Level::Error,
+    reference: Reference {
+        source: "server source, compatibility_module.cc; joins tried between real servers",
+        link: None,
+    },
+    applies: When::Always,
+    overriding: Overriding::Refused("the upgraded member could not rejoin"),
+    needs: &[],
     title: "An upgraded member may join the group",
     description: "Members of both versions are in the group for a while; what a group refuses is decided by the joiner's version and the lowest one in it.",
     kinds: GROUPS,

@@ -1,11 +1,23 @@
 //! The group is whole: one view, every member ONLINE, and exactly the members that the fleet file names.
 
-use super::{ANY_STRATEGY, Check, Finding, GROUPS, Subject};
+use super::{ANY_STRATEGY, Check, Finding, GROUPS, Level, Overriding, Reference, Subject, When};
 use crate::observation::MemberState;
 use crate::topology::{Kind, View};
 
 pub const CHECK: Check = Check {
     id: "groupReplicationMembers",
+    level: Level::Error,
+    reference: Reference {
+        source: "MySQL manual, \"Group Replication Online Upgrade Methods\"",
+        link: Some(
+            "https://dev.mysql.com/doc/refman/8.4/en/group-replication-online-upgrade-methods.html",
+        ),
+    },
+    applies: When::Always,
+    overriding: Overriding::Refused(
+        "a group that is not whole can lose writes when a member is taken out",
+    ),
+    needs: &[],
     title: "The group is whole",
     description: "The upgrade of a group begins with every member ONLINE, all agreeing, and somebody who takes writes.",
     kinds: GROUPS,

@@ -1,9 +1,17 @@
 //! Nothing of an earlier rollout is still in the way.
 
-use super::{ANY_KIND, ANY_STRATEGY, Check, Finding, Subject};
+use super::{ANY_KIND, ANY_STRATEGY, Check, Finding, Level, Overriding, Reference, Subject, When};
 
 pub const CHECK: Check = Check {
     id: "refitLeftovers",
+    level: Level::Error,
+    reference: Reference {
+        source: "Refit's own drop-ins and holds",
+        link: None,
+    },
+    applies: When::Always,
+    overriding: Overriding::Refused("an earlier rollout owns this host"),
+    needs: &[],
     title: "No earlier rollout is half done",
     description: "Maintenance drop-ins or a hold on mysqld mean that a rollout was left where it stood.",
     kinds: ANY_KIND,

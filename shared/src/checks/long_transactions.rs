@@ -1,9 +1,17 @@
 //! Transactions that have been running for long hold up a hand-over.
 
-use super::{ANY_KIND, ANY_STRATEGY, Check, Finding, Subject};
+use super::{ANY_KIND, ANY_STRATEGY, Check, Finding, Level, Overriding, Reference, Subject, When};
 
 pub const CHECK: Check = Check {
     id: "longTransactions",
+    level: Level::Warning,
+    reference: Reference {
+        source: "what the gates before a leave wait for",
+        link: None,
+    },
+    applies: When::Always,
+    overriding: Overriding::Allowed,
+    needs: &[],
     title: "No long-running transactions",
     description: "A gate waits for them before a member is taken out; better to end them first.",
     kinds: ANY_KIND,

@@ -4,28 +4,75 @@
 
 mod agents;
 mod async_channels;
+mod auth_method_usage;
+mod automatic_restarts;
 mod binlog_retention;
+mod changed_functions;
+mod circular_directory;
+mod clock;
 mod cluster_kind;
+mod column_definition;
+mod confinement;
+mod default_auth;
 mod disk_space;
+mod dollar_sign_name;
 mod errant_transactions;
+mod foreign_key_references;
+mod group_actions;
 mod group_defaults;
+mod group_engines;
 mod group_join;
 mod group_members;
+mod group_primary_keys;
+mod group_settings;
+mod invalid_privileges;
+mod known_bad_releases;
 mod leftovers;
+mod listed;
 mod long_transactions;
+mod manual;
+mod memory;
+mod open_files;
+mod overriding;
+mod package_holds;
 mod package_state;
+mod partitions_with_prefix_keys;
+mod plugin_usage;
 mod prepared_xa;
+mod purge_backlog;
+mod removed_functions;
 mod replication_queues;
+mod reserved_keywords;
+mod router_auth;
+mod routine_syntax;
+mod row_format;
+mod row_versions;
+mod selection;
 mod server_takes_writes;
+mod shared_partitions;
 mod spare_member;
+mod spatial_index;
+mod tablespace_states;
+mod target_maturity;
 mod target_package;
 mod target_version;
+mod temporal_delimiter;
+mod utf8mb3;
+mod when;
+mod zero_dates;
+
+pub use manual::{MANUAL, ManualCheck, manual};
+pub use overriding::{Override, mistakes, overridden};
+pub use selection::{Selection, UnknownChecks, check};
+pub use when::{VersionPair, When};
 
 use crate::plan::{Policy, Strategy};
 use crate::planner::choose::{Chosen, Unfit, choose};
+use crate::survey::Question;
 use crate::topology::{Kind, Sighting};
 use crate::version::MysqlVersion;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use std::fmt;
 
 /// What a check judges.
@@ -50,6 +97,13 @@ impl Subject<'_> {
 pub struct Check {
     /// Stable; MySQL Shell's id where the check is the same.
     pub id: &'static str,
+    /// The worst that it reports; also what a missing fact counts as.
+    pub level: Level,
+    pub reference: Reference,
+    pub applies: When,
+    pub overriding: Overriding,
+    /// What it must know beyond an observation: asked of the agents only when it is to run.
+    pub needs: &'static [Question],
     pub title: &'static str,
     /// What it is for, and what to do in general.
     pub description: &'static str,
@@ -65,6 +119,22 @@ pub const GROUPS: &[Kind] = &[Kind::SinglePrimaryGroup, Kind::MultiPrimaryGroup]
 pub const ANY_STRATEGY: &[Strategy] = &Strategy::ALL;
 /// Strategies that take one member after the other out while the rest serves.
 pub const ROLLING: &[Strategy] = &[Strategy::InGroupRolling];
+
+/// Where a check's rule comes from.
+#[derive(Debug, Clone, Copy)]
+pub struct Reference {
+    /// In words: a section of the manual, server source, or what was seen on real servers.
+    pub source: &'static str,
+    pub link: Option<&'static str>,
+}
+
+/// May an operator go on against a check's errors, with a reason?
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Overriding {
+    Allowed,
+    /// Never, because: the check protects data, or there could be no plan.
+    Refused(&'static str),
+}
 
 /// Something that a check found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -103,6 +173,12 @@ pub struct CheckResult {
     pub id: String,
     pub title: String,
     pub description: String,
+    /// The manual's page, where there is one.
+    pub link: Option<String>,
+    /// False: between these versions there is nothing to judge.
+    pub applies: bool,
+    /// An operator may go on against its errors, with a reason.
+    pub may_override: bool,
     pub findings: Vec<Finding>,
 }
 
@@ -113,35 +189,118 @@ pub const ALL: &[Check] = &[
     group_members::CHECK,
     target_version::CHECK,
     group_join::CHECK,
+    known_bad_releases::CHECK,
+    target_maturity::CHECK,
     target_package::CHECK,
     package_state::CHECK,
+    package_holds::CHECK,
     leftovers::CHECK,
     server_takes_writes::CHECK,
     spare_member::CHECK,
     disk_space::CHECK,
+    memory::CHECK,
     errant_transactions::CHECK,
     prepared_xa::CHECK,
     long_transactions::CHECK,
+    purge_backlog::CHECK,
     replication_queues::CHECK,
     async_channels::CHECK,
+    group_actions::CHECK,
+    group_settings::CHECK,
     group_defaults::CHECK,
     binlog_retention::CHECK,
+    removed_functions::CHECK,
+    routine_syntax::CHECK,
+    reserved_keywords::CHECK,
+    plugin_usage::CHECK,
+    auth_method_usage::CHECK,
+    router_auth::CHECK,
+    default_auth::CHECK,
+    invalid_privileges::CHECK,
+    column_definition::CHECK,
+    partitions_with_prefix_keys::CHECK,
+    shared_partitions::CHECK,
+    temporal_delimiter::CHECK,
+    circular_directory::CHECK,
+    row_versions::CHECK,
+    spatial_index::CHECK,
+    foreign_key_references::CHECK,
+    changed_functions::CHECK,
+    zero_dates::CHECK,
+    dollar_sign_name::CHECK,
+    utf8mb3::CHECK,
+    row_format::CHECK,
+    tablespace_states::CHECK,
+    group_primary_keys::CHECK,
+    group_engines::CHECK,
+    automatic_restarts::CHECK,
+    clock::CHECK,
+    open_files::CHECK,
+    confinement::CHECK,
 ];
 
-/// Runs every check that applies. Where no kind or strategy could be told, that is what `clusterKind` says, and only checks
-/// that are for every kind and strategy are run beside it.
+/// Runs every check.
 pub fn run(subject: Subject<'_>) -> Vec<CheckResult> {
-    let chosen = subject.chosen().ok();
-    let one = |check: &Check| CheckResult {
-        id: check.id.to_owned(),
-        title: check.title.to_owned(),
-        description: check.description.to_owned(),
-        findings: (check.run)(subject),
-    };
-    ALL.iter()
-        .filter(|check| check.applies(chosen))
-        .map(one)
+    run_selected(subject, &Selection::all())
+}
+
+/// What the wanted checks need to know of a member that runs `from`, beyond an observation.
+pub fn needed(wanted: &Selection, pair: VersionPair) -> BTreeSet<Question> {
+    let checks = ALL.iter().filter(|check| wanted.wants(check.id));
+    checks
+        .filter(|check| check.applies.applies(pair))
+        .flat_map(|check| check.needs.iter().copied())
         .collect()
+}
+
+/// Runs the checks for which an observation is enough: what `apply` asks again.
+pub fn run_without_survey(subject: Subject<'_>) -> Vec<CheckResult> {
+    let costly = ALL.iter().filter(|check| !check.needs.is_empty());
+    let quick = Selection::without(costly.map(|check| check.id));
+    run_selected(subject, &quick)
+}
+
+/// Runs the checks that are wanted and are for this kind of cluster and strategy. Those that do not apply between these
+/// versions are listed as such. Where no kind or strategy could be told, that is what `clusterKind` says, and only checks that
+/// are for every kind and strategy are run beside it.
+pub fn run_selected(subject: Subject<'_>, wanted: &Selection) -> Vec<CheckResult> {
+    let chosen = subject.chosen().ok();
+    let one = |check: &Check| {
+        let applies = subject.applies(check.applies);
+        CheckResult {
+            id: check.id.to_owned(),
+            title: check.title.to_owned(),
+            description: check.description.to_owned(),
+            link: check.reference.link.map(str::to_owned),
+            applies,
+            may_override: check.overriding == Overriding::Allowed,
+            findings: if applies {
+                (check.run)(subject)
+            } else {
+                Vec::new()
+            },
+        }
+    };
+    let wanted = ALL.iter().filter(|check| wanted.wants(check.id));
+    wanted.filter(|check| check.fits(chosen)).map(one).collect()
+}
+
+impl Subject<'_> {
+    /// Each member's version with the target; members whose version is not known are left out.
+    pub fn pairs(&self) -> Vec<VersionPair> {
+        let pair = |from| VersionPair {
+            from,
+            to: self.target,
+        };
+        let servers = self.seen.servers();
+        servers.map(|(_, server)| pair(server.version)).collect()
+    }
+
+    /// It applies to a member; also when no member's version is known, since then nothing may be ruled out.
+    fn applies(&self, when: When) -> bool {
+        let pairs = self.pairs();
+        pairs.is_empty() || pairs.iter().any(|pair| when.applies(*pair))
+    }
 }
 
 /// Findings of one level.
@@ -153,7 +312,7 @@ pub fn of_level(results: &[CheckResult], level: Level) -> impl Iterator<Item = &
 }
 
 impl Check {
-    fn applies(&self, chosen: Option<Chosen>) -> bool {
+    fn fits(&self, chosen: Option<Chosen>) -> bool {
         match chosen {
             Some(chosen) => {
                 self.kinds.contains(&chosen.kind) && self.strategies.contains(&chosen.strategy)
@@ -193,12 +352,50 @@ impl Check {
     ) -> Finding {
         self.finding(Level::Warning, object, description, fix)
     }
-    /// A fact that the check needs is missing: that blocks, since "could not tell" is not "fine".
+    /// A fact that the check needs is missing: that is as bad as what it looks for, since "could not tell" is not "fine".
     fn untold(&self, object: impl fmt::Display, what: &str, why: &str) -> Finding {
-        self.error(
+        self.finding(
+            self.level,
             object,
             format!("{what} could not be read: {why}"),
             "see that the agent can read it, then check again",
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_unique_and_every_check_says_where_its_rule_comes_from() {
+        let ids: BTreeSet<_> = ALL.iter().map(|check| check.id).collect();
+        assert_eq!(ids.len(), ALL.len());
+        for check in ALL {
+            let id = check.id;
+            assert!(id.chars().all(|c| c.is_ascii_alphanumeric()), "{id}");
+            assert!(id.starts_with(|c: char| c.is_ascii_lowercase()), "{id}");
+            assert!(
+                !check.title.is_empty() && !check.title.ends_with('.'),
+                "{id}"
+            );
+            assert!(check.description.ends_with('.'), "{id}");
+            assert!(!check.reference.source.is_empty(), "{id}");
+            if let Some(link) = check.reference.link {
+                assert!(
+                    link.starts_with("https://dev.mysql.com/doc/"),
+                    "{id}: {link}"
+                );
+            }
+        }
+        let asked: BTreeSet<Question> = ALL.iter().flat_map(|c| c.needs.iter().copied()).collect();
+        assert_eq!(
+            asked,
+            crate::survey::everything(),
+            "a question that no check asks"
+        );
+        let manual: BTreeSet<_> = MANUAL.iter().map(|check| check.id).collect();
+        assert_eq!(manual.len(), MANUAL.len());
+        assert!(manual.is_disjoint(&ids));
     }
 }

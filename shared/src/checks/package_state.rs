@@ -1,9 +1,17 @@
 //! The package manager is idle and in order.
 
-use super::{ANY_KIND, ANY_STRATEGY, Check, Finding, Subject};
+use super::{ANY_KIND, ANY_STRATEGY, Check, Finding, Level, Overriding, Reference, Subject, When};
 
 pub const CHECK: Check = Check {
     id: "packageManagerState",
+    level: Level::Error,
+    reference: Reference {
+        source: "dpkg and apt",
+        link: None,
+    },
+    applies: When::Always,
+    overriding: Overriding::Refused("the package swap would fail half way"),
+    needs: &[],
     title: "The package manager is in order",
     description: "No half-installed package, nobody else holding the lock, no FROZEN marker of somebody else.",
     kinds: ANY_KIND,

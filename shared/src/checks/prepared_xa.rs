@@ -1,9 +1,19 @@
 //! No XA transaction waits in the prepared state.
 
-use super::{ANY_KIND, ANY_STRATEGY, Check, Finding, Subject};
+use super::{ANY_KIND, ANY_STRATEGY, Check, Finding, Level, Overriding, Reference, Subject, When};
 
 pub const CHECK: Check = Check {
     id: "preparedXa",
+    level: Level::Error,
+    reference: Reference {
+        source: "MySQL manual, \"Preparing Your Installation for Upgrade\"",
+        link: Some("https://dev.mysql.com/doc/refman/8.4/en/upgrade-prerequisites.html"),
+    },
+    applies: When::Always,
+    overriding: Overriding::Refused(
+        "a prepared transaction may be lost or keep the new server from starting",
+    ),
+    needs: &[],
     title: "No prepared XA transactions",
     description: "The manual asks to resolve them before an upgrade; they also keep a member from leaving cleanly.",
     kinds: ANY_KIND,

@@ -1,9 +1,17 @@
 //! Members keep up.
 
-use super::{ANY_STRATEGY, Check, Finding, GROUPS, Subject};
+use super::{ANY_STRATEGY, Check, Finding, GROUPS, Level, Overriding, Reference, Subject, When};
 
 pub const CHECK: Check = Check {
     id: "replicationQueues",
+    level: Level::Warning,
+    reference: Reference {
+        source: "MySQL manual, \"Group Replication Flow Control\"",
+        link: Some("https://dev.mysql.com/doc/refman/8.4/en/group-replication-flow-control.html"),
+    },
+    applies: When::Always,
+    overriding: Overriding::Allowed,
+    needs: &[],
     title: "Members keep up with the primary",
     description: "A member with a long queue takes long to leave and to come back.",
     kinds: GROUPS,

@@ -1,10 +1,20 @@
 //! A standalone server takes writes: afterwards they are let in again.
 
-use super::{ANY_STRATEGY, Check, Finding, Subject};
+use super::{ANY_STRATEGY, Check, Finding, Level, Overriding, Reference, Subject, When};
 use crate::topology::Kind;
 
 pub const CHECK: Check = Check {
     id: "serverTakesWrites",
+    level: Level::Error,
+    reference: Reference {
+        source: "what the servers say of themselves",
+        link: None,
+    },
+    applies: When::Always,
+    overriding: Overriding::Refused(
+        "a server that takes no writes before the upgrade may be somebody else's standby",
+    ),
+    needs: &[],
     title: "The server takes writes",
     description: "The upgrade of a standalone server ends with writes let in. One that is kept read-only on purpose must not be opened by it.",
     kinds: &[Kind::StandaloneServer],

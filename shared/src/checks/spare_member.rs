@@ -1,10 +1,20 @@
 //! With one member out, may the group lose another?
 
-use super::{Check, Finding, GROUPS, Level, ROLLING, Subject};
+use super::{Check, Finding, GROUPS, Level, Overriding, ROLLING, Reference, Subject, When};
 use crate::rules::group::tolerated_losses;
 
 pub const CHECK: Check = Check {
     id: "spareMember",
+    level: Level::Error,
+    reference: Reference {
+        source: "MySQL manual, \"Fault-tolerance\" of Group Replication",
+        link: Some(
+            "https://dev.mysql.com/doc/refman/8.4/en/group-replication-fault-tolerance.html",
+        ),
+    },
+    applies: When::Always,
+    overriding: Overriding::Refused("it has a choice of its own: --accept-no-spare"),
+    needs: &[],
     title: "One more loss can be survived",
     description: "While a member is upgraded, the rest must survive the loss of one more; a group of three or four with one out can't, or only just.",
     kinds: GROUPS,

@@ -1,11 +1,21 @@
 //! The target's packages, and those to go back to, are in a repository of every host.
 
-use super::{ANY_KIND, ANY_STRATEGY, Check, Finding, Subject};
+use super::{ANY_KIND, ANY_STRATEGY, Check, Finding, Level, Overriding, Reference, Subject, When};
 use crate::version::{MysqlVersion, PackageVersion};
 use std::collections::BTreeSet;
 
 pub const CHECK: Check = Check {
     id: "packagesAvailable",
+    level: Level::Error,
+    reference: Reference {
+        source: "the signed index of the host's package repositories",
+        link: None,
+    },
+    applies: When::Always,
+    overriding: Overriding::Refused(
+        "without both packages there is nothing to install, or no way back",
+    ),
+    needs: &[],
     title: "Packages of the target, and to go back to, are available",
     description: "Both are fetched and verified before anything is stopped, so both must be offered with a hash.",
     kinds: ANY_KIND,

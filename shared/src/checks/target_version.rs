@@ -1,11 +1,21 @@
 //! The target is a version that each member can be upgraded to in place.
 
-use super::{ANY_KIND, ANY_STRATEGY, Check, Finding, Subject};
+use super::{ANY_KIND, ANY_STRATEGY, Check, Finding, Level, Overriding, Reference, Subject, When};
 use crate::rules::releases::ReleaseTable;
 use crate::rules::upgrade_path::upgrade;
 
 pub const CHECK: Check = Check {
     id: "upgradePath",
+    level: Level::Error,
+    reference: Reference {
+        source: "MySQL manual, \"Upgrade Paths\"",
+        link: Some("https://dev.mysql.com/doc/refman/8.4/en/upgrade-paths.html"),
+    },
+    applies: When::Always,
+    overriding: Overriding::Refused(
+        "the target server would refuse the data directory, or the group the member",
+    ),
+    needs: &[],
     title: "The target can be reached in place",
     description: "MySQL is upgraded patch to patch, series to next series, and never past a long-term release.",
     kinds: ANY_KIND,

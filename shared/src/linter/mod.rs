@@ -8,6 +8,7 @@ mod keeping;
 mod numbering;
 mod offline;
 mod out;
+mod overriding;
 mod pivot;
 mod primary_last;
 mod single_lane;
@@ -55,6 +56,7 @@ pub fn judge(plan: &Plan) -> Vec<Violation> {
     }
     pivot::judge(plan, &mut found);
     keeping::judge(plan, &mut found);
+    overriding::judge(plan, &mut found);
     found
 }
 

@@ -12,6 +12,7 @@ mod strategy;
 
 pub use strategy::Strategy;
 
+use crate::checks::Override;
 use crate::condition::Condition;
 use crate::expectation::Expectation;
 use crate::ids::{ClusterName, Digest, MemberName, StepId};
@@ -61,6 +62,9 @@ pub struct Policy {
     pub restore_primary: bool,
     /// Seconds that a cluster must stay healthy before the next member.
     pub soak_s: u32,
+    /// Checks that the operator goes on against.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub overrides: Vec<Override>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -518,6 +518,12 @@ fn report(
             "three members: no further loss is survived while one is out".to_owned(),
         );
     }
+    for one in &request.policy.overrides {
+        let overridden = results.iter().find(|result| result.id == one.check);
+        if overridden.is_some_and(|result| !result.findings.is_empty()) {
+            risks.raise(RiskLevel::High, format!("against a check: {one}"));
+        }
+    }
     let can_be_undone = match pivot {
         None => vec![format!(
             "every step, also after the end, until `refit finalize`: a member of the old version may join one of {} again",

@@ -15,7 +15,7 @@ mod offline;
 mod report;
 mod single_server;
 
-use crate::checks::{CheckResult, Finding, Level, of_level};
+use crate::checks::{CheckResult, Finding, Level, of_level, overridden};
 use crate::linter::Violation;
 use crate::plan::drift::World;
 use crate::plan::{Plan, Policy, Strategy};
@@ -54,7 +54,7 @@ pub fn plan(
         policy: &request.policy,
         strategy: request.strategy,
     };
-    let results = crate::checks::run(subject);
+    let results = overridden(crate::checks::run(subject), &request.policy.overrides);
     let errors: Vec<Finding> = of_level(&results, Level::Error).cloned().collect();
     if !errors.is_empty() {
         return Err(Refusal::Blocked(errors));

@@ -3,8 +3,10 @@
 pub mod clone;
 pub mod dialect;
 pub mod group;
+pub mod keywords;
 pub mod path;
 pub mod releases;
+pub mod removed_functions;
 pub mod replication;
 pub mod upgrade_path;
 pub mod variables;

@@ -12,6 +12,7 @@ use crate::ids::{ClusterName, MemberName, ServerUuid};
 use crate::observation::{
     Fact, GroupFacts, GroupMember, MemberRole, MemberState, Observation, ServerFacts,
 };
+use crate::survey::Surveys;
 use std::collections::BTreeMap;
 
 /// What is known of one cluster at one time. An agent that could not be asked is a fact, with its reason.
@@ -19,6 +20,8 @@ use std::collections::BTreeMap;
 pub struct Sighting {
     pub cluster: ClusterName,
     pub members: BTreeMap<MemberName, Fact<Observation>>,
+    /// What was asked beyond: only when somebody checks or plans, else empty.
+    pub surveys: Surveys,
 }
 
 /// A group's view as witnesses that are ONLINE in it report it.

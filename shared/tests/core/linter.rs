@@ -237,6 +237,13 @@ fn each_rule_condemns() {
         ("steps are numbered densely in order", |p| {
             p.stages[0].lanes[0].steps[0].id = StepId(9)
         }),
+        ("only what may be is overridden", |p| {
+            p.policy.overrides.push(refit_shared::checks::Override {
+                check: "errantTransactions".to_owned(),
+                reason: "no time".to_owned(),
+                by: "ann".to_owned(),
+            })
+        }),
         ("every step has a deadline", |p| {
             p.stages[0].lanes[0].steps[0].deadline_s = 0
         }),

@@ -4,6 +4,7 @@ use refit_shared::ids::{ClusterName, Digest, Epoch, MemberName, ServerUuid};
 use refit_shared::observation::*;
 use refit_shared::plan::{ApprovePivot, Policy};
 use refit_shared::planner::Request;
+use refit_shared::survey::{Survey, everything};
 use refit_shared::topology::Sighting;
 use refit_shared::version::{MysqlVersion, PackageVersion};
 use std::collections::{BTreeMap, BTreeSet};
@@ -28,6 +29,11 @@ pub fn group(versions: &[&str], offered: &[&str]) -> Sighting {
             version: version.parse().unwrap(),
         })
         .collect();
+    let surveys = (0..versions.len()).map(|i| {
+        let name = member(&format!("db{}", i + 1));
+        (name, Fact::Known(Survey::unremarkable(everything())))
+    });
+    let surveys = surveys.collect();
     let members = (0..versions.len()).map(|i| {
         let name = member(&format!("db{}", i + 1));
         (
@@ -38,6 +44,7 @@ pub fn group(versions: &[&str], offered: &[&str]) -> Sighting {
     Sighting {
         cluster: ClusterName::new("shop").unwrap(),
         members: members.collect(),
+        surveys,
     }
 }
 
@@ -244,10 +251,10 @@ fn observation(i: usize, version: &str, view: &[GroupMember], offered: &[&str]) 
             offline_mode: false,
             gtid_executed: format!("{GROUP}:1-100").parse().unwrap(),
             gtid_purged: "".parse().unwrap(),
-            variables: BTreeMap::from([(
-                "binlog_expire_logs_seconds".to_owned(),
-                "2592000".to_owned(),
-            )]),
+            variables: BTreeMap::from(
+                [("binlog_expire_logs_seconds", "2592000"), ("plugins", "")]
+                    .map(|(name, value)| (name.to_owned(), value.to_owned())),
+            ),
             explicit_variables: explicit,
             table_count: Fact::Known(200),
             long_transactions: Fact::Known(vec![]),
@@ -279,6 +286,7 @@ pub fn request(target: &str) -> Request {
             accept_no_spare: true,
             restore_primary: true,
             soak_s: 2,
+            overrides: Vec::new(),
         },
         strategy: None,
     }

@@ -6,6 +6,7 @@
 //!            ──> group.rs        the group as this server sees it, and the pulse
 //!            ──> channels.rs     asynchronous replication, from and to this server
 //!            ──> paths.rs        where the server keeps its files
+//!            ──> schema/         answers to a survey's questions
 //! ```
 //!
 //! Only the statements that are written here ever reach the server; nothing here writes a row, so nothing here can leave
@@ -17,6 +18,7 @@ mod credentials;
 mod facts;
 mod group;
 mod paths;
+mod schema;
 
 pub use credentials::{Credentials, CredentialsError};
 pub use paths::{AskPaths, ServerPaths};
@@ -28,6 +30,7 @@ use connection::Sessions;
 use mysql_async::Value;
 use refit_shared::ids::ServerUuid;
 use refit_shared::observation::{GroupFacts, ServerFacts};
+use refit_shared::survey::{Listing, Question};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -205,6 +208,13 @@ impl Mysql for LocalMysql {
                     .await
             }
         }
+    }
+
+    async fn ask(&self, question: Question) -> HostResult<Listing> {
+        let mut session = self.sessions.get(question.limit()).await?;
+        let listing = schema::ask(&mut session, question).await?;
+        session.keep();
+        Ok(listing)
     }
 }
 

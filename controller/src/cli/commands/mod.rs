@@ -2,6 +2,7 @@
 
 mod acts;
 mod apply;
+mod checking;
 mod health;
 mod journal;
 mod looking;
@@ -30,18 +31,14 @@ pub async fn run(arguments: &Arguments, output: &Output) -> Result<Exit, Failure
             vendor,
             releases,
         } => return path::run(output, from, to, *vendor, releases.as_deref()),
+        Command::Check(check) if check.list => return Ok(checking::list(output)),
         _ => {}
     }
     let connection = Connection::open(&Settings::of(arguments)?)?;
     let to = &connection;
     match &arguments.command {
         Command::Fleet { cluster } => looking::fleet(to, output, cluster.as_deref()).await,
-        Command::Check {
-            cluster,
-            target,
-            accept_no_spare,
-            strategy,
-        } => planning::check(to, output, cluster, target, *accept_no_spare, *strategy).await,
+        Command::Check(check) => checking::check(to, output, check).await,
         Command::Plan(plan) => planning::plan(to, output, plan).await,
         Command::Apply {
             plan,

@@ -1,4 +1,4 @@
-//! `check` and `plan`.
+//! `plan`.
 
 use crate::cli::Exit;
 use crate::cli::args::PlanArguments;
@@ -6,37 +6,7 @@ use crate::cli::connection::Connection;
 use crate::cli::failure::Failure;
 use crate::cli::output::Output;
 use crate::cli::{plan_file, render};
-use refit_shared::checks::{Level, of_level};
-use refit_shared::plan::{ApprovePivot, Policy, Strategy, document};
-
-pub async fn check(
-    to: &Connection,
-    output: &Output,
-    cluster: &str,
-    target: &str,
-    accept_no_spare: bool,
-    strategy: Option<Strategy>,
-) -> Result<Exit, Failure> {
-    // Only what checks depend on matters here; the rest is as careful as `plan` is by default.
-    let policy = Policy {
-        approve_pivot: ApprovePivot::Person,
-        accept_no_spare,
-        restore_primary: true,
-        soak_s: 30,
-    };
-    let judged = to.check(cluster, target, policy, strategy).await?;
-    if output.json {
-        output.print_json(&render::check::json(&judged));
-    } else {
-        output.print(&render::check::text(&judged, output.style));
-    }
-    let count = |level| of_level(&judged.checks, level).count();
-    Ok(match (count(Level::Error), count(Level::Warning)) {
-        (0, 0) => Exit::Done,
-        (0, _) => Exit::Warnings,
-        _ => Exit::Errors,
-    })
-}
+use refit_shared::plan::document;
 
 pub async fn plan(
     to: &Connection,

@@ -1,7 +1,7 @@
 //! `refit check`: findings grouped worst first; and as JSON in the shape of MySQL Shell's `checkForServerUpgrade`.
 
 use super::{Style, clean};
-use refit_proto::operator::Judgement;
+use refit_proto::operator::{Judgement, ManualView};
 use refit_shared::checks::{CheckResult, Level, of_level};
 use serde_json::{Value, json};
 
@@ -28,6 +28,16 @@ pub fn text(judged: &Judgement, style: Style) -> String {
                 check.title,
                 style.dim(&check.id)
             ));
+            if level == Level::Error && check.may_override {
+                let how = format!(
+                    "`refit plan --override {} --reason …` goes on against it",
+                    check.id
+                );
+                out.push_str(&format!("  {}\n", style.dim(&how)));
+            }
+            if let Some(link) = &check.link {
+                out.push_str(&format!("  {}\n", style.dim(&clean(link))));
+            }
             for finding in found {
                 out.push_str(&format!(
                     "  {}: {}\n",
@@ -38,31 +48,54 @@ pub fn text(judged: &Judgement, style: Style) -> String {
             }
         }
     }
-    let passed = judged
-        .checks
-        .iter()
-        .filter(|check| check.findings.is_empty())
-        .count();
-    out.push_str(&format!("\n{} checks without findings", passed));
+    if !judged.manual.is_empty() {
+        out.push_str(&format!("\n{}\n", style.bold("FOR A PERSON TO CHECK")));
+        for check in &judged.manual {
+            out.push_str(&format!(
+                "  {}: {}\n",
+                style.bold(&clean(&check.title)),
+                clean(&check.description)
+            ));
+        }
+    }
+    let passed = passed(judged).count();
+    let apart = judged.checks.iter().filter(|check| !check.applies).count();
     let [errors, warnings, notices] = counts(&judged.checks);
     out.push_str(&format!(
-        "; {errors} errors, {warnings} warnings, {notices} notices\n"
+        "\n{errors} errors, {warnings} warnings, {notices} notices; {passed} checks without findings"
     ));
-    out.push_str(&match (errors, warnings) {
-        (0, 0) => format!("{}\n", style.good("The upgrade can be planned.")),
-        (0, _) => format!(
-            "{}\n",
-            style.warn("The upgrade can be planned; read the warnings first.")
-        ),
-        _ => format!(
-            "{}\n",
-            style.bad("The upgrade is blocked until the errors are gone.")
-        ),
-    });
+    if apart > 0 {
+        out.push_str(&format!(
+            ", {apart} that do not apply between these versions"
+        ));
+    }
+    out.push('\n');
+    let verdict = verdict(judged);
+    let paint = match (errors, warnings) {
+        (0, 0) => style.good(verdict),
+        (0, _) => style.warn(verdict),
+        _ => style.bad(verdict),
+    };
+    out.push_str(&format!("{paint}\n"));
     out
 }
 
-fn counts(checks: &[CheckResult]) -> [usize; 3] {
+/// The one line that says whether to go on.
+pub(super) fn verdict(judged: &Judgement) -> &'static str {
+    match counts(&judged.checks) {
+        [0, 0, _] => "The upgrade can be planned.",
+        [0, _, _] => "The upgrade can be planned; read the warnings first.",
+        _ => "The upgrade is blocked until the errors are gone.",
+    }
+}
+
+/// Checks that apply and found nothing.
+pub(super) fn passed(judged: &Judgement) -> impl Iterator<Item = &CheckResult> {
+    let checks = judged.checks.iter();
+    checks.filter(|check| check.applies && check.findings.is_empty())
+}
+
+pub(super) fn counts(checks: &[CheckResult]) -> [usize; 3] {
     [Level::Error, Level::Warning, Level::Notice].map(|level| of_level(checks, level).count())
 }
 
@@ -92,16 +125,30 @@ pub fn json(judged: &Judgement) -> Value {
             "title": check.title,
             "status": "OK",
             "description": check.description,
+            "documentationLink": check.link,
+            "mayOverride": check.may_override,
             "detectedProblems": problems,
         })
     };
+    let manual = |check: &ManualView| {
+        json!({
+            "id": check.id,
+            "title": check.title,
+            "description": check.description,
+            "documentationLink": check.link,
+        })
+    };
+    let applying = judged.checks.iter().filter(|check| check.applies);
     json!({
         "serverAddress": judged.server_address,
+        "serverVersion": judged.server_version,
         "cluster": judged.cluster,
         "targetVersion": judged.target,
         "errorCount": errors,
         "warningCount": warnings,
         "noticeCount": notices,
-        "checksPerformed": judged.checks.iter().map(check).collect::<Vec<_>>(),
+        "summary": verdict(judged),
+        "checksPerformed": applying.map(check).collect::<Vec<_>>(),
+        "manualChecks": judged.manual.iter().map(manual).collect::<Vec<_>>(),
     })
 }

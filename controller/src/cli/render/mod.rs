@@ -2,6 +2,8 @@
 
 pub mod audit;
 pub mod check;
+pub mod check_html;
+pub mod check_list;
 pub mod failure;
 pub mod fleet;
 pub mod path;

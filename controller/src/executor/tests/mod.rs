@@ -2,6 +2,7 @@
 
 mod crashes;
 mod misdeeds;
+mod overrides;
 mod people;
 mod pivot;
 mod story;

@@ -2,6 +2,7 @@
 
 use crate::fixture::{FakeAgents, NEW, controller, memory, orders, request, somebody};
 use crate::rollouts::{ApiError, State, StepState};
+use refit_shared::checks::Selection;
 use refit_shared::ids::{Digest, Seq};
 use refit_shared::saga::{End, Event};
 use std::sync::Arc;
@@ -199,10 +200,17 @@ async fn only_what_was_planned_here_and_still_fits_is_applied() {
         "unknown_cluster"
     );
     assert_eq!(
-        rollouts.check(&other, &request()).await.unwrap_err().code(),
+        rollouts
+            .check(&other, &request(), &Selection::all())
+            .await
+            .unwrap_err()
+            .code(),
         "unknown_cluster"
     );
-    let report = rollouts.check(&orders(), &request()).await.unwrap();
+    let report = rollouts
+        .check(&orders(), &request(), &Selection::all())
+        .await
+        .unwrap();
     assert_eq!(report.target, NEW);
 
     // Two at once: one begins, the other is told which.

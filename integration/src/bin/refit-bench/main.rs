@@ -5,6 +5,7 @@
 //! hand-over is measured apart (`hand_over`).
 
 mod hand_over;
+mod many_tables;
 
 use anyhow::{Context, Result, bail};
 use clap::{Parser, Subcommand};
@@ -28,6 +29,12 @@ struct Arguments {
     /// Hand-overs of each kind.
     #[arg(long, default_value_t = 5)]
     hand_overs: u32,
+    /// Only the check of a cluster with many tables.
+    #[arg(long)]
+    only_check: bool,
+    /// Tables of that cluster.
+    #[arg(long, default_value_t = 10_000)]
+    tables: u32,
     #[command(subcommand)]
     own: Option<Own>,
 }
@@ -56,6 +63,9 @@ fn main() -> Result<()> {
     if let Some(Own::Leave(leave)) = &arguments.own {
         return hand_over::leave(leave);
     }
+    if arguments.only_check {
+        return many_tables::check(&stage("previous-series")?, arguments.tables);
+    }
     let mut runs: BTreeMap<&str, Vec<Run>> = BTreeMap::new();
     for round in 1..=arguments.rounds {
         for contender in ["naive", "careful", "refit"] {
@@ -69,7 +79,7 @@ fn main() -> Result<()> {
     }
     let hand_overs = hand_overs(&arguments)?;
     report(&runs, &hand_overs);
-    Lab::named("bench").down()?;
+    many_tables::check(&stage("previous-series")?, arguments.tables)?;
     if hand_overs.lost > 0 || of(&runs, "refit").iter().any(|run| run.lost > 0) {
         bail!("Refit lost acknowledged writes")
     } else {

@@ -10,7 +10,8 @@ use refit_shared::ids::{Epoch, MemberName};
 use refit_shared::observation::{AgentFacts, Beat, Fact, HostFacts, Observation};
 use refit_shared::operation::Order;
 use refit_shared::receipt::{Failure, Progress, Receipt};
-use std::collections::BTreeMap;
+use refit_shared::survey::{Question, Survey};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -189,6 +190,11 @@ impl Agent {
                 }
             }
         }
+    }
+
+    /// As the agent's service answers it.
+    pub async fn survey(&self, questions: BTreeSet<Question>) -> Survey {
+        refit_agent::service::survey::answer(&self.port.host(), questions).await
     }
 
     /// As the agent's service tells it.

@@ -210,6 +210,7 @@ impl World {
                 accept_no_spare: true,
                 restore_primary: true,
                 soak_s: 1,
+                overrides: Vec::new(),
             },
             strategy: self.hop.strategy(),
         }

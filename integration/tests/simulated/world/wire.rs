@@ -9,6 +9,8 @@ use refit_shared::ids::{Attempt, MemberName};
 use refit_shared::observation::{Beat, Observation};
 use refit_shared::operation::{Direction, Order};
 use refit_shared::receipt::{Outcome, Progress, Receipt};
+use refit_shared::survey::{Question, Survey};
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -187,6 +189,19 @@ impl Agents for Wire {
             member,
             async |agent| Ok(only_looking(agent.observe()).await),
         )
+        .await
+    }
+
+    async fn survey(
+        &self,
+        member: &MemberName,
+        questions: &BTreeSet<Question>,
+        _: Duration,
+    ) -> Result<Survey, AgentError> {
+        let questions = questions.clone();
+        self.call(member, async |agent| {
+            Ok(only_looking(agent.survey(questions)).await)
+        })
         .await
     }
 

@@ -1,0 +1,70 @@
+//! InnoDB, limits and what the server is busy with.
+
+use super::{ANY, Ask, Query, SEE_INNODB, SEE_VIEWS, V8};
+use refit_shared::survey::Question;
+use refit_shared::version::MysqlVersion;
+
+const NONE: &[&str] = &[];
+
+pub(super) const QUERIES: &[Query] = &[
+    Query {
+        question: Question::RowVersions,
+        since: MysqlVersion::new(8, 0, 29),
+        privileges: SEE_INNODB,
+        ask: Ask::Objects(
+            [
+                "SUBSTRING_INDEX(name, '/', 1)",
+                "SUBSTRING_INDEX(name, '/', -1)",
+                "''",
+                "total_row_versions",
+            ],
+            "FROM information_schema.innodb_tables WHERE total_row_versions > 0 AND name LIKE '%/%'",
+        ),
+    },
+    Query {
+        question: Question::Tablespaces,
+        since: V8,
+        privileges: SEE_INNODB,
+        ask: Ask::Number("SELECT COUNT(*) FROM information_schema.innodb_tablespaces"),
+    },
+    Query {
+        question: Question::OddTablespaces,
+        since: MysqlVersion::new(8, 0, 14),
+        privileges: SEE_INNODB,
+        ask: Ask::Objects(
+            ["''", "name", "''", "state"],
+            "FROM information_schema.innodb_tablespaces WHERE state NOT IN ('normal', 'active')",
+        ),
+    },
+    Query {
+        question: Question::ViewsAndRoutines,
+        since: ANY,
+        privileges: SEE_VIEWS,
+        ask: Ask::Number(
+            "SELECT (SELECT COUNT(*) FROM information_schema.views) + (SELECT COUNT(*) FROM information_schema.routines)",
+        ),
+    },
+    Query {
+        question: Question::HistoryLength,
+        since: ANY,
+        privileges: SEE_INNODB,
+        ask: Ask::Number(
+            "SELECT CAST(count AS UNSIGNED) FROM information_schema.innodb_metrics WHERE name = 'trx_rseg_history_len'",
+        ),
+    },
+    Query {
+        question: Question::GroupActions,
+        since: V8,
+        privileges: NONE,
+        ask: Ask::Objects(
+            ["''", "'group'", "''", "event_name"],
+            "FROM performance_schema.events_stages_current WHERE event_name LIKE '%stage/group_rpl%'",
+        ),
+    },
+    Query {
+        question: Question::OpenFiles,
+        since: ANY,
+        privileges: NONE,
+        ask: Ask::Number("SELECT @@GLOBAL.open_files_limit"),
+    },
+];

@@ -1,0 +1,44 @@
+//! Answering a survey: one question after the other, each with its own limit, all within a bound. What could not be answered is
+//! an answer with a reason, never a gap.
+
+use crate::host::{Host, HostResult};
+use refit_shared::observation::Fact;
+use refit_shared::survey::{Listing, Question, Survey};
+use std::time::Duration;
+use tokio::time::{Instant, timeout};
+
+/// A whole survey; what is not reached by then is told so. Shorter than the controller waits.
+const WHOLE: Duration = Duration::from_secs(35);
+/// Beyond a question's own limit, for the way there and back.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// Answers every question.
+pub async fn answer(host: &Host, questions: impl IntoIterator<Item = Question>) -> Survey {
+    let end = Instant::now() + WHOLE;
+    let mut survey = Survey::default();
+    for question in questions {
+        let fact = match end.checked_duration_since(Instant::now()) {
+            Some(left) if !left.is_zero() => one(host, question, left).await,
+            _ => Fact::Unknown(format!("the survey took longer than {} s", WHOLE.as_secs())),
+        };
+        survey.answers.insert(question, fact);
+    }
+    survey
+}
+
+async fn one(host: &Host, question: Question, left: Duration) -> Fact<Listing> {
+    let limit = (question.limit() + GRACE).min(left);
+    let asked = async {
+        let answer: HostResult<Listing> = if question.of_the_machine() {
+            host.machine.ask(question).await
+        } else {
+            host.mysql.ask(question).await
+        };
+        answer
+    };
+    match timeout(limit, asked).await {
+        Ok(Ok(listing)) => Fact::Known(listing),
+        Ok(Err(why)) => Fact::Unknown(why.to_string()),
+        Err(_) => Fact::Unknown(format!("no answer within {} s", limit.as_secs_f32())),
+    }
+}

@@ -1,0 +1,102 @@
+//! Checks that block, and going on against them.
+
+use crate::api::line;
+use crate::fixture::{FakeAgents, SERIES, controller, memory, orders, request, somebody};
+use crate::rollouts::ApiError;
+use refit_shared::checks::{Level, Override, Selection, of_level};
+use refit_shared::ids::Seq;
+use refit_shared::plan::RiskLevel;
+use refit_shared::planner::Request;
+use refit_shared::survey::{Listing, Question, Row};
+use std::sync::Arc;
+
+fn holds(question: Question, detail: &str) -> FakeAgents {
+    let agents = FakeAgents::running(SERIES);
+    let row = Row {
+        schema: "shop".to_owned(),
+        name: "p".to_owned(),
+        part: "h".to_owned(),
+        detail: detail.to_owned(),
+    };
+    let listing = Listing {
+        total: 1,
+        rows: vec![row],
+    };
+    agents.holds(question, listing);
+    agents
+}
+
+fn against(check: &str) -> Request {
+    let mut request = request();
+    request.policy.overrides.push(Override {
+        check: check.to_owned(),
+        reason: "tried on a copy".to_owned(),
+        by: "ann".to_owned(),
+    });
+    request
+}
+
+fn blocking(result: Result<impl std::fmt::Debug, ApiError>) -> Vec<String> {
+    match result {
+        Err(ApiError::Blocked { findings, .. }) => {
+            findings.into_iter().map(|finding| finding.check).collect()
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_schema_holds_blocks_until_it_is_overridden_and_that_is_on_record() {
+    let agents = holds(Question::KeywordsInCode, "procedure: library");
+    let controller = controller(&agents, Arc::new(memory())).await;
+    let rollouts = &controller.rollouts;
+    let checked = rollouts
+        .check(&orders(), &request(), &Selection::all())
+        .await
+        .unwrap();
+    let errors: Vec<_> = of_level(&checked.results, Level::Error).collect();
+    assert_eq!(errors.len(), 1, "{errors:#?}");
+    assert_eq!(errors[0].object, "shop.p.h");
+
+    assert_eq!(
+        blocking(rollouts.plan(&orders(), &request()).await),
+        ["routineSyntax"]
+    );
+    let other = rollouts.plan(&orders(), &against("authMethodUsage")).await;
+    assert_eq!(blocking(other), ["routineSyntax"]);
+
+    let (plan, _) = rollouts
+        .plan(&orders(), &against("routineSyntax"))
+        .await
+        .unwrap();
+    let warned = plan.report.warnings.iter();
+    assert!(
+        warned
+            .clone()
+            .any(|w| w.contains("overridden by ann: tried on a copy")),
+        "{:?}",
+        plan.report.warnings
+    );
+    assert_eq!(plan.report.risk.level, RiskLevel::High);
+    let id = rollouts.apply(&plan.digest(), somebody()).await.unwrap();
+    let entries = rollouts.audit(&id, Seq(0)).await.unwrap();
+    let created = line(&plan, &entries[0]);
+    assert!(
+        created
+            .text
+            .contains("routineSyntax overridden by ann: tried on a copy"),
+        "{}",
+        created.text
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_protects_data_blocks_whatever_the_plan_says() {
+    let agents = holds(Question::FunctionsInGeneratedColumns, "STORED md5");
+    let controller = controller(&agents, Arc::new(memory())).await;
+    let refused = controller
+        .rollouts
+        .plan(&orders(), &against("removedFunctions"))
+        .await;
+    assert_eq!(blocking(refused), ["removedFunctions"]);
+}

@@ -1,0 +1,106 @@
+//! Plugins that the new server does not have.
+
+use super::{
+    ANY_KIND, ANY_STRATEGY, Check, Finding, Level, Overriding, Reference, Subject, VersionPair,
+    When,
+};
+use crate::version::MysqlVersion;
+
+pub const CHECK: Check = Check {
+    id: "pluginUsage",
+    level: Level::Error,
+    reference: Reference {
+        source: "MySQL Shell, pluginUsage; starts with a leftover plugin on real servers (MY-010901, MY-010736)",
+        link: Some("https://dev.mysql.com/doc/refman/8.4/en/server-plugin-loading.html"),
+    },
+    applies: When::Crosses(&[
+        MysqlVersion::new(8, 4, 0),
+        MysqlVersion::new(9, 3, 0),
+        MysqlVersion::new(9, 5, 0),
+    ]),
+    overriding: Overriding::Refused(
+        "encrypted tables could not be opened, or replicas would silently not acknowledge",
+    ),
+    needs: &[],
+    title: "Plugins exist on the new server",
+    description: "A plugin that is gone is only told in the error log (MY-010901): the new mysqld starts without it. Without its keyring it can not open encrypted tables; without semi-synchronous replication it acknowledges writes that no replica has.",
+    kinds: ANY_KIND,
+    strategies: ANY_STRATEGY,
+    run,
+};
+
+struct Plugin {
+    name: &'static str,
+    removed: MysqlVersion,
+    instead: &'static str,
+}
+
+const KEYRING: &str = "mysql_migrate_keyring to a component, while the old version still runs";
+const SEMI_SYNC: &str = "UNINSTALL PLUGIN it and INSTALL PLUGIN rpl_semi_sync_source or rpl_semi_sync_replica, before the upgrade";
+const V84: MysqlVersion = MysqlVersion::new(8, 4, 0);
+
+const GONE: [Plugin; 7] = [
+    Plugin {
+        name: "authentication_fido",
+        removed: V84,
+        instead: "authentication_webauthn",
+    },
+    Plugin {
+        name: "keyring_encrypted_file",
+        removed: V84,
+        instead: KEYRING,
+    },
+    Plugin {
+        name: "keyring_file",
+        removed: V84,
+        instead: KEYRING,
+    },
+    Plugin {
+        name: "keyring_oci",
+        removed: V84,
+        instead: KEYRING,
+    },
+    Plugin {
+        name: "rpl_semi_sync_master",
+        removed: MysqlVersion::new(9, 5, 0),
+        instead: SEMI_SYNC,
+    },
+    Plugin {
+        name: "rpl_semi_sync_slave",
+        removed: MysqlVersion::new(9, 5, 0),
+        instead: SEMI_SYNC,
+    },
+    Plugin {
+        name: "version_tokens",
+        removed: MysqlVersion::new(9, 3, 0),
+        instead: "UNINSTALL PLUGIN version_tokens",
+    },
+];
+
+fn run(subject: Subject<'_>) -> Vec<Finding> {
+    let mut found = Vec::new();
+    for (name, server) in subject.seen.servers() {
+        let pair = VersionPair {
+            from: server.version,
+            to: subject.target,
+        };
+        let Some(plugins) = server.variables.get("plugins") else {
+            found.push(CHECK.untold(name, "the active plugins", "the agent did not report them"));
+            continue;
+        };
+        let active: Vec<String> = plugins.split(',').map(str::to_ascii_lowercase).collect();
+        for plugin in GONE.iter().filter(|plugin| pair.crosses(plugin.removed)) {
+            if active.iter().any(|name| name == plugin.name) {
+                found.push(CHECK.error(
+                    name,
+                    format!(
+                        "plugin {} is active, and {} does not have it",
+                        plugin.name, subject.target
+                    ),
+                    plugin.instead,
+                ));
+            }
+        }
+    }
+    found
+}

@@ -1,0 +1,94 @@
+//! Which checks a person wants to run.
+
+use super::{ALL, Check};
+use std::collections::BTreeSet;
+
+/// All of them, only some, or all but some.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Selection {
+    include: BTreeSet<String>,
+    exclude: BTreeSet<String>,
+}
+
+/// Ids that no check has: every one of them.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("there is no check {}; `refit check --list` names them", .0.join(", "))]
+pub struct UnknownChecks(pub Vec<String>);
+
+impl Selection {
+    /// Every check.
+    pub fn all() -> Self {
+        Self::default()
+    }
+
+    /// `include` empty: all. What is named in both is left out.
+    pub fn new<'a>(
+        include: impl IntoIterator<Item = &'a str>,
+        exclude: impl IntoIterator<Item = &'a str>,
+    ) -> Result<Self, UnknownChecks> {
+        let own = |ids: &mut dyn Iterator<Item = &'a str>| -> BTreeSet<String> {
+            ids.map(str::to_owned).collect()
+        };
+        let selection = Self {
+            include: own(&mut include.into_iter()),
+            exclude: own(&mut exclude.into_iter()),
+        };
+        let unknown: Vec<String> = selection
+            .include
+            .union(&selection.exclude)
+            .filter(|id| check(id).is_none())
+            .cloned()
+            .collect();
+        if unknown.is_empty() {
+            Ok(selection)
+        } else {
+            Err(UnknownChecks(unknown))
+        }
+    }
+
+    /// All but these, which are the caller's own.
+    pub(super) fn without(ids: impl Iterator<Item = &'static str>) -> Self {
+        Self {
+            include: BTreeSet::new(),
+            exclude: ids.map(str::to_owned).collect(),
+        }
+    }
+
+    pub fn wants(&self, id: &str) -> bool {
+        (self.include.is_empty() || self.include.contains(id)) && !self.exclude.contains(id)
+    }
+}
+
+/// The check of that id.
+pub fn check(id: &str) -> Option<&'static Check> {
+    ALL.iter().find(|check| check.id == id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn include_exclude_and_both() {
+        let all = Selection::all();
+        assert!(ALL.iter().all(|check| all.wants(check.id)));
+        let only = Selection::new(["diskSpace", "preparedXa"], []).unwrap();
+        let wanted: Vec<_> = ALL
+            .iter()
+            .map(|c| c.id)
+            .filter(|id| only.wants(id))
+            .collect();
+        assert_eq!(wanted, ["diskSpace", "preparedXa"]);
+        let but = Selection::new([], ["diskSpace"]).unwrap();
+        assert!(!but.wants("diskSpace") && but.wants("preparedXa"));
+        let both = Selection::new(["diskSpace", "preparedXa"], ["diskSpace"]).unwrap();
+        assert!(!both.wants("diskSpace") && both.wants("preparedXa"));
+    }
+
+    #[test]
+    fn every_unknown_id_is_named() {
+        let wrong = Selection::new(["diskSpaec", "preparedXa"], ["nosuch"]).unwrap_err();
+        assert_eq!(wrong.0, ["diskSpaec", "nosuch"]);
+        assert!(wrong.to_string().contains("refit check --list"));
+    }
+}

@@ -1,0 +1,259 @@
+//! What checks need to know beyond an observation: the schema, the accounts, the machine. Too costly for a gate, which looks
+//! several times a second, so it is asked for only when somebody checks or plans.
+//!
+//! ```text
+//! checks that apply ──needs──> questions ──(one by one, each with a time limit)──> agent: one bounded, read-only query each
+//!                                                                                    │
+//! findings <──judge── Survey: a listing a question, or the reason why there is none <┘
+//! ```
+//!
+//! A question never scans user data and takes no lock: it reads `information_schema`, `performance_schema` or `mysql`, and the
+//! machine's own files. Its answer holds at most [`MOST_ROWS`] objects and the full count.
+
+use crate::ids::MemberName;
+use crate::observation::Fact;
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::time::Duration;
+
+/// Objects that one answer names; more are only counted.
+pub const MOST_ROWS: usize = 100;
+
+macro_rules! questions {
+    ($($(#[$doc:meta])* $variant:ident = $name:literal, $seconds:literal;)*) => {
+        /// What an agent can be asked.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Question { $($(#[$doc])* $variant),* }
+        impl Question {
+            pub const ALL: &'static [Question] = &[$(Self::$variant),*];
+            /// Stable: it is what travels.
+            pub fn as_str(self) -> &'static str { match self { $(Self::$variant => $name),* } }
+            /// How long the answer may take. It bounds the query on the server, too.
+            pub fn limit(self) -> Duration { match self { $(Self::$variant => Duration::from_secs($seconds)),* } }
+        }
+    };
+}
+
+questions! {
+    /// Schemas, tables, views, routines, triggers and events whose name some version reserves. `detail`: what it is.
+    KeywordNames = "keyword_names", 5;
+    /// Columns with such a name.
+    KeywordColumns = "keyword_columns", 5;
+    /// Stored code that uses such a word as a bare name. `detail`: `procedure: rank,over`.
+    KeywordsInCode = "keywords_in_code", 5;
+    /// Generated columns that call a function that some version removed. `detail`: `VIRTUAL md5` or `STORED md5`.
+    FunctionsInGeneratedColumns = "functions_in_generated_columns", 5;
+    /// Functional indexes that do. `part`: the index; `detail`: the functions.
+    FunctionsInIndexes = "functions_in_indexes", 5;
+    /// Default expressions that do.
+    FunctionsInDefaults = "functions_in_defaults", 5;
+    /// CHECK constraints that do. `part`: the constraint.
+    FunctionsInChecks = "functions_in_checks", 5;
+    FunctionsInViews = "functions_in_views", 5;
+    /// Routines, triggers and events that do. `detail`: `procedure: md5`.
+    FunctionsInCode = "functions_in_code", 5;
+    /// Accounts with an authentication method that was deprecated or removed. `name`: user@host; `detail`: the plugin, or the
+    /// plugins of several factors, with commas between.
+    OldAuthentication = "old_authentication", 5;
+    /// Who a channel connects as. `name`: the channel; `detail`: the user.
+    ChannelUsers = "channel_users", 5;
+    /// Grants of privileges that were removed. `name`: user@host; `detail`: the privilege.
+    RemovedPrivileges = "removed_privileges", 5;
+    /// AUTO_INCREMENT columns of type FLOAT or DOUBLE. `detail`: the type.
+    FloatAutoIncrement = "float_auto_increment", 5;
+    /// Tables partitioned by KEY over a column of which an index takes a prefix.
+    PrefixPartitionKeys = "prefix_partition_keys", 5;
+    /// Foreign keys whose parent columns are not exactly a unique key. `name`: the child table; `part`: the constraint;
+    /// `detail`: the parent, as `schema.table(columns)`.
+    ForeignKeysWithoutUnique = "foreign_keys_without_unique", 5;
+    /// SPATIAL indexes of InnoDB tables. `part`: the index; `detail`: the column.
+    SpatialIndexes = "spatial_indexes", 5;
+    /// Schemas whose default character set is utf8mb3.
+    Utf8mb3Schemas = "utf8mb3_schemas", 5;
+    Utf8mb3Columns = "utf8mb3_columns", 5;
+    /// Names that begin with a dollar sign.
+    DollarNames = "dollar_names", 5;
+    /// Partition bounds with a date whose delimiters are not the standard's. `part`: the partition; `detail`: the bound.
+    PartitionDates = "partition_dates", 5;
+    /// Indexed generated columns that call CAST or CONVERT.
+    CastsInGeneratedColumns = "casts_in_generated_columns", 5;
+    /// Tables in no file of their own although they are partitioned. `part`: the partition.
+    SharedPartitions = "shared_partitions", 5;
+    /// Data files whose path holds `/../`.
+    CircularPaths = "circular_paths", 5;
+    /// Columns whose default is a zero date.
+    ZeroDateDefaults = "zero_date_defaults", 5;
+    /// Tables with neither a primary key nor a unique key without NULLs.
+    NoPrimaryKey = "no_primary_key", 5;
+    /// Those of them with a FULLTEXT index.
+    NoPrimaryKeyFulltext = "no_primary_key_fulltext", 5;
+    /// Tables of another engine than InnoDB. `detail`: the engine.
+    OtherEngines = "other_engines", 5;
+    /// InnoDB tables that are REDUNDANT, COMPACT or COMPRESSED. `detail`: which.
+    RowFormats = "row_formats", 5;
+    /// Tables with row versions from ALTER TABLE … ALGORITHM=INSTANT. `detail`: how many.
+    RowVersions = "row_versions", 5;
+    /// A number: the InnoDB tablespaces.
+    Tablespaces = "tablespaces", 5;
+    /// Tablespaces that are neither normal nor active. `detail`: the state.
+    OddTablespaces = "odd_tablespaces", 5;
+    /// A number: views and routines.
+    ViewsAndRoutines = "views_and_routines", 5;
+    /// A number: undo records that wait for the purge.
+    HistoryLength = "history_length", 5;
+    /// Group Replication's own actions that are running. `detail`: the stage.
+    GroupActions = "group_actions", 5;
+    /// A number: files that mysqld may have open.
+    OpenFiles = "open_files", 5;
+    /// A number: bytes of memory that are available.
+    MemoryAvailable = "memory_available", 5;
+    /// A row when the clock is not kept by a time service. `detail`: what was seen.
+    ClockNotSynchronised = "clock_not_synchronised", 5;
+    /// What may restart mysqld or replace its packages by itself. `name`: the program; `detail`: how it is set.
+    AutomaticRestarts = "automatic_restarts", 5;
+    /// A mandatory access control that confines mysqld. `name`: AppArmor or SELinux; `detail`: the mode.
+    Confinement = "confinement", 5;
+}
+
+impl Question {
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL
+            .iter()
+            .copied()
+            .find(|question| question.as_str() == text)
+    }
+
+    /// It is about the machine, not the server.
+    pub fn of_the_machine(self) -> bool {
+        matches!(
+            self,
+            Self::MemoryAvailable
+                | Self::ClockNotSynchronised
+                | Self::AutomaticRestarts
+                | Self::Confinement
+        )
+    }
+}
+
+impl fmt::Display for Question {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// One object. What each part holds is the question's to say; parts that it does not mention are empty.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
+pub struct Row {
+    pub schema: String,
+    pub name: String,
+    pub part: String,
+    pub detail: String,
+}
+
+/// The answer to one question.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Listing {
+    /// All that there are, named or not. Of a question about a number: the number.
+    pub total: u64,
+    /// At most [`MOST_ROWS`].
+    pub rows: Vec<Row>,
+}
+
+/// One member's answers.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Survey {
+    pub answers: BTreeMap<Question, Fact<Listing>>,
+}
+
+/// The answers of a cluster's members.
+pub type Surveys = BTreeMap<MemberName, Fact<Survey>>;
+
+impl Survey {
+    /// A server and a machine of which nothing is to be said: for simulated hosts and tests.
+    pub fn unremarkable(questions: impl IntoIterator<Item = Question>) -> Self {
+        let answer = |question| {
+            let total = match question {
+                Question::OpenFiles => 1_048_576,
+                Question::MemoryAvailable => 64 << 30,
+                _ => 0,
+            };
+            let listing = Listing {
+                total,
+                rows: Vec::new(),
+            };
+            (question, Fact::Known(listing))
+        };
+        Self {
+            answers: questions.into_iter().map(answer).collect(),
+        }
+    }
+
+    /// No question may be left out: what was not answered has a reason.
+    pub fn answer(&self, question: Question) -> Result<&Listing, &str> {
+        self.answers
+            .get(&question)
+            .map_or(Err("it was not asked for"), Fact::require)
+    }
+}
+
+/// Everything that there is to ask.
+pub fn everything() -> BTreeSet<Question> {
+    Question::ALL.iter().copied().collect()
+}
+
+impl Row {
+    /// `schema.name.part`, as far as there is something.
+    pub fn object(&self) -> String {
+        let parts = [&self.schema, &self.name, &self.part];
+        let parts: Vec<&str> = parts
+            .into_iter()
+            .map(String::as_str)
+            .filter(|part| !part.is_empty())
+            .collect();
+        parts.join(".")
+    }
+
+    /// `` `schema`.`name` ``, to be typed.
+    pub fn quoted(&self) -> String {
+        format!("{}.{}", quote(&self.schema), quote(&self.name))
+    }
+}
+
+/// An identifier in backticks.
+pub fn quote(name: &str) -> String {
+    format!("`{}`", name.replace('`', "``"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_unique_and_come_back() {
+        let names: BTreeSet<_> = Question::ALL.iter().map(|q| q.as_str()).collect();
+        assert_eq!(names.len(), Question::ALL.len());
+        for question in Question::ALL {
+            assert_eq!(Question::parse(question.as_str()), Some(*question));
+        }
+        assert_eq!(Question::parse("no_such"), None);
+    }
+
+    #[test]
+    fn an_object_is_named_as_far_as_it_goes_and_typed_in_quotes() {
+        let row = Row {
+            schema: "shop".to_owned(),
+            name: "or`der".to_owned(),
+            ..Row::default()
+        };
+        assert_eq!(row.object(), "shop.or`der");
+        assert_eq!(row.quoted(), "`shop`.`or``der`");
+    }
+
+    #[test]
+    fn what_was_not_asked_has_no_answer() {
+        let survey = Survey::unremarkable([Question::OpenFiles]);
+        assert!(survey.answer(Question::OpenFiles).is_ok());
+        assert!(survey.answer(Question::RowFormats).is_err());
+    }
+}

@@ -1,0 +1,905 @@
+//! Every check that judges a survey or a variable: what triggers it, and what is alike and does not.
+
+use crate::support::{change_member, change_server, group, member, request};
+use refit_shared::checks::{
+    ALL, CheckResult, Finding, Level, Selection, Subject, manual, run, run_selected,
+};
+use refit_shared::observation::Fact;
+use refit_shared::survey::{Listing, Question, Row};
+use refit_shared::topology::Sighting;
+use std::collections::BTreeSet;
+
+fn row(schema: &str, name: &str, part: &str, detail: &str) -> Row {
+    Row {
+        schema: schema.to_owned(),
+        name: name.to_owned(),
+        part: part.to_owned(),
+        detail: detail.to_owned(),
+    }
+}
+
+fn listing(rows: Vec<Row>) -> Listing {
+    Listing {
+        total: rows.len() as u64,
+        rows,
+    }
+}
+
+fn answer(seen: &mut Sighting, name: &str, question: Question, fact: Fact<Listing>) {
+    match seen.surveys.get_mut(&member(name)).unwrap() {
+        Fact::Known(survey) => drop(survey.answers.insert(question, fact)),
+        Fact::Unknown(why) => panic!("{why}"),
+    }
+}
+
+/// A group of one version in which every member answers so.
+fn world(from: &str, question: Question, answered: &Listing) -> Sighting {
+    let mut seen = group(&[from; 3], &["9.7.4-2"]);
+    for name in ["db1", "db2", "db3"] {
+        answer(&mut seen, name, question, Fact::Known(answered.clone()));
+    }
+    seen
+}
+
+fn judge(seen: &Sighting, to: &str) -> Vec<CheckResult> {
+    let want = request(to);
+    run(Subject {
+        seen,
+        target: want.target,
+        policy: &want.policy,
+        strategy: None,
+    })
+}
+
+fn of(results: &[CheckResult], id: &str) -> Vec<Finding> {
+    let result = results.iter().find(|result| result.id == id);
+    result
+        .unwrap_or_else(|| panic!("no check {id}"))
+        .findings
+        .clone()
+}
+
+/// A check's id, from, to, the question, one row, and the level it must be told at (None: passed).
+type Case = (
+    &'static str,
+    &'static str,
+    &'static str,
+    Question,
+    [&'static str; 4],
+    Option<Level>,
+);
+
+const E: Option<Level> = Some(Level::Error);
+const W: Option<Level> = Some(Level::Warning);
+const N: Option<Level> = Some(Level::Notice);
+
+/// Each row's rule is in its check's file, with its source.
+const CASES: &[Case] = &[
+    (
+        "reservedKeywords",
+        "8.4.6",
+        "9.7.4",
+        Question::KeywordNames,
+        ["shop", "library", "", "table"],
+        W,
+    ),
+    (
+        "reservedKeywords",
+        "8.4.6",
+        "9.7.4",
+        Question::KeywordNames,
+        ["external", "", "", "schema"],
+        W,
+    ),
+    (
+        "reservedKeywords",
+        "8.4.6",
+        "9.7.4",
+        Question::KeywordColumns,
+        ["shop", "books", "library", ""],
+        W,
+    ),
+    (
+        "reservedKeywords",
+        "8.4.6",
+        "9.7.4",
+        Question::KeywordColumns,
+        ["shop", "books", "rank", ""],
+        None,
+    ),
+    (
+        "reservedKeywords",
+        "8.0.46",
+        "8.4.6",
+        Question::KeywordColumns,
+        ["shop", "books", "manual", ""],
+        W,
+    ),
+    (
+        "reservedKeywords",
+        "8.0.46",
+        "8.4.6",
+        Question::KeywordColumns,
+        ["shop", "books", "library", ""],
+        None,
+    ),
+    (
+        "routineSyntax",
+        "8.4.6",
+        "9.7.4",
+        Question::KeywordsInCode,
+        ["shop", "p", "", "procedure: library"],
+        E,
+    ),
+    (
+        "routineSyntax",
+        "8.4.6",
+        "9.7.4",
+        Question::KeywordsInCode,
+        ["shop", "p", "", "procedure: rank,over"],
+        None,
+    ),
+    (
+        "removedFunctions",
+        "8.4.6",
+        "9.7.4",
+        Question::FunctionsInGeneratedColumns,
+        ["shop", "t", "h", "VIRTUAL md5"],
+        E,
+    ),
+    (
+        "removedFunctions",
+        "8.4.6",
+        "9.7.4",
+        Question::FunctionsInGeneratedColumns,
+        ["shop", "t", "h", "STORED sha1"],
+        E,
+    ),
+    (
+        "removedFunctions",
+        "8.4.6",
+        "9.7.4",
+        Question::FunctionsInIndexes,
+        ["shop", "t", "i", "sha"],
+        E,
+    ),
+    (
+        "removedFunctions",
+        "8.4.6",
+        "9.7.4",
+        Question::FunctionsInDefaults,
+        ["shop", "t", "h", "md5"],
+        E,
+    ),
+    (
+        "removedFunctions",
+        "8.4.6",
+        "9.7.4",
+        Question::FunctionsInChecks,
+        ["shop", "t", "c", "md5"],
+        E,
+    ),
+    (
+        "removedFunctions",
+        "8.4.6",
+        "9.7.4",
+        Question::FunctionsInViews,
+        ["shop", "v", "", "view: md5"],
+        W,
+    ),
+    (
+        "removedFunctions",
+        "8.4.6",
+        "9.7.4",
+        Question::FunctionsInCode,
+        ["shop", "p", "", "procedure: md5,sha1"],
+        W,
+    ),
+    (
+        "removedFunctions",
+        "8.4.6",
+        "9.5.0",
+        Question::FunctionsInChecks,
+        ["shop", "t", "c", "md5"],
+        None,
+    ),
+    (
+        "removedFunctions",
+        "9.7.3",
+        "9.7.4",
+        Question::FunctionsInChecks,
+        ["shop", "t", "c", "md5"],
+        None,
+    ),
+    (
+        "removedFunctions",
+        "8.4.6",
+        "9.7.4",
+        Question::FunctionsInCode,
+        ["shop", "p", "", "procedure: encode"],
+        None,
+    ),
+    (
+        "removedFunctions",
+        "5.7.44",
+        "8.0.46",
+        Question::FunctionsInCode,
+        ["shop", "p", "", "procedure: encode"],
+        E,
+    ),
+    (
+        "authMethodUsage",
+        "8.4.6",
+        "9.7.4",
+        Question::OldAuthentication,
+        ["", "app@%", "", "mysql_native_password"],
+        E,
+    ),
+    (
+        "authMethodUsage",
+        "8.0.46",
+        "8.4.6",
+        Question::OldAuthentication,
+        ["", "app@%", "", "mysql_native_password"],
+        E,
+    ),
+    (
+        "authMethodUsage",
+        "8.4.5",
+        "8.4.6",
+        Question::OldAuthentication,
+        ["", "app@%", "", "mysql_native_password"],
+        W,
+    ),
+    (
+        "authMethodUsage",
+        "8.4.6",
+        "9.7.4",
+        Question::OldAuthentication,
+        ["", "app@%", "", "sha256_password"],
+        W,
+    ),
+    (
+        "authMethodUsage",
+        "8.0.46",
+        "8.4.6",
+        Question::OldAuthentication,
+        ["", "app@%", "", "caching_sha2_password,authentication_fido"],
+        E,
+    ),
+    (
+        "authMethodUsage",
+        "9.7.3",
+        "9.7.4",
+        Question::OldAuthentication,
+        ["", "app@%", "", "mysql_native_password"],
+        None,
+    ),
+    (
+        "deprecatedRouterAuthMethod",
+        "8.4.6",
+        "9.7.4",
+        Question::OldAuthentication,
+        ["", "mysql_router1_x@%", "", "mysql_native_password"],
+        E,
+    ),
+    (
+        "deprecatedRouterAuthMethod",
+        "8.4.6",
+        "9.7.4",
+        Question::OldAuthentication,
+        ["", "app@%", "", "mysql_native_password"],
+        None,
+    ),
+    (
+        "invalidPrivileges",
+        "8.0.46",
+        "8.4.6",
+        Question::RemovedPrivileges,
+        ["", "app@%", "", "SET_USER_ID"],
+        N,
+    ),
+    (
+        "invalidPrivileges",
+        "8.4.6",
+        "9.7.4",
+        Question::RemovedPrivileges,
+        ["", "app@%", "", "SET_USER_ID"],
+        None,
+    ),
+    (
+        "columnDefinition",
+        "8.0.46",
+        "8.4.6",
+        Question::FloatAutoIncrement,
+        ["shop", "t", "id", "float"],
+        E,
+    ),
+    (
+        "columnDefinition",
+        "8.4.6",
+        "9.7.4",
+        Question::FloatAutoIncrement,
+        ["shop", "t", "id", "float"],
+        None,
+    ),
+    (
+        "partitionsWithPrefixKeys",
+        "8.0.46",
+        "9.7.4",
+        Question::PrefixPartitionKeys,
+        ["shop", "t", "", "name"],
+        E,
+    ),
+    (
+        "partitionsWithPrefixKeys",
+        "8.4.6",
+        "9.7.4",
+        Question::PrefixPartitionKeys,
+        ["shop", "t", "", "name"],
+        None,
+    ),
+    (
+        "foreignKeyReferences",
+        "8.0.46",
+        "8.4.6",
+        Question::ForeignKeysWithoutUnique,
+        ["shop", "c", "fk", "shop.p(a)"],
+        W,
+    ),
+    (
+        "foreignKeyReferences",
+        "9.7.3",
+        "9.7.4",
+        Question::ForeignKeysWithoutUnique,
+        ["shop", "c", "fk", "shop.p(a)"],
+        None,
+    ),
+    (
+        "spatialIndex",
+        "8.4.3",
+        "9.7.4",
+        Question::SpatialIndexes,
+        ["shop", "t", "g", "p"],
+        W,
+    ),
+    (
+        "spatialIndex",
+        "8.4.6",
+        "9.7.4",
+        Question::SpatialIndexes,
+        ["shop", "t", "g", "p"],
+        None,
+    ),
+    (
+        "utf8mb3",
+        "8.4.6",
+        "9.7.4",
+        Question::Utf8mb3Schemas,
+        ["shop", "", "", ""],
+        N,
+    ),
+    (
+        "utf8mb3",
+        "8.4.6",
+        "9.7.4",
+        Question::Utf8mb3Columns,
+        ["shop", "t", "c", ""],
+        N,
+    ),
+    (
+        "utf8mb3",
+        "9.7.3",
+        "9.7.4",
+        Question::Utf8mb3Columns,
+        ["shop", "t", "c", ""],
+        None,
+    ),
+    (
+        "dollarSignName",
+        "8.0.30",
+        "8.0.46",
+        Question::DollarNames,
+        ["shop", "$t", "", ""],
+        W,
+    ),
+    (
+        "dollarSignName",
+        "8.4.6",
+        "9.7.4",
+        Question::DollarNames,
+        ["shop", "$t", "", ""],
+        None,
+    ),
+    (
+        "deprecatedTemporalDelimiter",
+        "8.0.28",
+        "8.0.46",
+        Question::PartitionDates,
+        ["shop", "t", "p1", "'2020@01@01'"],
+        E,
+    ),
+    (
+        "deprecatedTemporalDelimiter",
+        "8.0.30",
+        "8.0.46",
+        Question::PartitionDates,
+        ["shop", "t", "p1", "'2020@01@01'"],
+        None,
+    ),
+    (
+        "changedFunctionsInGeneratedColumns",
+        "8.0.27",
+        "8.0.46",
+        Question::CastsInGeneratedColumns,
+        ["shop", "t", "g", ""],
+        W,
+    ),
+    (
+        "changedFunctionsInGeneratedColumns",
+        "8.0.28",
+        "8.0.46",
+        Question::CastsInGeneratedColumns,
+        ["shop", "t", "g", ""],
+        None,
+    ),
+    (
+        "partitionedTablesInSharedTablespaces",
+        "8.0.12",
+        "8.0.46",
+        Question::SharedPartitions,
+        ["shop", "t", "p0", "ts1"],
+        E,
+    ),
+    (
+        "partitionedTablesInSharedTablespaces",
+        "8.0.13",
+        "8.0.46",
+        Question::SharedPartitions,
+        ["shop", "t", "p0", "ts1"],
+        None,
+    ),
+    (
+        "circularDirectory",
+        "8.0.16",
+        "8.0.46",
+        Question::CircularPaths,
+        ["", "shop/t", "", "/a/../b.ibd"],
+        E,
+    ),
+    (
+        "circularDirectory",
+        "8.0.17",
+        "8.0.46",
+        Question::CircularPaths,
+        ["", "shop/t", "", "/a/../b.ibd"],
+        None,
+    ),
+    (
+        "zeroDates",
+        "5.7.44",
+        "8.0.46",
+        Question::ZeroDateDefaults,
+        ["shop", "t", "d", "0000-00-00"],
+        W,
+    ),
+    (
+        "zeroDates",
+        "8.0.46",
+        "8.4.6",
+        Question::ZeroDateDefaults,
+        ["shop", "t", "d", "0000-00-00"],
+        None,
+    ),
+    (
+        "groupPrimaryKeys",
+        "9.7.3",
+        "9.7.4",
+        Question::NoPrimaryKey,
+        ["shop", "t", "", ""],
+        W,
+    ),
+    (
+        "groupEngines",
+        "9.7.3",
+        "9.7.4",
+        Question::OtherEngines,
+        ["shop", "t", "", "MyISAM"],
+        W,
+    ),
+    (
+        "innodbRowFormat",
+        "8.4.6",
+        "9.7.4",
+        Question::RowFormats,
+        ["shop", "t", "", "COMPACT"],
+        N,
+    ),
+    (
+        "innodbRowFormat",
+        "9.7.3",
+        "9.7.4",
+        Question::RowFormats,
+        ["shop", "t", "", "COMPACT"],
+        None,
+    ),
+    (
+        "instantRowVersions",
+        "8.0.30",
+        "8.0.46",
+        Question::RowVersions,
+        ["shop", "t", "", "3"],
+        E,
+    ),
+    (
+        "instantRowVersions",
+        "8.0.32",
+        "8.0.46",
+        Question::RowVersions,
+        ["shop", "t", "", "3"],
+        None,
+    ),
+    (
+        "tablespaceStates",
+        "9.7.3",
+        "9.7.4",
+        Question::OddTablespaces,
+        ["", "shop/t", "", "discarded"],
+        W,
+    ),
+    (
+        "groupActions",
+        "9.7.3",
+        "9.7.4",
+        Question::GroupActions,
+        ["", "group", "", "stage/group_rpl/Primary Election"],
+        E,
+    ),
+    (
+        "knownBadReleases",
+        "8.0.40",
+        "8.0.45",
+        Question::NoPrimaryKeyFulltext,
+        ["shop", "t", "", ""],
+        E,
+    ),
+    (
+        "knownBadReleases",
+        "8.0.40",
+        "8.0.46",
+        Question::NoPrimaryKeyFulltext,
+        ["shop", "t", "", ""],
+        None,
+    ),
+    (
+        "clockSynchronised",
+        "9.7.3",
+        "9.7.4",
+        Question::ClockNotSynchronised,
+        ["", "clock", "", "NTPSynchronized=no"],
+        W,
+    ),
+    (
+        "automaticRestarts",
+        "9.7.3",
+        "9.7.4",
+        Question::AutomaticRestarts,
+        ["", "needrestart", "", "installed"],
+        W,
+    ),
+];
+
+#[test]
+fn each_check_is_triggered_by_what_it_is_for_and_by_nothing_alike() {
+    for (id, from, to, question, [schema, name, part, detail], expected) in CASES {
+        let seen = world(
+            from,
+            *question,
+            &listing(vec![row(schema, name, part, detail)]),
+        );
+        let found = of(&judge(&seen, to), id);
+        let levels: BTreeSet<Level> = found.iter().map(|finding| finding.level).collect();
+        let expected: BTreeSet<Level> = expected.iter().copied().collect();
+        assert_eq!(levels, expected, "{id} {from} to {to} {detail}: {found:#?}");
+        // The same object on every member is one finding.
+        assert!(found.len() <= 1, "{id}: {found:#?}");
+        assert!(
+            found
+                .iter()
+                .all(|f| !f.fix.is_empty() && !f.object.is_empty()),
+            "{id}: {found:#?}"
+        );
+    }
+}
+
+/// Numbers: the question, from, to, the check, a number that passes and one that does not.
+#[test]
+fn numbers_are_judged_by_their_limits() {
+    for (question, id, from, to, fine, wrong) in [
+        (
+            Question::HistoryLength,
+            "purgeBacklog",
+            "8.4.6",
+            "9.7.4",
+            1_000_000,
+            1_000_001,
+        ),
+        (
+            Question::OpenFiles,
+            "openFiles",
+            "9.7.3",
+            "9.7.4",
+            10_000,
+            1_024,
+        ),
+        (
+            Question::MemoryAvailable,
+            "memoryAvailable",
+            "8.4.6",
+            "9.7.4",
+            1 << 30,
+            100 << 20,
+        ),
+        (
+            Question::Tablespaces,
+            "knownBadReleases",
+            "8.0.36",
+            "8.0.38",
+            7_999,
+            8_000,
+        ),
+        (
+            Question::ViewsAndRoutines,
+            "knownBadReleases",
+            "8.0.36",
+            "8.0.41",
+            100_000,
+            100_001,
+        ),
+    ] {
+        for (total, expected) in [(fine, 0), (wrong, 3)] {
+            let mut seen = world(
+                from,
+                question,
+                &Listing {
+                    total,
+                    rows: Vec::new(),
+                },
+            );
+            for name in ["db1", "db2", "db3"] {
+                change_server(&mut seen, name, |server| {
+                    server.table_count = Fact::Known(500)
+                });
+            }
+            let found = of(&judge(&seen, to), id);
+            assert_eq!(found.len(), expected, "{id} {total}: {found:#?}");
+        }
+    }
+}
+
+#[test]
+fn releases_that_were_withdrawn_are_refused_whatever_is_in_them() {
+    let seen = group(&["8.0.28"; 3], &["8.0.29-1"]);
+    assert_eq!(of(&judge(&seen, "8.0.29"), "knownBadReleases").len(), 1);
+    assert!(of(&judge(&seen, "8.0.46"), "knownBadReleases").is_empty());
+}
+
+#[test]
+fn plugins_policies_and_settings_are_judged_from_variables() {
+    type Change = fn(&mut Sighting);
+    let set = |seen: &mut Sighting, name: &str, variable: &str, value: &str| {
+        change_server(seen, name, |server| {
+            drop(
+                server
+                    .variables
+                    .insert(variable.to_owned(), value.to_owned()),
+            );
+        });
+    };
+    type Variables = [(&'static str, &'static str, &'static str)];
+    let cases: [(&str, &str, &str, &Variables, usize); 6] = [
+        (
+            "pluginUsage",
+            "8.4.6",
+            "9.7.4",
+            &[
+                ("db1", "plugins", "clone,rpl_semi_sync_slave"),
+                ("db2", "plugins", "clone"),
+                ("db3", "plugins", ""),
+            ],
+            1,
+        ),
+        (
+            "pluginUsage",
+            "9.7.3",
+            "9.7.4",
+            &[("db1", "plugins", "rpl_semi_sync_slave")],
+            0,
+        ),
+        (
+            "deprecatedDefaultAuth",
+            "8.4.6",
+            "9.7.4",
+            &[("db1", "authentication_policy", "mysql_native_password,,")],
+            1,
+        ),
+        (
+            "deprecatedDefaultAuth",
+            "8.4.6",
+            "9.7.4",
+            &[("db1", "authentication_policy", "*,,")],
+            0,
+        ),
+        (
+            "groupSettings",
+            "9.7.3",
+            "9.7.4",
+            &[
+                ("db1", "lower_case_table_names", "0"),
+                ("db2", "lower_case_table_names", "1"),
+                ("db3", "lower_case_table_names", "0"),
+            ],
+            1,
+        ),
+        (
+            "groupSettings",
+            "9.7.3",
+            "9.7.4",
+            &[
+                ("db1", "lower_case_table_names", "1"),
+                ("db2", "lower_case_table_names", "1"),
+            ],
+            0,
+        ),
+    ];
+    for (id, from, to, variables, expected) in cases {
+        let mut seen = group(&[from; 3], &["9.7.4-2"]);
+        for (name, variable, value) in variables {
+            set(&mut seen, name, variable, value);
+        }
+        let found = of(&judge(&seen, to), id);
+        assert_eq!(found.len(), expected, "{id} {variables:?}: {found:#?}");
+    }
+    let held: Change = |seen| {
+        change_member(seen, "db2", |seen| {
+            let Fact::Known(packages) = &mut seen.packages else {
+                panic!()
+            };
+            packages.held.insert("mysql-server".to_owned());
+        });
+    };
+    let mut seen = group(&["9.7.3"; 3], &["9.7.4-2"]);
+    assert!(of(&judge(&seen, "9.7.4"), "packageHolds").is_empty());
+    held(&mut seen);
+    assert_eq!(of(&judge(&seen, "9.7.4"), "packageHolds")[0].object, "db2");
+    let first = group(&["8.0.46"; 3], &["8.4.1-1"]);
+    assert_eq!(of(&judge(&first, "8.4.1"), "targetMaturity").len(), 1);
+    assert!(of(&judge(&first, "8.4.6"), "targetMaturity").is_empty());
+}
+
+#[test]
+fn confinement_matters_only_with_paths_of_ones_own() {
+    let confined = listing(vec![row("", "AppArmor", "", "enforce")]);
+    let mut seen = world("9.7.3", Question::Confinement, &confined);
+    assert!(of(&judge(&seen, "9.7.4"), "mandatoryAccess").is_empty());
+    change_member(&mut seen, "db3", |seen| {
+        let Fact::Known(storage) = &mut seen.storage else {
+            panic!()
+        };
+        storage.paths[0].path = "/srv/mysql".to_owned();
+    });
+    let found = of(&judge(&seen, "9.7.4"), "mandatoryAccess");
+    assert_eq!(found.len(), 1, "{found:#?}");
+    assert!(found[0].description.contains("/srv/mysql"));
+}
+
+#[test]
+fn what_is_on_some_members_only_says_so_and_what_is_not_named_is_counted() {
+    let mut seen = group(&["9.7.3"; 3], &["9.7.4-2"]);
+    let one = Listing {
+        total: 250,
+        rows: vec![row("shop", "t", "", "MyISAM")],
+    };
+    answer(&mut seen, "db2", Question::OtherEngines, Fact::Known(one));
+    let found = of(&judge(&seen, "9.7.4"), "groupEngines");
+    assert_eq!(found.len(), 2, "{found:#?}");
+    assert_eq!(found[0].object, "shop.t");
+    assert!(
+        found[0].description.ends_with("(only on db2)"),
+        "{found:#?}"
+    );
+    assert!(found[1].description.starts_with("249 more"), "{found:#?}");
+}
+
+#[test]
+fn a_channels_account_is_named_as_such() {
+    let mut seen = world(
+        "8.4.6",
+        Question::OldAuthentication,
+        &listing(vec![row("", "repl@%", "", "mysql_native_password")]),
+    );
+    let channel = listing(vec![row("", "group_replication_recovery", "", "repl")]);
+    for name in ["db1", "db2", "db3"] {
+        answer(
+            &mut seen,
+            name,
+            Question::ChannelUsers,
+            Fact::Known(channel.clone()),
+        );
+    }
+    let found = of(&judge(&seen, "9.7.4"), "authMethodUsage");
+    assert!(
+        found[0]
+            .description
+            .contains("group_replication_recovery connects as it"),
+        "{found:#?}"
+    );
+}
+
+#[test]
+fn a_question_without_an_answer_is_told_at_the_checks_own_level() {
+    for check in ALL.iter().filter(|check| !check.needs.is_empty()) {
+        let (from, to) = match check.id {
+            "knownBadReleases" => ("8.0.36", "8.0.38"),
+            "instantRowVersions" => ("8.0.30", "8.0.46"),
+            "spatialIndex"
+            | "invalidPrivileges"
+            | "columnDefinition"
+            | "partitionsWithPrefixKeys" => ("8.0.36", "8.4.6"),
+            _ if check.applies.applies(refit_shared::checks::VersionPair {
+                from: "8.4.6".parse().unwrap(),
+                to: "9.7.4".parse().unwrap(),
+            }) =>
+            {
+                ("8.4.6", "9.7.4")
+            }
+            _ => ("5.7.44", "8.0.46"),
+        };
+        let mut seen = group(&[from; 3], &["9.7.4-2"]);
+        seen.surveys.insert(
+            member("db2"),
+            Fact::Unknown("no answer within 45 s".to_owned()),
+        );
+        let found = of(&judge(&seen, to), check.id);
+        let told: Vec<_> = found
+            .iter()
+            .filter(|f| f.object == "db2" && f.description.contains("no answer within 45 s"))
+            .collect();
+        assert!(!told.is_empty(), "{}: {found:#?}", check.id);
+        assert!(
+            told.iter().all(|finding| finding.level == check.level),
+            "{}",
+            check.id
+        );
+    }
+}
+
+#[test]
+fn what_does_not_apply_is_listed_as_such_and_asks_nothing() {
+    let results = judge(&group(&["9.7.3"; 3], &["9.7.4-2"]), "9.7.4");
+    assert_eq!(results.len(), ALL.len());
+    let removed = results.iter().find(|r| r.id == "removedFunctions").unwrap();
+    assert!(!removed.applies && removed.findings.is_empty());
+    let pair = |from: &str, to: &str| refit_shared::checks::VersionPair {
+        from: from.parse().unwrap(),
+        to: to.parse().unwrap(),
+    };
+    let needed = |pair| refit_shared::checks::needed(&Selection::all(), pair);
+    let patch = needed(pair("9.7.3", "9.7.4"));
+    assert!(
+        !patch.contains(&Question::FunctionsInChecks) && patch.contains(&Question::NoPrimaryKey)
+    );
+    assert!(needed(pair("8.4.6", "9.7.4")).contains(&Question::FunctionsInChecks));
+    let only = Selection::new(["diskSpace"], []).unwrap();
+    assert!(refit_shared::checks::needed(&only, pair("8.4.6", "9.7.4")).is_empty());
+    assert_eq!(manual(&[pair("9.7.3", "9.7.4")]).count(), 1);
+    let want = request("9.7.4");
+    let seen = group(&["9.7.3"; 3], &["9.7.4-2"]);
+    let subject = Subject {
+        seen: &seen,
+        target: want.target,
+        policy: &want.policy,
+        strategy: None,
+    };
+    assert_eq!(run_selected(subject, &only).len(), 1);
+}
