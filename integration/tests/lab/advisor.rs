@@ -25,17 +25,6 @@ fn checks_find_what_a_real_server_holds() {
     );
 
     stage.lab.sql(&primary, DIRT).unwrap();
-    stage
-        .lab
-        .sql(
-            &primary,
-            "INSTALL COMPONENT 'file://component_classic_hashing'",
-        )
-        .unwrap();
-    stage
-        .lab
-        .sql(&primary, "CREATE VIEW dirt.hashed AS SELECT MD5('x') AS h")
-        .unwrap();
     let dirty = check(&stage, &target, &[]);
     for (id, expected) in EXPECTED {
         let expected: BTreeSet<String> = expected.iter().map(|o| (*o).to_owned()).collect();
@@ -83,7 +72,7 @@ const EXPECTED: &[(&str, &[&str])] = &[
         "reservedKeywords",
         &["dirt.library", "dirt.library.external"],
     ),
-    ("removedFunctions", &["dirt.hashes", "dirt.hashed"]),
+    ("removedFunctions", &["dirt.hashes"]),
     ("groupPrimaryKeys", &["dirt.bare"]),
     ("groupEngines", &["dirt.isam"]),
     ("innodbRowFormat", &["dirt.compact"]),

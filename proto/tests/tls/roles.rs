@@ -21,6 +21,7 @@ const TABLE: &[(&str, Only)] = &[
     ("/refit.agent.v1.Agent/Probe",                                    Only::Controllers),
     ("/refit.agent.v1.Agent/Beats",                                    Only::Controllers),
     ("/refit.agent.v1.Agent/Ledger",                                   Only::Controllers),
+    ("/refit.agent.v1.Agent/Survey",                                   Only::Controllers),
     ("/refit.operator.v1.Operator/Fleet",                              Only::Operators),
     ("/refit.operator.v1.Operator/Check",                              Only::Operators),
     ("/refit.operator.v1.Operator/Plan",                               Only::Operators),
