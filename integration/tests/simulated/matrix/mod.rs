@@ -25,6 +25,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use verdicts::{Kept, Verdict};
 
+/// Rows of the sample: the same ones on a fast machine as on a slow one.
+const SAMPLE: usize = 150;
 /// What the sample may take.
 const SAMPLE_FOR: Duration = Duration::from_secs(30);
 /// So many failed rows are told in full.
@@ -72,7 +74,7 @@ fn sample(mut rows: Vec<Row>) {
     let began = Instant::now();
     let (of, mut dice) = (rows.len(), Dice::new(seed()));
     let (mut run, mut struck, mut failed) = (0, 0, Vec::new());
-    while !rows.is_empty() && began.elapsed() < SAMPLE_FOR {
+    while !rows.is_empty() && run < SAMPLE && began.elapsed() < SAMPLE_FOR {
         let row = rows.swap_remove(dice.below(rows.len()));
         let verdict = Verdict::of(&row);
         count();
