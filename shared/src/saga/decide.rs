@@ -87,6 +87,9 @@ fn next_in_lane<'a>(rollout: &Rollout, lane: &'a Lane, epoch: Epoch) -> Option<&
 
 /// A gate that has been passed counts only for the incarnation and generation that saw it.
 fn counts(rollout: &Rollout, gate: &Step, now: Epoch) -> bool {
+    if rollout.gate_due == Some(gate.id) {
+        return false;
+    }
     match rollout.record(gate.id).status {
         StepStatus::Done { epoch, generation } => epoch == now && generation == rollout.generation,
         _ => false,

@@ -66,6 +66,8 @@ pub struct Rollout {
     pub parked: Option<ParkReason>,
     pub pivot_approved: Option<Actor>,
     pub pivot_crossed: bool,
+    /// The gate that is asked again although it has been passed, since a person has approved in the meantime.
+    pub gate_due: Option<StepId>,
     /// Counts resumptions: what was judged before one is judged again after it.
     pub generation: u32,
     pub last_unix_ms: i64,
@@ -128,6 +130,7 @@ impl Rollout {
             parked: None,
             pivot_approved: None,
             pivot_crossed: false,
+            gate_due: None,
             generation: 0,
             last_unix_ms: entry.at_unix_ms,
             steps,
@@ -247,6 +250,7 @@ impl Rollout {
                     return Err(format!("{step} is the pivot and has not been approved"));
                 }
                 self.change(*step, *attempt, StepChange::Intended, at)?;
+                self.gate_due = self.gate_due.filter(|gate| gate != step);
                 self.pivot_crossed |= is_pivot;
             }
             Event::StepResolved {
@@ -301,12 +305,7 @@ impl Rollout {
                     return Err("the plan has no pivot".to_owned());
                 };
                 // What the gate saw was seen before the person thought about it, hours ago perhaps.
-                let gate = self.plan.gate_before(pivot.step).map(|gate| gate.id);
-                if let Some(gate) = gate
-                    && matches!(self.record(gate).status, StepStatus::Done { .. })
-                {
-                    self.steps[usize::from(gate.0)].status = StepStatus::Pending;
-                }
+                self.gate_due = self.plan.gate_before(pivot.step).map(|gate| gate.id);
                 self.pivot_approved = Some(by.clone());
             }
             Event::Parked { reason } => {

@@ -581,3 +581,26 @@ fn the_gate_before_the_pivot_is_asked_again_once_a_person_has_approved() {
     assert_eq!(next(&world)[0].step, pivot);
     world.crash();
 }
+
+#[test]
+fn a_pivot_that_was_begun_right_after_the_approval_goes_on() {
+    // Journals of earlier releases have no second look at the gate.
+    let mut world = World::new("8.4.6");
+    until_approval(&mut world);
+    let pivot = world.plan.pivot.as_ref().unwrap().step;
+    world.push(Event::PivotApproved { by: person() });
+    world.push(Event::StepIntended {
+        step: pivot,
+        attempt: Attempt(1),
+    });
+    world.crash();
+    match decide(&world.rollout(), world.epoch) {
+        Next::Run(tasks) => {
+            assert_eq!(
+                tasks.iter().map(|t| (t.step, t.mode)).collect::<Vec<_>>(),
+                [(pivot, Mode::Reconcile)]
+            );
+        }
+        other => panic!("{other:?}"),
+    }
+}
