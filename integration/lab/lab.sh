@@ -6,12 +6,13 @@
 #   deps    packages that the machine needs       network  the switch, addresses, cutting and healing cables
 #   mirror  where Debian comes from               volume   what must survive a power loss
 #   repo    packages in several versions          group    my.cnf and the replication group
-#   build   the cached root filesystem            down     removing every trace
+#   build   the cached root filesystem            replication  sources and replicas
+#                                                 down     removing every trace
 set -euo pipefail
 
 LAB_SRC=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source-path=SCRIPTDIR
-for part in common deps mirror repo build network volume host group down; do
+for part in common deps mirror repo build network volume host group replication down; do
   # shellcheck source=/dev/null
   . "$LAB_SRC/lib/$part.sh"
 done
@@ -37,6 +38,9 @@ hosts
        --bind-ro SRC:DST       show a directory of this machine to every host (may be repeated)
   group bootstrap [--multi-primary] [HOST...]
                              form a group of these hosts (default: every database host), single-primary if not said otherwise
+  replication bootstrap REPLICA:SOURCE[,SOURCE...]...
+                             asynchronous replication in any shape: db2:db1 db3:db2 is a chain, db3:db1,db2 a replica of two
+                             sources, with a channel named after each; who replicates from nobody takes writes
   standalone HOST            make a host's mysqld a server of its own: no group, no replication
   status                     hosts, their mysqld and their membership
   exec HOST COMMAND...       run a command in a host
@@ -76,6 +80,7 @@ main() {
     versions) versions ;;
     up) as_root && up "$@" ;;
     group) as_root && group "$@" ;;
+    replication) as_root && replication "$@" ;;
     standalone) as_root && need_args 1 "$#" "standalone HOST" && standalone "$1" ;;
     status) as_root && status ;;
     exec) as_root && enter "$@" ;;

@@ -26,6 +26,7 @@ gtid_mode                     = ON
 enforce_gtid_consistency      = ON
 log_bin                       = $binlog
 relay_log                     = relay
+log_replica_updates           = ON
 binlog_format                 = ROW
 binlog_expire_logs_seconds    = 604800
 innodb_flush_log_at_trx_commit = 1
@@ -69,9 +70,14 @@ CNF
 # sql HOST STATEMENTS
 sql() { run_in "$1" timeout 90 mysql -NBe "$2"; }
 
+# Its group, or whose replica it is; a server without either is only read-only or writable.
 member_line() {
-  sql "$1" "SELECT RPAD(VERSION(), 10, ' '), CONCAT_WS(' ', member_state, LOWER(member_role), IF(@@super_read_only, 'read-only', 'writable'))
-    FROM performance_schema.replication_group_members WHERE member_id IN (@@server_uuid, '') LIMIT 1" 2>/dev/null | tr '\t' ' ' || echo "?"
+  sql "$1" "SELECT RPAD(VERSION(), 10, ' '), CONCAT_WS(' ',
+      COALESCE(
+        (SELECT CONCAT_WS(' ', member_state, LOWER(member_role)) FROM performance_schema.replication_group_members
+          WHERE member_id IN (@@server_uuid, '') LIMIT 1),
+        (SELECT CONCAT('replica of ', GROUP_CONCAT(host ORDER BY host)) FROM performance_schema.replication_connection_configuration)),
+      IF(@@super_read_only, 'read-only', 'writable'))" 2>/dev/null | tr '\t' ' ' || echo "?"
 }
 
 group() {
@@ -142,10 +148,10 @@ bootstrap() {
 }
 
 application() {
-  echo "CREATE USER 'refit_app'@'%' IDENTIFIED WITH caching_sha2_password BY '$(cat "$RUN/app.password")';
+  echo "CREATE USER IF NOT EXISTS 'refit_app'@'%' IDENTIFIED WITH caching_sha2_password BY '$(cat "$RUN/app.password")';
     GRANT ALL ON refit_load.* TO 'refit_app'@'%';
     GRANT SELECT ON performance_schema.* TO 'refit_app'@'%';
-    CREATE DATABASE refit_load"
+    CREATE DATABASE IF NOT EXISTS refit_load"
 }
 
 writable() { [ "$(sql "$1" 'SELECT @@super_read_only' 2>/dev/null)" = 0 ]; }
