@@ -16,7 +16,7 @@ use serde::Serialize;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
-/// Writes to a replication group like an application would, keeps a ledger of every outcome, and compares it with what
+/// Writes to a group, or to the source of replicas, like an application would, keeps a ledger of every outcome, and compares it with what
 /// the members have.
 ///
 /// Exit codes: 0 fine, 1 writes were lost (verify), 2 could not tell or could not run.
@@ -38,6 +38,9 @@ enum Command {
         ledger: PathBuf,
         #[command(flatten)]
         account: AccountArgs,
+        /// One source of several: the members must have all of its transactions, and may have others
+        #[arg(long)]
+        origin: Option<String>,
         /// Seconds to wait until all members have the same transactions
         #[arg(long, default_value_t = 60)]
         deadline: u64,
@@ -155,11 +158,12 @@ async fn execute(command: Command) -> anyhow::Result<ExitCode> {
         Command::Verify {
             ledger,
             account,
+            origin,
             deadline,
         } => {
             let ledger = Ledger::read(&ledger)?;
-            let verdict =
-                verify(&servers(account)?, &ledger, Duration::from_secs(deadline)).await?;
+            let (servers, limit) = (servers(account)?, Duration::from_secs(deadline));
+            let verdict = verify(&servers, origin.as_deref(), &ledger, limit).await?;
             print(&verdict)?;
             eprintln!("{verdict}");
             Ok(if verdict.ok {

@@ -34,6 +34,8 @@ pub enum Shape {
     MultiPrimaryGroup,
     /// Only the first member, and no group.
     Standalone,
+    /// Asynchronous replication, as `lab.sh replication bootstrap` takes it: `db2:db1`, `db3:db1,db2`, one a replica.
+    Replication(&'static [&'static str]),
 }
 
 impl Fleet {
@@ -57,6 +59,28 @@ impl Fleet {
         Self {
             members: 1,
             shape: Shape::Standalone,
+            ..Self::of_three(version)
+        }
+    }
+
+    /// `db1` is the source of `db2` and `db3`.
+    pub fn source_with_two_replicas(version: &str) -> Self {
+        Self::replication(version, &["db2:db1", "db3:db1"])
+    }
+
+    /// `db3` replicates from `db2`, which replicates from `db1`.
+    pub fn chain(version: &str) -> Self {
+        Self::replication(version, &["db2:db1", "db3:db2"])
+    }
+
+    /// `db3` replicates from `db1` and from `db2`, which know nothing of each other.
+    pub fn multi_source(version: &str) -> Self {
+        Self::replication(version, &["db3:db1,db2"])
+    }
+
+    fn replication(version: &str, links: &'static [&'static str]) -> Self {
+        Self {
+            shape: Shape::Replication(links),
             ..Self::of_three(version)
         }
     }
@@ -114,18 +138,25 @@ impl Stage {
     }
 
     fn form(&self, shape: Shape, say: &mut impl FnMut(&str)) -> Result<()> {
-        let words: &[&str] = match shape {
-            Shape::SinglePrimaryGroup => &["group", "bootstrap"],
-            Shape::MultiPrimaryGroup => &["group", "bootstrap", "--multi-primary"],
-            Shape::Standalone => &["standalone"],
+        let members = || self.members.iter().map(String::as_str);
+        let call: Vec<&str> = match shape {
+            Shape::SinglePrimaryGroup => ["group", "bootstrap"]
+                .into_iter()
+                .chain(members())
+                .collect(),
+            Shape::MultiPrimaryGroup => ["group", "bootstrap", "--multi-primary"]
+                .into_iter()
+                .chain(members())
+                .collect(),
+            Shape::Standalone => ["standalone"].into_iter().chain(members()).collect(),
+            Shape::Replication(links) => ["replication", "bootstrap"]
+                .into_iter()
+                .chain(links.iter().copied())
+                .collect(),
         };
-        say(&format!("servers: {}", words.join(" ")));
-        let members = self.members.iter().map(String::as_str);
-        let call = words.iter().copied().chain(members);
-        self.lab
-            .call(call.collect::<Vec<_>>())?
-            .ok(&words.join(" "))
-            .map(drop)
+        let words = call.join(" ");
+        say(&format!("servers: {words}"));
+        self.lab.call(call)?.ok(&words).map(drop)
     }
 
     pub fn refit(&self) -> Refit<'_> {
@@ -142,8 +173,14 @@ impl Stage {
         Ok(format!("{}:{AGENT_PORT}", self.lab.ip(member)?))
     }
 
+    /// The writing client on whichever member takes writes.
     pub fn load(&self) -> Result<Load<'_>> {
         Load::prepare(&self.lab, &self.members)
+    }
+
+    /// A writing client on one source of several, beside those on the others: `replicas` must have all that it wrote.
+    pub fn load_on(&self, source: &str, replicas: &[&str]) -> Result<Load<'_>> {
+        Load::prepare_on(&self.lab, source, replicas)
     }
 
     pub fn world(&self) -> Result<World> {

@@ -5,13 +5,18 @@ use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 use std::time::Duration;
 
-const DIRECTORY: &str = "/run/refit-writer";
-
-/// A load on the group.
+/// A load on the servers.
 #[derive(Debug)]
 pub struct Load<'a> {
     lab: &'a Lab,
+    /// Unit on `ctl`, and its directory in `/run`.
+    unit: String,
+    /// Where is written: addresses, whichever of them takes writes.
     hosts: String,
+    /// Where all of that must arrive.
+    members: String,
+    /// Only this one's transactions must be everywhere; other sources send more.
+    origin: Option<String>,
 }
 
 /// What the writing client found when it compared its ledger with every member.
@@ -42,43 +47,73 @@ impl Verdict {
 
 impl<'a> Load<'a> {
     pub(super) fn prepare(lab: &'a Lab, members: &[String]) -> Result<Self> {
-        let hosts = members
-            .iter()
-            .map(|member| lab.ip(member))
-            .collect::<Result<Vec<_>>>()?
-            .join(",");
-        let password = lab.call(["app-password"])?.ok("lab.sh app-password")?;
-        lab.exec("ctl", &["mkdir", "-p", DIRECTORY])?
+        let members = addresses(lab, members.iter().map(String::as_str))?;
+        let load = Self {
+            lab,
+            unit: "refit-writer".to_owned(),
+            hosts: members.clone(),
+            members,
+            origin: None,
+        };
+        load.put_password()?;
+        Ok(load)
+    }
+
+    pub(super) fn prepare_on(lab: &'a Lab, source: &str, replicas: &[&str]) -> Result<Self> {
+        let members = [source].into_iter().chain(replicas.iter().copied());
+        let load = Self {
+            lab,
+            unit: format!("refit-writer-{source}"),
+            hosts: lab.ip(source)?,
+            members: addresses(lab, members)?,
+            origin: Some(lab.ip(source)?),
+        };
+        load.put_password()?;
+        Ok(load)
+    }
+
+    fn put_password(&self) -> Result<()> {
+        let password = self.lab.call(["app-password"])?.ok("lab.sh app-password")?;
+        self.lab
+            .exec("ctl", &["mkdir", "-p", &self.directory()])?
             .ok("make the writer's directory")?;
-        lab.put(
+        self.lab.put(
             "ctl",
             std::path::Path::new(password.trim()),
-            &format!("{DIRECTORY}/password"),
-        )?;
-        Ok(Self { lab, hosts })
+            &self.password(),
+        )
+    }
+
+    fn directory(&self) -> String {
+        format!("/run/{}", self.unit)
     }
 
     /// The status file on `ctl`, for `refit apply --writer-status`.
     pub fn status_file(&self) -> String {
-        format!("{DIRECTORY}/status.json")
+        format!("{}/status.json", self.directory())
     }
 
     fn ledger(&self) -> String {
-        format!("{DIRECTORY}/ledger")
+        format!("{}/ledger", self.directory())
+    }
+
+    fn password(&self) -> String {
+        format!("{}/password", self.directory())
     }
 
     /// Begins to write and waits for the first acknowledged commit. `rate`: commits a second, or "max".
     pub fn start(&self, threads: u32, rate: &str) -> Result<()> {
-        let (threads, password, status, ledger) = (
+        let (unit, threads, password, status, ledger) = (
+            format!("--unit={}", self.unit),
             threads.to_string(),
-            format!("{DIRECTORY}/password"),
+            self.password(),
             self.status_file(),
             self.ledger(),
         );
         let argv = [
             "systemd-run",
             "--quiet",
-            "--unit=refit-writer",
+            &unit,
             "--collect",
             "--property=KillSignal=SIGTERM",
             "/usr/local/bin/refit-writer",
@@ -128,17 +163,16 @@ impl<'a> Load<'a> {
     /// Stops writing and compares the ledger with every member.
     pub fn stop_and_verify(&self) -> Result<Verdict> {
         self.lab
-            .exec("ctl", &["systemctl", "stop", "refit-writer"])?
+            .exec("ctl", &["systemctl", "stop", &self.unit])?
             .ok("stop the writing client")?;
-        let password = format!("{DIRECTORY}/password");
-        let ledger = self.ledger();
-        let argv = [
+        let (password, ledger) = (self.password(), self.ledger());
+        let mut argv = vec![
             "refit-writer",
             "verify",
             "--ledger",
             &ledger,
             "--hosts",
-            &self.hosts,
+            &self.members,
             "--user",
             "refit_app",
             "--password-file",
@@ -146,6 +180,9 @@ impl<'a> Load<'a> {
             "--deadline",
             "90",
         ];
+        if let Some(origin) = &self.origin {
+            argv.extend(["--origin", origin]);
+        }
         let output = self.lab.exec("ctl", &argv)?;
         serde_json::from_str(&output.stdout).with_context(|| {
             format!(
@@ -174,6 +211,13 @@ impl<'a> Load<'a> {
         gaps.sort_by(|a, b| b.ms.total_cmp(&a.ms));
         Ok(gaps)
     }
+}
+
+fn addresses<'m>(lab: &Lab, members: impl Iterator<Item = &'m str>) -> Result<String> {
+    let addresses: Vec<String> = members
+        .map(|member| lab.ip(member))
+        .collect::<Result<_>>()?;
+    Ok(addresses.join(","))
 }
 
 /// No write was acknowledged for so long.

@@ -11,7 +11,11 @@ pub struct MemberView {
     pub packages: String,
     pub state: String,
     pub role: String,
+    pub read_only: bool,
     pub super_read_only: bool,
+    /// Whom it replicates from asynchronously: addresses, and whether both threads of each channel run.
+    pub sources: Vec<(String, bool)>,
+    pub address: String,
     /// How many members of the view are ONLINE.
     pub online: u32,
     /// SHA-256 over every option file with its mode and owner, mysqld-auto.cnf included.
@@ -47,6 +51,49 @@ impl World {
             .map(|(name, _)| name.as_str())
     }
 
+    /// Members that take writes by their own variables.
+    pub fn writable(&self) -> Vec<&str> {
+        let takes_writes = |member: &MemberView| !member.read_only && !member.super_read_only;
+        let members = self.0.iter().filter(|(_, member)| takes_writes(member));
+        members.map(|(name, _)| name.as_str()).collect()
+    }
+
+    /// Who replicates from whom, as the lab's words say it: `db2:db1`, one a replica.
+    pub fn links(&self) -> Vec<String> {
+        let named = |address: &String| {
+            let member = self.0.iter().find(|(_, m)| m.address == *address);
+            member.map_or_else(|| address.clone(), |(name, _)| name.clone())
+        };
+        let replicas = self.0.iter().filter(|(_, m)| !m.sources.is_empty());
+        replicas
+            .map(|(name, member)| {
+                let sources: Vec<String> = member.sources.iter().map(|(s, _)| named(s)).collect();
+                format!("{name}:{}", sources.join(","))
+            })
+            .collect()
+    }
+
+    /// Servers replicate in exactly this shape, every channel runs, and exactly those without a source take writes.
+    pub fn assert_replicating(&self, links: &[&str]) {
+        assert_eq!(self.links(), links, "{self:#?}");
+        for (name, member) in &self.0 {
+            assert!(
+                member.sources.iter().all(|(_, runs)| *runs),
+                "{name}: {self:#?}"
+            );
+            assert_eq!(
+                member.super_read_only,
+                !member.sources.is_empty(),
+                "{name}: {self:#?}"
+            );
+            assert_eq!(
+                member.read_only, member.super_read_only,
+                "{name}: {self:#?}"
+            );
+            assert_eq!(member.leftovers, "", "{name}: {self:#?}");
+        }
+    }
+
     /// Every member is ONLINE, all see each other, one is the primary and exactly that one can write.
     pub fn assert_whole(&self) {
         let size = u32::try_from(self.0.len()).expect("a lab has few hosts");
@@ -74,9 +121,10 @@ impl World {
 fn look_at(lab: &Lab, member: &str) -> Result<MemberView> {
     let row = lab.sql(
         member,
-        "SELECT VERSION(), MEMBER_STATE, MEMBER_ROLE, @@super_read_only, \
+        "SELECT VERSION(), COALESCE(MEMBER_STATE, ''), COALESCE(MEMBER_ROLE, ''), @@read_only, @@super_read_only, \
          (SELECT COUNT(*) FROM performance_schema.replication_group_members WHERE MEMBER_STATE='ONLINE') \
-         FROM performance_schema.replication_group_members WHERE MEMBER_ID IN (@@server_uuid, '') LIMIT 1",
+         FROM (SELECT 1) AS one LEFT JOIN performance_schema.replication_group_members \
+         ON MEMBER_ID IN (@@server_uuid, '') LIMIT 1",
     )?;
     let mut fields = row.split('\t').map(str::to_owned);
     let mut next = || {
@@ -84,7 +132,8 @@ fn look_at(lab: &Lab, member: &str) -> Result<MemberView> {
             .next()
             .with_context(|| format!("{member}: unexpected row {row:?}"))
     };
-    let (version, state, role, read_only, online) = (next()?, next()?, next()?, next()?, next()?);
+    let (version, state, role) = (next()?, next()?, next()?);
+    let (read_only, super_read_only, online) = (next()?, next()?, next()?);
     let text = |argv: &[&str]| -> Result<String> {
         Ok(lab.exec(member, argv)?.ok(argv[0])?.trim().to_owned())
     };
@@ -100,7 +149,10 @@ fn look_at(lab: &Lab, member: &str) -> Result<MemberView> {
         ])?,
         state,
         role,
-        super_read_only: read_only == "1",
+        read_only: read_only == "1",
+        super_read_only: super_read_only == "1",
+        sources: sources(lab, member)?,
+        address: lab.ip(member)?,
         online: online.parse()?,
         config: config_digest(lab, member)?,
         leftovers: text(&[
@@ -121,6 +173,22 @@ fn look_at(lab: &Lab, member: &str) -> Result<MemberView> {
             "hold",
         ])?,
     })
+}
+
+fn sources(lab: &Lab, member: &str) -> Result<Vec<(String, bool)>> {
+    let rows = lab.sql(
+        member,
+        "SELECT c.HOST, s.SERVICE_STATE = 'ON' AND a.SERVICE_STATE = 'ON' \
+         FROM performance_schema.replication_connection_configuration c \
+         JOIN performance_schema.replication_connection_status s USING (CHANNEL_NAME) \
+         JOIN performance_schema.replication_applier_status a USING (CHANNEL_NAME) \
+         WHERE c.CHANNEL_NAME NOT LIKE 'group_replication%' ORDER BY c.HOST",
+    )?;
+    let source = |row: &str| -> Result<(String, bool)> {
+        let (host, runs) = row.split_once('\t').context("a host and a state")?;
+        Ok((host.to_owned(), runs == "1"))
+    };
+    rows.lines().map(source).collect()
 }
 
 fn config_digest(lab: &Lab, member: &str) -> Result<String> {

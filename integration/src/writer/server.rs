@@ -120,13 +120,14 @@ async fn bounded<T>(
     }
 }
 
-/// Whether this server takes writes that count: writable, not in offline mode, and in a group ONLINE with the majority. A
+/// Whether this server takes writes that count: neither read_only nor super_read_only, not in offline mode, and in a group ONLINE
+/// with the majority. A
 /// member that was refused by its group is writable too, and must never be written to.
 ///
 /// # Errors
 /// When the server does not answer.
 pub async fn is_primary(conn: &mut Conn, host: &str) -> Result<bool, ServerError> {
-    const QUESTION: &str = "SELECT @@GLOBAL.super_read_only = 0 AND @@GLOBAL.offline_mode = 0
+    const QUESTION: &str = "SELECT @@GLOBAL.read_only = 0 AND @@GLOBAL.super_read_only = 0 AND @@GLOBAL.offline_mode = 0
          AND (COUNT(*) = 0
               OR (COALESCE(SUM(member_id = @@GLOBAL.server_uuid AND member_state = 'ONLINE'), 0) = 1
                   AND 2 * SUM(member_state IN ('ONLINE', 'RECOVERING')) > COUNT(*)))
@@ -189,6 +190,16 @@ pub async fn gtid_executed(conn: &mut Conn, host: &str) -> Result<String, Server
     let asked = conn.query_first("SELECT @@GLOBAL.gtid_executed");
     let set: Option<String> = bounded("read gtid_executed", host, ASK_LIMIT, asked).await?;
     Ok(set.unwrap_or_default().replace('\n', "")) // a SELECT without FROM always has a row
+}
+
+/// Whether this server has all these transactions.
+///
+/// # Errors
+/// When the server does not answer.
+pub async fn has_gtids(conn: &mut Conn, host: &str, set: &str) -> Result<bool, ServerError> {
+    let asked = conn.exec_first("SELECT GTID_SUBSET(?, @@GLOBAL.gtid_executed)", (set,));
+    let answer: Option<bool> = bounded("compare gtid_executed", host, ASK_LIMIT, asked).await?;
+    Ok(answer.unwrap_or(false)) // a SELECT without FROM always has a row
 }
 
 /// Every row of a run.

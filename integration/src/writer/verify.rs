@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::ledger::Ledger;
 use super::outcome::{Outcome, RowKey};
-use super::server::{ServerError, Servers, gtid_executed, rows};
+use super::server::{ServerError, Servers, gtid_executed, has_gtids, rows};
 
 /// How many rows are named one by one in a verdict.
 const NAMED: usize = 20;
@@ -51,7 +51,7 @@ pub struct Verdict {
     pub lost: usize,
     /// All members have exactly the same rows.
     pub members_agree: bool,
-    /// The transactions that all members have.
+    /// The transactions that all members have; with an origin: those of the origin.
     pub gtid_executed: String,
     /// Member by member.
     pub members: Vec<MemberVerdict>,
@@ -73,16 +73,21 @@ pub enum VerifyError {
     Server(#[from] ServerError),
 }
 
-/// Waits until all members have the same transactions, then compares.
+/// Waits until all members have the same transactions, then compares. With an `origin` (one source of several) it is enough that
+/// they have all of its transactions: a replica of two sources has more than either.
 ///
 /// # Errors
-/// When a member cannot be read, or the members differ in their transactions for longer than `limit`.
+/// When a member cannot be read, or the members lack transactions for longer than `limit`.
 pub async fn verify(
     servers: &Servers,
+    origin: Option<&str>,
     ledger: &Ledger,
     limit: Duration,
 ) -> Result<Verdict, VerifyError> {
-    let gtid_executed = same_gtids(servers, limit).await?;
+    let gtid_executed = match origin {
+        None => same_gtids(servers, limit).await?,
+        Some(origin) => gtids_of(origin, servers, limit).await?,
+    };
     let found = try_join_all(servers.hosts.iter().map(async |host| {
         let mut conn = servers.connect(host).await?;
         let found = rows(&mut conn, host, ledger.run).await?;
@@ -102,6 +107,31 @@ async fn same_gtids(servers: &Servers, limit: Duration) -> Result<String, Verify
         let last = match asked.await {
             Ok(sets) if sets.iter().all(|set| *set == sets[0]) => return Ok(sets[0].clone()),
             Ok(sets) => format!("{:?} have {sets:?}", servers.hosts),
+            Err(error) => chain(&error),
+        };
+        if Instant::now() > end {
+            return Err(VerifyError::NeverEqual { limit, last });
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+/// The transactions of `origin`, once every member has them.
+async fn gtids_of(origin: &str, servers: &Servers, limit: Duration) -> Result<String, VerifyError> {
+    let end = Instant::now() + limit;
+    loop {
+        let asked = async {
+            let wanted = gtid_executed(&mut servers.connect(origin).await?, origin).await?;
+            let have = try_join_all(servers.hosts.iter().map(async |host| {
+                let mut conn = servers.connect(host).await?;
+                has_gtids(&mut conn, host, &wanted).await
+            }))
+            .await?;
+            Ok::<_, ServerError>((wanted, have))
+        };
+        let last = match asked.await {
+            Ok((wanted, have)) if have.iter().all(|has| *has) => return Ok(wanted),
+            Ok((wanted, have)) => format!("{:?} have {wanted}: {have:?}", servers.hosts),
             Err(error) => chain(&error),
         };
         if Instant::now() > end {

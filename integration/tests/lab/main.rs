@@ -4,6 +4,7 @@
 mod advisor;
 mod bad_input;
 mod certificates;
+mod discovery;
 mod kill_agent;
 mod kill_controller;
 mod multi_primary;

@@ -184,6 +184,32 @@ pub fn longest_gaps(load: &Load<'_>) -> Vec<f64> {
 pub fn assert_all_at(stage: &Stage, version: &str) -> World {
     let world = stage.world().unwrap();
     world.assert_whole();
+    assert_versions(&world, version);
+    world
+}
+
+/// Servers replicate in this shape (`db2:db1`, one a replica) and all run this MySQL version.
+pub fn assert_replicating_at(stage: &Stage, links: &[&str], version: &str) -> World {
+    let world = wait_for("every channel to run", Duration::from_secs(30), || {
+        let world = stage.world()?;
+        let stopped = world
+            .0
+            .values()
+            .flat_map(|m| &m.sources)
+            .any(|(_, runs)| !runs);
+        if stopped {
+            bail!("{world:#?}")
+        } else {
+            Ok(world)
+        }
+    })
+    .unwrap();
+    world.assert_replicating(links);
+    assert_versions(&world, version);
+    world
+}
+
+fn assert_versions(world: &World, version: &str) {
     for (name, member) in &world.0 {
         assert_eq!(
             mysql_version(&member.version),
@@ -198,7 +224,6 @@ pub fn assert_all_at(stage: &Stage, version: &str) -> World {
             "{name}: {world:#?}"
         );
     }
-    world
 }
 
 /// Option files are byte for byte as they were.
@@ -211,9 +236,15 @@ pub fn assert_same_config(before: &World, after: &World) {
     }
 }
 
-/// The world as it was: packages, server versions, option files, membership, primary.
+/// The world as it was: packages, server versions, option files, membership, primary; or who replicates from whom and who takes
+/// writes.
 pub fn assert_restored(before: &World, after: &World) {
-    after.assert_whole();
+    let links = before.links();
+    if links.is_empty() {
+        after.assert_whole();
+    } else {
+        after.assert_replicating(&links.iter().map(String::as_str).collect::<Vec<_>>());
+    }
     assert_eq!(before.versions(), after.versions());
     assert_eq!(before.primary(), after.primary());
     for (name, member) in &before.0 {

@@ -42,10 +42,11 @@ fn heading(cluster: &ClusterView, style: Style) -> String {
         }
         (Some(primary), _) => out.push_str(&format!(", primary {primary}")),
         (None, Some(why)) => {
-            // What is in brackets is each member's own reason, and that is in its row.
-            let short = why
-                .split_once(" (")
-                .map_or(why.as_str(), |(short, _)| short);
+            // Of a group, what is in brackets is each member's own reason, and that is in its row.
+            let short = match why.split_once(" (") {
+                Some((short, _)) if cluster.kind != Some(Kind::ReplicationTopology) => short,
+                Some(_) | None => why,
+            };
             out.push_str(&format!(": {}", style.bad(&super::clean(short))));
         }
         (None, None) if cluster.kind.is_some_and(|kind| !kind.is_group()) => {}
