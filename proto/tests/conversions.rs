@@ -8,6 +8,8 @@ use refit_proto::exchange::{
     BeatsRequest, CarryOutEvent, LedgerEntry, LedgerRequest, ObserveRequest, ProbeReply, Refusal,
 };
 use refit_proto::{agent, common, journal};
+use refit_shared::config::persisted::PersistedSetting;
+use refit_shared::config::{ConfigFiles, OptionFile};
 use refit_shared::observation::{Beat, Fact, Observation};
 use refit_shared::operation::{Operation, Order};
 use refit_shared::plan::Plan;
@@ -80,7 +82,28 @@ fn survey() -> impl Strategy<Value = Survey> {
     let known = listing.prop_map(|(total, rows)| Fact::Known(Listing { total, rows }));
     let fact = prop_oneof![known, text().prop_map(Fact::Unknown)];
     let question = proptest::sample::select(Question::ALL);
-    proptest::collection::btree_map(question, fact, 0..4).prop_map(|answers| Survey { answers })
+    let file =
+        (text(), text(), any::<bool>()).prop_map(|(path, text, world_writable)| OptionFile {
+            world_writable,
+            ..OptionFile::new(path, text)
+        });
+    let setting = (text(), text()).prop_map(|(name, value)| PersistedSetting { name, value });
+    let files = proptest::collection::vec(file, 0..3);
+    let config =
+        (files, proptest::collection::vec(setting, 0..2)).prop_map(|(files, persisted)| {
+            ConfigFiles {
+                roots: files.iter().map(|file| file.path.clone()).collect(),
+                files,
+                persisted,
+                ..ConfigFiles::default()
+            }
+        });
+    let config = proptest::option::of(config);
+    (
+        proptest::collection::btree_map(question, fact, 0..4),
+        config,
+    )
+        .prop_map(|(answers, config)| Survey { answers, config })
 }
 
 #[test]
@@ -89,7 +112,12 @@ fn a_survey_says_what_is_wrong_with_it() {
         question: question.to_owned(),
         fact: Some(common::answer::Fact::UnknownReason("r".to_owned())),
     };
-    let survey = |answers| Survey::try_from(common::Survey { answers });
+    let survey = |answers| {
+        Survey::try_from(common::Survey {
+            answers,
+            config: None,
+        })
+    };
     assert!(survey(vec![answer("row_formats")]).is_ok());
     let twice = survey(vec![answer("row_formats"), answer("row_formats")]).unwrap_err();
     assert!(twice.to_string().contains("answers[1].question"), "{twice}");

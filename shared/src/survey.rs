@@ -1,4 +1,4 @@
-//! What checks need to know beyond an observation: the schema, the accounts, the machine. Too costly for a gate, which looks
+//! What checks need to know beyond an observation: the schema, the accounts, the option files, the machine. Too costly for a gate, which looks
 //! several times a second, so it is asked for only when somebody checks or plans.
 //!
 //! ```text
@@ -10,6 +10,7 @@
 //! A question never scans user data and takes no lock: it reads `information_schema`, `performance_schema` or `mysql`, and the
 //! machine's own files. Its answer holds at most [`MOST_ROWS`] objects and the full count.
 
+use crate::config::ConfigFiles;
 use crate::ids::MemberName;
 use crate::observation::Fact;
 use serde::{Deserialize, Serialize};
@@ -106,6 +107,10 @@ questions! {
     GroupActions = "group_actions", 5;
     /// A number: files that mysqld may have open.
     OpenFiles = "open_files", 5;
+    /// The option files and `mysqld-auto.cnf`; they come in [`Survey::config`], and the number is how many there are.
+    OptionFiles = "option_files", 5;
+    /// Variables whose default some version changes and that were set at runtime. `detail`: the value.
+    SetAtRuntime = "set_at_runtime", 5;
     /// A number: bytes of memory that are available.
     MemoryAvailable = "memory_available", 5;
     /// A row when the clock is not kept by a time service. `detail`: what was seen.
@@ -133,6 +138,11 @@ impl Question {
                 | Self::AutomaticRestarts
                 | Self::Confinement
         )
+    }
+
+    /// It is about files that configure the server.
+    pub fn of_the_files(self) -> bool {
+        self == Self::OptionFiles
     }
 }
 
@@ -164,6 +174,8 @@ pub struct Listing {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Survey {
     pub answers: BTreeMap<Question, Fact<Listing>>,
+    /// Beside the answer to [`Question::OptionFiles`].
+    pub config: Option<ConfigFiles>,
 }
 
 /// The answers of a cluster's members.
@@ -184,8 +196,12 @@ impl Survey {
             };
             (question, Fact::Known(listing))
         };
+        let answers: BTreeMap<_, _> = questions.into_iter().map(answer).collect();
         Self {
-            answers: questions.into_iter().map(answer).collect(),
+            config: answers
+                .contains_key(&Question::OptionFiles)
+                .then(ConfigFiles::default),
+            answers,
         }
     }
 
@@ -194,6 +210,19 @@ impl Survey {
         self.answers
             .get(&question)
             .map_or(Err("it was not asked for"), Fact::require)
+    }
+
+    /// The option files, with what is known of variables that were set at runtime.
+    pub fn config(&self) -> Result<ConfigFiles, &str> {
+        self.answer(Question::OptionFiles)?;
+        let mut config = self.config.clone().ok_or("the agent did not send them")?;
+        let at_runtime = self.answer(Question::SetAtRuntime)?;
+        for row in &at_runtime.rows {
+            config
+                .at_runtime
+                .insert(row.name.clone(), row.detail.clone());
+        }
+        Ok(config)
     }
 }
 

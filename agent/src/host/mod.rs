@@ -19,6 +19,7 @@ mod production;
 pub mod systemd;
 
 use async_trait::async_trait;
+use refit_shared::config::ConfigFiles;
 use refit_shared::ids::ServerUuid;
 use refit_shared::observation::{
     GroupFacts, MemberState, PackageFacts, PackagePin, ServerFacts, ServiceState, SnapshotMethod,
@@ -208,6 +209,8 @@ pub trait Files: Send + Sync + std::fmt::Debug {
     /// Content, modes and owners of every option file the server reads and mysqld-auto.cnf, as one digest. Refit's own
     /// drop-ins are left out.
     async fn config_digest(&self) -> HostResult<refit_shared::ids::Digest>;
+    /// What these files say, with secrets masked: for checks and plans.
+    async fn config_files(&self) -> HostResult<ConfigFiles>;
     /// Copies them byte for byte under this name; a complete backup of that name with the same content is left alone.
     async fn back_up_config(&self, name: &str) -> HostResult<()>;
     async fn has_config_backup(&self, name: &str) -> HostResult<bool>;

@@ -2,6 +2,7 @@
 //! an answer with a reason, never a gap.
 
 use crate::host::{Host, HostResult};
+use refit_shared::config::ConfigFiles;
 use refit_shared::observation::Fact;
 use refit_shared::survey::{Listing, Question, Survey};
 use std::time::Duration;
@@ -18,12 +19,40 @@ pub async fn answer(host: &Host, questions: impl IntoIterator<Item = Question>) 
     let mut survey = Survey::default();
     for question in questions {
         let fact = match end.checked_duration_since(Instant::now()) {
+            Some(left) if !left.is_zero() && question.of_the_files() => {
+                let (fact, config) = option_files(host, question, left).await;
+                survey.config = config;
+                fact
+            }
             Some(left) if !left.is_zero() => one(host, question, left).await,
             _ => Fact::Unknown(format!("the survey took longer than {} s", WHOLE.as_secs())),
         };
         survey.answers.insert(question, fact);
     }
     survey
+}
+
+/// The files come beside the listing, which only counts them.
+async fn option_files(
+    host: &Host,
+    question: Question,
+    left: Duration,
+) -> (Fact<Listing>, Option<ConfigFiles>) {
+    let limit = (question.limit() + GRACE).min(left);
+    match timeout(limit, host.files.config_files()).await {
+        Ok(Ok(config)) => {
+            let listing = Listing {
+                total: config.files.len() as u64,
+                rows: Vec::new(),
+            };
+            (Fact::Known(listing), Some(config))
+        }
+        Ok(Err(why)) => (Fact::Unknown(why.to_string()), None),
+        Err(_) => {
+            let why = format!("no answer within {} s", limit.as_secs_f32());
+            (Fact::Unknown(why), None)
+        }
+    }
 }
 
 async fn one(host: &Host, question: Question, left: Duration) -> Fact<Listing> {

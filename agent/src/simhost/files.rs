@@ -4,6 +4,7 @@ use super::port::SimPort;
 use super::state::{Snapshot, World};
 use crate::host::{Files, HostError, HostResult, Phase};
 use async_trait::async_trait;
+use refit_shared::config::{ConfigFiles, OptionFile};
 use refit_shared::ids::{Digest, MemberName};
 use refit_shared::observation::{DataPath, PathRole, SnapshotMethod, StorageFacts};
 use std::path::PathBuf;
@@ -20,6 +21,21 @@ impl Files for SimPort {
                 bytes.push(0);
             }
             Ok(Digest::of(&bytes))
+        })
+        .await
+    }
+
+    async fn config_files(&self) -> HostResult<ConfigFiles> {
+        self.at("files.config_files", |world, member| {
+            let file = |(path, content): (&String, &Vec<u8>)| {
+                OptionFile::new(path, String::from_utf8_lossy(content))
+            };
+            let files = &world.host(member).config;
+            Ok(ConfigFiles {
+                roots: files.keys().cloned().collect(),
+                files: files.iter().map(file).collect(),
+                ..ConfigFiles::default()
+            })
         })
         .await
     }

@@ -3,12 +3,15 @@
 use super::Act;
 use async_trait::async_trait;
 use futures::stream::BoxStream;
-use refit_proto::operator::{ClusterView, Judgement, LineView, Refusal, RolloutView, SummaryView};
+use refit_proto::operator::{
+    ClusterView, Configuration, Judgement, LineView, Refusal, RolloutView, SummaryView,
+};
 use refit_shared::checks::{CheckResult, Selection};
 use refit_shared::ids::{ClusterName, Digest, RolloutId, Seq};
 use refit_shared::plan::Plan;
 use refit_shared::planner::Request;
 use refit_shared::saga::Actor;
+use refit_shared::version::MysqlVersion;
 
 /// A plan that was made and kept.
 #[derive(Debug, Clone)]
@@ -39,6 +42,12 @@ pub trait Desk: Send + Sync + 'static {
         request: &Request,
         wanted: &Selection,
     ) -> Result<Judgement, Refusal>;
+    /// The option files as the target needs them.
+    async fn config(
+        &self,
+        cluster: &ClusterName,
+        target: MysqlVersion,
+    ) -> Result<Configuration, Refusal>;
     async fn plan(&self, cluster: &ClusterName, request: &Request) -> Result<Planned, Refusal>;
     /// All that [`Desk::apply`] asks before it begins.
     async fn may_apply(&self, plan: &Digest) -> Result<(), Refusal>;

@@ -6,11 +6,14 @@ use crate::ports::{Clock, SystemClock};
 use crate::rollouts::{ApiError, Rollouts};
 use async_trait::async_trait;
 use futures::StreamExt;
-use refit_proto::operator::{ClusterView, Judgement, LineView, Refusal, RolloutView, SummaryView};
+use refit_proto::operator::{
+    ClusterView, Configuration, Judgement, LineView, Refusal, RolloutView, SummaryView,
+};
 use refit_shared::checks::Selection;
 use refit_shared::ids::{ClusterName, Digest, RolloutId, Seq};
 use refit_shared::planner::Request;
 use refit_shared::saga::Actor;
+use refit_shared::version::MysqlVersion;
 
 #[async_trait]
 impl Desk for Rollouts {
@@ -28,6 +31,17 @@ impl Desk for Rollouts {
         let report = Rollouts::check(self, cluster, request, wanted).await;
         report
             .map(views::judgement)
+            .map_err(|error| no(self, error))
+    }
+
+    async fn config(
+        &self,
+        cluster: &ClusterName,
+        target: MysqlVersion,
+    ) -> Result<Configuration, Refusal> {
+        let report = Rollouts::config(self, cluster, target).await;
+        report
+            .map(views::configuration)
             .map_err(|error| no(self, error))
     }
 

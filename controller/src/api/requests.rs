@@ -66,9 +66,7 @@ impl From<wire::PlanRequest> for Asked {
 /// Takes a request of Check or Plan apart.
 pub fn request(asked: Asked) -> Result<(ClusterName, Request), Refusal> {
     let name = cluster(&asked.cluster);
-    let target = asked.target.parse::<MysqlVersion>().map_err(|error| {
-        Refusal::new(ErrorCode::TargetInvalid, error.to_string()).safe("Nothing was changed.")
-    });
+    let target = target(&asked.target);
     let policy = asked
         .policy
         .ok_or_else(|| invalid("the policy is missing"))
@@ -89,6 +87,27 @@ pub fn request(asked: Asked) -> Result<(ClusterName, Request), Refusal> {
                 .flatten()
                 .collect();
             Err(together(wrong))
+        }
+    }
+}
+
+fn target(text: &str) -> Result<MysqlVersion, Refusal> {
+    text.parse()
+        .map_err(|error: refit_shared::version::InvalidVersion| {
+            Refusal::new(ErrorCode::TargetInvalid, error.to_string()).safe("Nothing was changed.")
+        })
+}
+
+/// A cluster and the version wanted.
+pub fn destination(
+    cluster_name: &str,
+    version: &str,
+) -> Result<(ClusterName, MysqlVersion), Refusal> {
+    match (cluster(cluster_name), target(version)) {
+        (Ok(cluster), Ok(target)) => Ok((cluster, target)),
+        (cluster, target) => {
+            let wrong = [cluster.err(), target.err()];
+            Err(together(wrong.into_iter().flatten().collect()))
         }
     }
 }

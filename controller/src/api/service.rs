@@ -109,6 +109,19 @@ impl Operator for OperatorService {
         Ok(Response::new(judged.into()))
     }
 
+    async fn config(&self, request: Request<wire::ConfigRequest>) -> Answer<wire::ConfigResponse> {
+        PeerIdentity::of(&request)?;
+        let asked = request.into_inner();
+        let (cluster, target) = requests::destination(&asked.cluster, &asked.target)?;
+        let told = within(
+            LOOK,
+            "reading the option files",
+            self.desk.config(&cluster, target),
+        )
+        .await?;
+        Ok(Response::new(told.into()))
+    }
+
     async fn plan(&self, request: Request<wire::PlanRequest>) -> Answer<wire::PlanResponse> {
         let peer = PeerIdentity::of(&request)?;
         let (cluster, mut want) = requests::request(request.into_inner().into())?;

@@ -2,7 +2,8 @@
 
 use crate::ports::JournalError;
 use crate::rollouts::{
-    ApiError, CheckReport, ClusterReport, RolloutView, State, StepState, StepView, Summary,
+    ApiError, CheckReport, ClusterReport, ConfigReport, RolloutView, State, StepState, StepView,
+    Summary,
 };
 use refit_proto::operator::{self as api, ErrorCode, Refusal};
 use refit_shared::checks::{self, Finding, VersionPair};
@@ -57,6 +58,16 @@ pub fn judgement(report: CheckReport) -> api::Judgement {
         server_version: versions.join(", "),
         manual: checks::manual(&pairs).map(Into::into).collect(),
         checks: report.results,
+    }
+}
+
+pub fn configuration(report: ConfigReport) -> api::Configuration {
+    let members = report.members.into_iter();
+    let member = members.map(|m| api::MemberConfig::of(&m.name, m.version, m.found));
+    api::Configuration {
+        cluster: report.cluster.to_string(),
+        target: report.target.to_string(),
+        members: member.collect(),
     }
 }
 

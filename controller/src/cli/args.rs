@@ -99,6 +99,16 @@ pub enum Command {
         after_help = "Examples:\n  refit check orders --target 9.7.4\n  refit check orders --target 9.7.4 --html orders.html\n  refit check orders --target 9.7.4 --exclude reservedKeywords,zeroDates\n  refit check --list\n  refit check orders --target 9.7.4 --json   (the shape of MySQL Shell's checkForServerUpgrade)"
     )]
     Check(CheckArguments),
+    /// Show what the option files should be for a target version, as a diff. Changes nothing.
+    #[command(
+        after_help = "Examples:\n  refit config orders --target 9.7.4\n  refit config orders --target 9.7.4 --json\nRemoved options are replaced or commented out, new names are used, refused values are taken out, and defaults that\nchange are pinned with a dated comment, so that they can be released one by one."
+    )]
+    Config {
+        cluster: String,
+        /// The version wanted, as in 9.7.4.
+        #[arg(long, value_name = "VERSION")]
+        target: String,
+    },
     /// Explain how to get from one MySQL release to another. Needs no controller.
     #[command(
         after_help = "Examples:\n  refit path 5.7.44 9.7.4\n  refit path 9.7.4 9.7.2 --vendor percona\n  refit path 8.4.6-1ubuntu1 27.1.0 --releases /etc/refit/releases.toml"

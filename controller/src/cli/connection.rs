@@ -4,7 +4,9 @@ use super::failure::Failure;
 use super::settings::Settings;
 use refit_proto::identity::{Identity, Role};
 use refit_proto::operator::wire::operator_client::OperatorClient;
-use refit_proto::operator::{ClusterView, Judgement, LineView, RolloutView, SummaryView, wire};
+use refit_proto::operator::{
+    ClusterView, Configuration, Judgement, LineView, RolloutView, SummaryView, wire,
+};
 use refit_proto::tls::{self, MaterialPaths, OwnValidity, Peer, Reloading};
 use refit_shared::plan::{Policy, Strategy};
 use std::time::Duration;
@@ -111,6 +113,15 @@ impl Connection {
         });
         let answer = self.answer(self.client.clone().check(request).await)?;
         Ok(answer.try_into()?)
+    }
+
+    pub async fn config(&self, cluster: &str, target: &str) -> Result<Configuration, Failure> {
+        let request = bounded(wire::ConfigRequest {
+            cluster: cluster.to_owned(),
+            target: target.to_owned(),
+        });
+        let answer = self.answer(self.client.clone().config(request).await)?;
+        Ok(answer.into())
     }
 
     /// The plan file's bytes.

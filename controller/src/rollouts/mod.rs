@@ -20,8 +20,8 @@ pub use error::ApiError;
 pub(crate) use id::made_from;
 pub use registry::Running;
 pub use view::{
-    CheckReport, ClusterReport, InFlight, MemberReport, NextCommand, RolloutView, State, StepState,
-    StepView, Summary, Update, Writes,
+    CheckReport, ClusterReport, ConfigReport, InFlight, MemberConfigReport, MemberReport,
+    NextCommand, RolloutView, State, StepState, StepView, Summary, Update, Writes,
 };
 pub use watching::Updates;
 
@@ -31,14 +31,17 @@ use crate::journal::Room;
 use crate::ports::{Journal, JournalError};
 use crate::standing::Standing;
 use refit_shared::checks::{self, CheckResult, Finding, Level, Selection};
-use refit_shared::ids::{ClusterName, Digest, RolloutId, Seq};
+use refit_shared::config::propose::propose;
+use refit_shared::ids::{ClusterName, Digest, MemberName, RolloutId, Seq};
 use refit_shared::linter;
 use refit_shared::observation::Fact;
 use refit_shared::plan::Plan;
 use refit_shared::plan::drift::World as PlannedWorld;
 use refit_shared::planner::{self, Refusal, Request};
+use refit_shared::rules::releases::Date;
 use refit_shared::saga::{Actor, Entry};
 use refit_shared::topology::Sighting;
+use refit_shared::version::MysqlVersion;
 use registry::Command;
 use std::sync::Arc;
 use std::time::Duration;
@@ -118,6 +121,41 @@ impl Rollouts {
             target: request.target,
             seen,
             results,
+        })
+    }
+
+    /// What the option files of a cluster should be for a target. Changes nothing.
+    pub async fn config(
+        &self,
+        cluster: &ClusterName,
+        target: MysqlVersion,
+    ) -> Result<ConfigReport, ApiError> {
+        let wanted =
+            Selection::new(["sysVars"], []).expect("the check of option files is one of ours");
+        let look = self.world.timing.look_deadline;
+        let seen = self
+            .world
+            .observer
+            .sight_and_survey(self.cluster(cluster)?, target, &wanted, look, SURVEY)
+            .await;
+        let today = Date::of_unix_ms(self.world.clock.now_unix_ms());
+        let member = |name: &MemberName| {
+            let from = seen.server(name).map(|server| server.version);
+            let found = from.clone().and_then(|from| {
+                let files = seen.config(name)?;
+                let proposal = propose(&files, from, target, today);
+                Ok((files, proposal))
+            });
+            MemberConfigReport {
+                name: name.clone(),
+                version: from.ok(),
+                found,
+            }
+        };
+        Ok(ConfigReport {
+            cluster: cluster.clone(),
+            target,
+            members: seen.members.keys().map(member).collect(),
         })
     }
 

@@ -3,6 +3,8 @@
 //! A view is a picture, never the truth: the truth is the journal, and nothing decides by a view.
 
 use refit_shared::checks::CheckResult;
+use refit_shared::config::ConfigFiles;
+use refit_shared::config::propose::Proposal;
 use refit_shared::ids::{Attempt, ClusterName, Digest, MemberName, RolloutId, Seq, StepId};
 use refit_shared::observation::{Fact, Observation, Seconds};
 use refit_shared::operation::Direction;
@@ -39,6 +41,23 @@ pub struct CheckReport {
     pub target: MysqlVersion,
     pub seen: Sighting,
     pub results: Vec<CheckResult>,
+}
+
+/// What is proposed for the option files of one cluster.
+#[derive(Debug, Clone)]
+pub struct ConfigReport {
+    pub cluster: ClusterName,
+    pub target: MysqlVersion,
+    /// In the order of names.
+    pub members: Vec<MemberConfigReport>,
+}
+
+#[derive(Debug, Clone)]
+pub struct MemberConfigReport {
+    pub name: MemberName,
+    pub version: Option<MysqlVersion>,
+    /// What is there and what is proposed, or why that is not known.
+    pub found: Result<(ConfigFiles, Proposal), String>,
 }
 
 /// Where a rollout stands.

@@ -5,13 +5,15 @@ use async_trait::async_trait;
 use futures::StreamExt;
 use refit_controller::api::{Act, Desk, Planned, Update, Updates};
 use refit_proto::operator::{
-    ClusterView, ErrorCode, Judgement, LineView, Refusal, RolloutView, State, SummaryView,
+    ClusterView, Configuration, ErrorCode, Judgement, LineView, Refusal, RolloutView, State,
+    SummaryView,
 };
 use refit_shared::checks::{self, Selection, Subject};
 use refit_shared::ids::{ClusterName, Digest, RolloutId, Seq};
 use refit_shared::plan::Plan;
 use refit_shared::planner::Request;
 use refit_shared::saga::Actor;
+use refit_shared::version::MysqlVersion;
 use std::sync::{Arc, Mutex};
 use tokio::sync::watch;
 
@@ -130,6 +132,10 @@ impl Desk for FakeDesk {
             checks: checks::run_selected(subject, wanted),
             manual: checks::manual(&subject.pairs()).map(Into::into).collect(),
         })
+    }
+
+    async fn config(&self, _: &ClusterName, _: MysqlVersion) -> Result<Configuration, Refusal> {
+        Ok(samples::configuration())
     }
 
     async fn plan(&self, _: &ClusterName, _: &Request) -> Result<Planned, Refusal> {

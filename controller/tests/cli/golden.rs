@@ -116,6 +116,14 @@ fn check() {
 }
 
 #[test]
+fn config() {
+    golden!(
+        "config",
+        render::config::text(&samples::configuration(), Style::PLAIN)
+    );
+}
+
+#[test]
 fn check_list() {
     golden!("check-list", render::check_list::text(Style::PLAIN));
 }

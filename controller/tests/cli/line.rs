@@ -25,6 +25,7 @@ fn help_has_examples_and_exit_codes() {
     for command in [
         "fleet",
         "check",
+        "config",
         "path",
         "plan",
         "apply",

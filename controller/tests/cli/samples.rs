@@ -2,9 +2,12 @@
 
 use crate::world;
 use refit_proto::operator::{
-    ClusterView, InFlightView, LineView, MemberBefore, NextView, PivotView, RolloutView, State,
-    StepState, StepView, SummaryView, WritesView,
+    ClusterView, Configuration, InFlightView, LineView, MemberBefore, MemberConfig, NextView,
+    PivotView, RolloutView, State, StepState, StepView, SummaryView, WritesView,
 };
+use refit_shared::config::propose::propose;
+use refit_shared::config::{ConfigFiles, OptionFile};
+use refit_shared::ids::Digest;
 use refit_shared::observation::{Fact, ReplicationService};
 use refit_shared::plan::{Plan, Stage};
 use refit_shared::planner;
@@ -230,5 +233,40 @@ pub fn line(seq: u64, event: &str, text: &str, step: Option<u16>) -> LineView {
         by: (event == "rollout_created").then(|| "ann (change 4711)".to_owned()),
         step,
         member: member.map(|step| step.member.to_string()),
+    }
+}
+
+/// Three members on 8.4: two alike, and one that could not be asked.
+pub fn configuration() -> Configuration {
+    let text = "[client]\nport = 3306\n\n[mysqld]\nserver_id = 1\nplugin-load-add = group_replication.so\ngtid_mode = ON\n\
+                enforce_gtid_consistency = ON\n\tinnodb_log_file_size = 1G   # since 2019\ntls_version = TLSv1.1,TLSv1.2\n\
+                log_slave_updates = ON\nreport_password = ********\nmysql_native_password = ON\nloose_innodb_undo_tablespaces = 2\n";
+    let files = ConfigFiles {
+        roots: vec!["/etc/mysql/my.cnf".to_owned()],
+        files: vec![OptionFile {
+            digest: Digest::of(b"with its secret"),
+            ..OptionFile::new("/etc/mysql/my.cnf", text)
+        }],
+        ..ConfigFiles::default()
+    };
+    let proposal = propose(
+        &files,
+        "8.4.6".parse().unwrap(),
+        "9.7.4".parse().unwrap(),
+        "2026-11-20".parse().unwrap(),
+    );
+    let own = |name: &str| {
+        let found = Ok((files.clone(), proposal.clone()));
+        MemberConfig::of(&world::member(name), "8.4.6".parse().ok(), found)
+    };
+    let silent = Err("its agent can't be asked: no route to host".to_owned());
+    Configuration {
+        cluster: "shop".to_owned(),
+        target: "9.7.4".to_owned(),
+        members: vec![
+            own("db1"),
+            own("db2"),
+            MemberConfig::of(&world::member("db3"), None, silent),
+        ],
     }
 }

@@ -1,9 +1,12 @@
 //! Surveys: questions by their stable names, answers as facts.
 
-use super::{FromWire, InvalidMessage, Why, each, field, messages, travels};
+use super::ids::digest_bytes;
+use super::{FromWire, InvalidMessage, Why, each, field, messages, optional, travels};
 use crate::agent as wire_agent;
 use crate::common as wire;
 use crate::exchange::SurveyRequest;
+use refit_shared::config::persisted::PersistedSetting;
+use refit_shared::config::{ConfigFiles, OptionFile};
 use refit_shared::observation::Fact;
 use refit_shared::survey::{Listing, Question, Row, Survey};
 use std::collections::BTreeMap;
@@ -45,8 +48,12 @@ impl From<SurveyRequest> for wire_agent::SurveyRequest {
 
 impl FromWire<wire::Survey> for Survey {
     fn from_wire(survey: wire::Survey) -> Result<Self, InvalidMessage> {
+        let wire::Survey {
+            answers: all,
+            config,
+        } = survey;
         let mut answers = BTreeMap::new();
-        for (i, answer) in survey.answers.into_iter().enumerate() {
+        for (i, answer) in all.into_iter().enumerate() {
             let place = |e: InvalidMessage| e.within_item("answers", i);
             let wire::Answer { question, fact } = answer;
             let unknown = || {
@@ -65,7 +72,10 @@ impl FromWire<wire::Survey> for Survey {
                 return Err(place(InvalidMessage::new("question", Why::Twice)));
             }
         }
-        Ok(Self { answers })
+        Ok(Self {
+            answers,
+            config: optional("config", config)?,
+        })
     }
 }
 
@@ -80,7 +90,90 @@ impl From<Survey> for wire::Survey {
         };
         Self {
             answers: survey.answers.into_iter().map(answer).collect(),
+            config: survey.config.map(Into::into),
         }
+    }
+}
+
+impl FromWire<wire::ConfigFiles> for ConfigFiles {
+    fn from_wire(config: wire::ConfigFiles) -> Result<Self, InvalidMessage> {
+        let wire::ConfigFiles {
+            roots,
+            files,
+            persisted,
+        } = config;
+        Ok(Self {
+            roots,
+            files: each("files", files)?,
+            persisted: each("persisted", persisted)?,
+            ..Self::default()
+        })
+    }
+}
+
+/// What else sets variables is asked of the server, and does not travel with the files.
+impl From<ConfigFiles> for wire::ConfigFiles {
+    fn from(config: ConfigFiles) -> Self {
+        let ConfigFiles {
+            roots,
+            files,
+            persisted,
+            elsewhere: _,
+            at_runtime: _,
+        } = config;
+        Self {
+            roots,
+            files: messages(files),
+            persisted: messages(persisted),
+        }
+    }
+}
+
+impl FromWire<wire::OptionFile> for OptionFile {
+    fn from_wire(file: wire::OptionFile) -> Result<Self, InvalidMessage> {
+        let wire::OptionFile {
+            path,
+            text,
+            digest,
+            world_writable,
+        } = file;
+        Ok(Self {
+            path,
+            text,
+            digest: field("digest", digest)?,
+            world_writable,
+        })
+    }
+}
+
+impl From<OptionFile> for wire::OptionFile {
+    fn from(file: OptionFile) -> Self {
+        let OptionFile {
+            path,
+            text,
+            digest,
+            world_writable,
+        } = file;
+        Self {
+            path,
+            text,
+            digest: digest_bytes(digest),
+            world_writable,
+        }
+    }
+}
+
+impl FromWire<wire::PersistedSetting> for PersistedSetting {
+    fn from_wire(setting: wire::PersistedSetting) -> Result<Self, InvalidMessage> {
+        let wire::PersistedSetting { name, value } = setting;
+        Ok(Self { name, value })
+    }
+}
+
+impl From<PersistedSetting> for wire::PersistedSetting {
+    fn from(setting: PersistedSetting) -> Self {
+        let PersistedSetting { name, value } = setting;
+        Self { name, value }
     }
 }
 

@@ -23,6 +23,27 @@ impl Verdict {
     }
 }
 
+/// One finding an object, and where it was found when that is not everywhere.
+pub(super) fn together(
+    check: &Check,
+    told: BTreeMap<(Verdict, String), Vec<&MemberName>>,
+    everywhere: usize,
+) -> Vec<Finding> {
+    let only = |who: &[&MemberName]| {
+        if who.len() == everywhere {
+            return String::new();
+        }
+        let names: Vec<&str> = who.iter().map(|name| name.as_str()).collect();
+        format!(" (only on {})", names.join(", "))
+    };
+    told.into_iter()
+        .map(|((verdict, object), who)| {
+            let description = verdict.description + &only(&who);
+            check.finding(verdict.level, object, description, verdict.fix)
+        })
+        .collect()
+}
+
 impl<'a> Subject<'a> {
     /// Members to which the check applies, with their answer to the question. A missing answer becomes a finding.
     pub(super) fn answers(
@@ -82,18 +103,7 @@ impl<'a> Subject<'a> {
                 beyond.entry(unnamed).or_default().push(*name);
             }
         }
-        let everywhere = answers.len();
-        let only = |who: &[&MemberName]| {
-            if who.len() == everywhere {
-                return String::new();
-            }
-            let names: Vec<&str> = who.iter().map(|name| name.as_str()).collect();
-            format!(" (only on {})", names.join(", "))
-        };
-        for ((verdict, object), who) in told {
-            let description = verdict.description + &only(&who);
-            found.push(check.finding(verdict.level, object, description, verdict.fix));
-        }
+        found.extend(together(check, told, answers.len()));
         for (unnamed, who) in beyond {
             let names: Vec<&str> = who.iter().map(|name| name.as_str()).collect();
             found.push(check.finding(

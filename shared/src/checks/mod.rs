@@ -12,6 +12,7 @@ mod circular_directory;
 mod clock;
 mod cluster_kind;
 mod column_definition;
+mod configured;
 mod confinement;
 mod default_auth;
 mod disk_space;
@@ -37,6 +38,7 @@ mod overriding;
 mod package_holds;
 mod package_state;
 mod partitions_with_prefix_keys;
+mod persisted_variables;
 mod plugin_usage;
 mod prepared_xa;
 mod purge_backlog;
@@ -52,6 +54,8 @@ mod server_takes_writes;
 mod shared_partitions;
 mod spare_member;
 mod spatial_index;
+mod sys_vars;
+mod sys_vars_new_defaults;
 mod tablespace_states;
 mod target_maturity;
 mod target_package;
@@ -209,6 +213,9 @@ pub const ALL: &[Check] = &[
     group_settings::CHECK,
     group_defaults::CHECK,
     binlog_retention::CHECK,
+    sys_vars::CHECK,
+    sys_vars_new_defaults::CHECK,
+    persisted_variables::CHECK,
     removed_functions::CHECK,
     routine_syntax::CHECK,
     reserved_keywords::CHECK,

@@ -29,6 +29,11 @@ pub enum Found {
     Renamed { setting: Setting, new: &'static str },
     /// Nothing sets it, and its default changes.
     DefaultChanges { entry: &'static Default },
+    /// Its default changes, and its present value was set at runtime only: a restart loses it, with or without an upgrade.
+    AtRuntimeOnly {
+        entry: &'static Default,
+        value: String,
+    },
     /// SET PERSIST has set something that the target does not know, and ignores silently.
     PersistedRemoved {
         name: String,
@@ -42,63 +47,75 @@ pub enum Found {
     },
 }
 
-impl fmt::Display for Found {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let place = |setting: &Setting| format!("{}:{}", setting.file, setting.line);
+impl Found {
+    /// File and line; `None` for what is about a variable wherever it is.
+    pub fn place(&self) -> Option<String> {
         match self {
-            Self::Broken(problem) => {
-                write!(f, "{}:{}: {}", problem.file, problem.line, problem.what)
-            }
-            Self::Removed { setting, entry, .. } => {
-                write!(
-                    f,
-                    "{}: {} is gone since {}",
-                    place(setting),
-                    entry.name,
-                    entry.since
-                )?;
+            Self::Broken(problem) => Some(format!("{}:{}", problem.file, problem.line)),
+            Self::Removed { setting, .. }
+            | Self::Forbidden { setting, .. }
+            | Self::Renamed { setting, .. } => Some(place(setting)),
+            Self::DefaultChanges { .. }
+            | Self::AtRuntimeOnly { .. }
+            | Self::PersistedRemoved { .. }
+            | Self::PersistedBeats { .. } => None,
+        }
+    }
+
+    /// In words, without the place.
+    pub fn what(&self) -> String {
+        match self {
+            Self::Broken(problem) => problem.what.clone(),
+            Self::Removed { entry, .. } => {
+                let gone = format!("{} is gone since {}", entry.name, entry.since);
                 match entry.instead {
-                    Instead::Person(what) => write!(f, ": {what}"),
+                    Instead::Person(what) => format!("{gone}: {what}"),
                     Instead::Nothing
                     | Instead::Rename(_)
                     | Instead::SecondsOf(_)
                     | Instead::Setting(..)
-                    | Instead::RedoCapacity => Ok(()),
+                    | Instead::RedoCapacity => gone,
                 }
             }
-            Self::Forbidden { setting, entry } => write!(
-                f,
-                "{}: {} can't be {} since {}",
-                place(setting),
-                entry.name,
-                entry.part,
-                entry.since
-            ),
-            Self::Renamed { setting, new } => {
-                write!(
-                    f,
-                    "{}: {} is now called {new}",
-                    place(setting),
-                    setting.name
+            Self::Forbidden { entry, .. } => {
+                format!(
+                    "{} can't be {} since {}",
+                    entry.name, entry.part, entry.since
                 )
             }
+            Self::Renamed { setting, new } => format!("{} is now called {new}", setting.name),
             Self::DefaultChanges { entry } => {
-                write!(f, "the default of {} changes: {}", entry.name, entry.effect)
+                format!("the default of {} changes: {}", entry.name, entry.effect)
             }
-            Self::PersistedRemoved { name, entry } => write!(
-                f,
-                "{name} is persisted and gone since {}: RESET PERSIST {name};",
+            Self::AtRuntimeOnly { entry, value } => format!(
+                "{} is {value} since somebody has set it at runtime: a restart loses that, and its default changes",
+                entry.name
+            ),
+            Self::PersistedRemoved { name, entry } => format!(
+                "{name} is persisted and gone since {}: it is ignored without a word",
                 entry.since
             ),
             Self::PersistedBeats {
                 name,
                 persisted,
                 setting,
-            } => write!(
-                f,
+            } => format!(
                 "{name} is persisted as {persisted}, which beats {}",
                 place(setting)
             ),
+        }
+    }
+}
+
+fn place(setting: &Setting) -> String {
+    format!("{}:{}", setting.file, setting.line)
+}
+
+impl fmt::Display for Found {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.place() {
+            Some(place) => write!(f, "{place}: {}", self.what()),
+            None => f.write_str(&self.what()),
         }
     }
 }
@@ -151,6 +168,8 @@ impl Settings {
 /// Judges the configuration for going from one version to another. In the order of files and lines, defaults last.
 pub fn judge(files: &ConfigFiles, from: MysqlVersion, to: MysqlVersion) -> Vec<Found> {
     let settings = Settings::of(files, to);
+    // A version group may set what the target's does not: whoever wrote it has chosen both.
+    let before = Settings::of(files, from);
     let mut found: Vec<Found> = settings
         .problems
         .iter()
@@ -183,27 +202,47 @@ pub fn judge(files: &ConfigFiles, from: MysqlVersion, to: MysqlVersion) -> Vec<F
             .filter(|entry| entry.differs(from, to) && (grouped || !entry.plugin))
             .filter(|entry| removed::find(entry.name, to).is_none())
             .filter(|entry| !is_set(entry.name, files, &settings))
+            .filter(|entry| before.last(entry.name).is_none())
             // Whoever has chosen a character set has chosen its collation with it.
             .filter(|entry| {
                 entry.name != "collation_server"
                     || !is_set("character_set_server", files, &settings)
             })
-            .map(|entry| Found::DefaultChanges { entry }),
+            .map(|entry| match at_runtime(entry.name, files) {
+                Some(value) => Found::AtRuntimeOnly {
+                    entry,
+                    value: value.clone(),
+                },
+                None => Found::DefaultChanges { entry },
+            }),
     );
     found
 }
 
 fn is_set(name: &str, files: &ConfigFiles, settings: &Settings) -> bool {
+    let same = |other: &str| {
+        other == name
+            || renamed::new_name(other) == Some(name)
+            || renamed::old_name(other) == Some(name)
+    };
     settings.last(name).is_some()
-        || files.persisted.iter().any(|persisted| {
-            persisted.name == name
-                || renamed::new_name(&persisted.name) == Some(name)
-                || renamed::old_name(&persisted.name) == Some(name)
-        })
+        || files.elsewhere.iter().any(|other| same(other))
+        || files
+            .persisted
+            .iter()
+            .any(|persisted| same(&persisted.name))
+}
+
+fn at_runtime<'a>(name: &str, files: &'a ConfigFiles) -> Option<&'a String> {
+    files
+        .at_runtime
+        .get(name)
+        .or_else(|| files.at_runtime.get(renamed::old_name(name)?))
 }
 
 fn uses_group_replication(files: &ConfigFiles, settings: &Settings) -> bool {
     let mentions = |text: &str| text.contains("group_replication");
+    let named = files.elsewhere.iter().chain(files.at_runtime.keys());
     settings
         .read
         .iter()
@@ -212,6 +251,7 @@ fn uses_group_replication(files: &ConfigFiles, settings: &Settings) -> bool {
             .persisted
             .iter()
             .any(|persisted| mentions(&persisted.name))
+        || named.into_iter().any(|name| mentions(name))
 }
 
 fn judge_setting(name: &str, loose: bool, setting: &Setting, to: MysqlVersion) -> Option<Found> {
@@ -252,7 +292,11 @@ mod tests {
     use crate::config::persisted::PersistedSetting;
 
     fn judged(text: &str, persisted: &[(&str, &str)], from: &str, to: &str) -> Vec<String> {
-        let files = ConfigFiles {
+        judged_of(&setup(text, persisted), from, to)
+    }
+
+    fn setup(text: &str, persisted: &[(&str, &str)]) -> ConfigFiles {
+        ConfigFiles {
             roots: vec!["/m.cnf".to_owned()],
             files: vec![OptionFile::new("/m.cnf", text)],
             persisted: persisted
@@ -262,8 +306,12 @@ mod tests {
                     value: (*value).to_owned(),
                 })
                 .collect(),
-        };
-        judge(&files, from.parse().unwrap(), to.parse().unwrap())
+            ..ConfigFiles::default()
+        }
+    }
+
+    fn judged_of(files: &ConfigFiles, from: &str, to: &str) -> Vec<String> {
+        judge(files, from.parse().unwrap(), to.parse().unwrap())
             .into_iter()
             .map(|found| match found {
                 Found::Broken(problem) => format!("broken {}", problem.line),
@@ -279,6 +327,7 @@ mod tests {
                 }
                 Found::Renamed { setting, new } => format!("renamed {} {new}", setting.line),
                 Found::DefaultChanges { entry } => format!("default {}", entry.name),
+                Found::AtRuntimeOnly { entry, value } => format!("runtime {} {value}", entry.name),
                 Found::PersistedRemoved { name, .. } => format!("persisted {name}"),
                 Found::PersistedBeats { name, .. } => format!("beats {name}"),
             })
@@ -369,5 +418,23 @@ mod tests {
             );
         }
         assert!(judged("[mysqld]\n", &[], "9.7.3", "9.7.4").is_empty());
+    }
+
+    #[test]
+    fn what_the_command_line_or_a_person_at_runtime_sets_is_no_default() {
+        let mut files = setup("[mysqld]\n[mysqld-8.4]\nback_log=50\n", &[]);
+        files.elsewhere.insert("gtid_mode".to_owned());
+        files
+            .at_runtime
+            .insert("enforce_gtid_consistency".to_owned(), "ON".to_owned());
+        let found = judged_of(&files, "8.4.6", "9.7.4");
+        for name in ["gtid_mode", "back_log", "enforce_gtid_consistency"] {
+            let default = format!("default {name}");
+            assert!(!found.contains(&default), "{default}: {found:?}");
+        }
+        assert!(
+            found.contains(&"runtime enforce_gtid_consistency ON".to_owned()),
+            "{found:?}"
+        );
     }
 }

@@ -3,7 +3,8 @@
 //!
 //! ```text
 //! OptionFile (text, secrets masked) ──read──> settings with their places ──┐
-//! mysqld-auto.cnf ────────────────persisted──> settings that beat them ────┴─judge──> findings
+//! mysqld-auto.cnf ────────────────persisted──> settings that beat them ────┤
+//! command line, SET GLOBAL ────────────────────────────────────────────────┴─judge──> findings
 //!                                                                            propose ─> edits ─> apply, diff
 //! ```
 
@@ -17,6 +18,7 @@ pub mod read;
 
 use crate::ids::Digest;
 use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// One option file as an agent read it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,6 +59,12 @@ pub struct ConfigFiles {
     pub files: Vec<OptionFile>,
     /// `mysqld-auto.cnf`, where there is one; values of secrets are masked.
     pub persisted: Vec<persisted::PersistedSetting>,
+    /// Variables that something else sets at every start, the command line say.
+    #[serde(default)]
+    pub elsewhere: BTreeSet<String>,
+    /// Variables that were set at runtime only, with their values: the next start loses them.
+    #[serde(default)]
+    pub at_runtime: BTreeMap<String, String>,
 }
 
 impl ConfigFiles {

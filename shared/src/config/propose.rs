@@ -20,8 +20,12 @@ use std::collections::BTreeMap;
 #[derive(Debug, Clone)]
 pub struct Proposal {
     pub rewrites: Vec<Rewrite>,
+    /// What the rewrites put right.
+    pub mended: Vec<Found>,
     /// What only a person can decide.
     pub for_a_person: Vec<Found>,
+    /// What the target only warns of.
+    pub harmless: Vec<Found>,
 }
 
 /// Makes the proposal; `today` goes into the comments.
@@ -32,12 +36,14 @@ pub fn propose(files: &ConfigFiles, from: MysqlVersion, to: MysqlVersion, today:
         to,
         tag: format!("# Refit {today}, {from} to {to}:"),
         edits: BTreeMap::new(),
+        mended: Vec::new(),
         for_a_person: Vec::new(),
+        harmless: Vec::new(),
     };
     let mut pins = Vec::new();
     for found in judge(files, from, to) {
         match found {
-            Found::Removed { loose: true, .. } => {}
+            Found::Removed { loose: true, .. } => maker.harmless.push(found),
             Found::Removed {
                 ref setting, entry, ..
             } => match maker.instead_of(setting, entry) {
@@ -67,10 +73,13 @@ pub fn propose(files: &ConfigFiles, from: MysqlVersion, to: MysqlVersion, today:
                 maker.replace(setting, format!("now called {new}"), line, found.clone());
             }
             Found::DefaultChanges { entry } => match entry.at(from) {
-                Some(old) => pins.extend(maker.pin(entry, old)),
+                Some(old) => pins.push((maker.pin(entry, old), found)),
                 None => maker.for_a_person.push(found),
             },
-            Found::Broken(_) | Found::PersistedRemoved { .. } | Found::PersistedBeats { .. } => {
+            Found::Broken(_)
+            | Found::AtRuntimeOnly { .. }
+            | Found::PersistedRemoved { .. }
+            | Found::PersistedBeats { .. } => {
                 maker.for_a_person.push(found);
             }
         }
@@ -86,7 +95,9 @@ struct Maker<'a> {
     /// Begins every comment.
     tag: String,
     edits: BTreeMap<(String, u32), LineEdit>,
+    mended: Vec<Found>,
     for_a_person: Vec<Found>,
+    harmless: Vec<Found>,
 }
 
 impl Maker<'_> {
@@ -124,6 +135,7 @@ impl Maker<'_> {
                 new,
             },
         );
+        self.mended.push(found);
     }
 
     /// What takes the place of an option that is gone; `None`: a person must say.
@@ -216,7 +228,7 @@ impl Maker<'_> {
     }
 
     /// At the end of the file that sets most for the server, so that they stand with its settings.
-    fn add_pins(&mut self, pins: Vec<String>) {
+    fn add_pins(&mut self, pins: Vec<(Vec<String>, Found)>) {
         if pins.is_empty() {
             return;
         }
@@ -232,11 +244,17 @@ impl Maker<'_> {
             .rev()
             .find_map(|root| self.files.file(root));
         let Some(file) = last.and_then(|path| self.files.file(path)).or(root) else {
+            // There is no file to write to.
+            self.for_a_person
+                .extend(pins.into_iter().map(|(_, found)| found));
             return;
         };
         let line = line_count(file) + 1;
         let mut new = vec![String::new(), "[mysqld]".to_owned()];
-        new.extend(pins);
+        for (lines, found) in pins {
+            new.extend(lines);
+            self.mended.push(found);
+        }
         self.edits.insert(
             (file.path.clone(), line),
             LineEdit {
@@ -268,7 +286,9 @@ impl Maker<'_> {
         };
         Proposal {
             rewrites: by_file.into_iter().filter_map(rewrite).collect(),
+            mended: self.mended,
             for_a_person: self.for_a_person,
+            harmless: self.harmless,
         }
     }
 }
@@ -334,7 +354,7 @@ mod tests {
         ConfigFiles {
             roots: vec!["/m.cnf".to_owned()],
             files: vec![OptionFile::new("/m.cnf", text)],
-            persisted: Vec::new(),
+            ..ConfigFiles::default()
         }
     }
 

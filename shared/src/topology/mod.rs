@@ -7,6 +7,7 @@ pub use kind::{Kind, NoKind};
 
 pub mod replication;
 
+use crate::config::ConfigFiles;
 use crate::gtid::GtidSet;
 use crate::ids::{ClusterName, MemberName, ServerUuid};
 use crate::observation::{
@@ -95,6 +96,17 @@ impl Sighting {
         seen.require()
             .and_then(|seen| seen.server.require())
             .map_err(str::to_owned)
+    }
+
+    /// What configures a member, with what else sets its variables.
+    pub fn config(&self, member: &MemberName) -> Result<ConfigFiles, String> {
+        let survey = match self.surveys.get(member) {
+            Some(survey) => survey.require(),
+            None => Err("its agent was not asked"),
+        };
+        let mut config = survey.and_then(|survey| survey.config())?;
+        config.elsewhere = self.server(member)?.explicit_variables.clone();
+        Ok(config)
     }
 
     /// The member that has this server UUID.

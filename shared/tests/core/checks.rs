@@ -4,6 +4,8 @@ use crate::support::{change_member, change_server, group, member, request};
 use refit_shared::checks::{
     ALL, CheckResult, Finding, Level, Selection, Subject, manual, run, run_selected,
 };
+use refit_shared::config::persisted::PersistedSetting;
+use refit_shared::config::{ConfigFiles, OptionFile};
 use refit_shared::observation::Fact;
 use refit_shared::survey::{Listing, Question, Row};
 use refit_shared::topology::Sighting;
@@ -910,4 +912,123 @@ fn what_does_not_apply_is_listed_as_such_and_asks_nothing() {
         strategy: None,
     };
     assert_eq!(run_selected(subject, &only).len(), 1);
+}
+
+/// Every member's option file says so, and `mysqld-auto.cnf` that.
+fn configured(from: &str, text: &str, persisted: &[(&str, &str)]) -> Sighting {
+    let mut seen = group(&[from; 3], &["9.7.4-2"]);
+    let config = ConfigFiles {
+        roots: vec!["/etc/mysql/my.cnf".to_owned()],
+        files: vec![OptionFile::new("/etc/mysql/my.cnf", text)],
+        persisted: persisted
+            .iter()
+            .map(|(name, value)| PersistedSetting {
+                name: (*name).to_owned(),
+                value: (*value).to_owned(),
+            })
+            .collect(),
+        ..ConfigFiles::default()
+    };
+    for name in ["db1", "db2", "db3"] {
+        match seen.surveys.get_mut(&member(name)).unwrap() {
+            Fact::Known(survey) => survey.config = Some(config.clone()),
+            Fact::Unknown(why) => panic!("{why}"),
+        }
+    }
+    seen
+}
+
+#[test]
+fn option_files_are_judged_with_file_and_line() {
+    for (line, level, object) in [
+        ("mysql_native_password=ON", E, "/etc/mysql/my.cnf:2"),
+        ("innodb_log_file_size=1G", E, "/etc/mysql/my.cnf:2"),
+        ("tls_version=TLSv1,TLSv1.2", E, "/etc/mysql/my.cnf:2"),
+        ("loose_query_cache_size=0", N, "/etc/mysql/my.cnf:2"),
+        ("log_slave_updates=ON", N, "/etc/mysql/my.cnf:2"),
+        ("!include", E, "/etc/mysql/my.cnf:2"),
+        ("!include /nowhere", W, "/etc/mysql/my.cnf:2"),
+        ("max_connections=5", None, ""),
+    ] {
+        let seen = configured("9.7.3", &format!("[mysqld]\n{line}\n"), &[]);
+        let found = of(&judge(&seen, "9.7.4"), "sysVars");
+        let told: Vec<_> = found.iter().map(|f| (Some(f.level), &*f.object)).collect();
+        let expected: Vec<_> = level.iter().map(|_| (level, object)).collect();
+        assert_eq!(told, expected, "{line}: {found:?}");
+    }
+}
+
+#[test]
+fn what_is_persisted_is_judged_too() {
+    let seen = configured(
+        "9.7.3",
+        "[mysqld]\nmax_connections=5\n",
+        &[("tx_isolation", "X"), ("max_connections", "7")],
+    );
+    let results = judge(&seen, "9.7.4");
+    let [gone] = &of(&results, "sysVars")[..] else {
+        panic!("{results:?}")
+    };
+    assert_eq!(gone.level, Level::Warning, "mysqld ignores it silently");
+    assert_eq!(gone.fix, "RESET PERSIST tx_isolation;");
+    let [beats] = &of(&results, "persistedVariables")[..] else {
+        panic!("{results:?}")
+    };
+    assert!(beats.description.contains("/etc/mysql/my.cnf:2"));
+    assert!(
+        of(
+            &judge(&configured("9.7.3", "[mysqld]\n", &[]), "9.7.4"),
+            "persistedVariables"
+        )
+        .is_empty()
+    );
+}
+
+#[test]
+fn defaults_that_change_are_told_once_for_all_members_that_take_them() {
+    let mut seen = configured("8.4.6", "[mysqld]\nback_log=80\n", &[]);
+    let row = row("", "caching_sha2_password_digest_rounds", "", "7000");
+    answer(
+        &mut seen,
+        "db2",
+        Question::SetAtRuntime,
+        Fact::Known(listing(vec![row])),
+    );
+    let found = of(&judge(&seen, "9.7.4"), "sysVarsNewDefaults");
+    let about =
+        |name: &str| -> Vec<&Finding> { found.iter().filter(|f| f.object == name).collect() };
+    assert!(about("back_log").is_empty(), "it is set");
+    assert!(about("gtid_mode").is_empty(), "the command line sets it");
+    let [one] = about("explain_format")[..] else {
+        panic!("{found:?}")
+    };
+    assert_eq!(one.level, Level::Notice);
+    assert!(!one.description.contains("only on"), "{}", one.description);
+    let rounds = about("caching_sha2_password_digest_rounds");
+    let told: Vec<_> = rounds.iter().map(|f| (f.level, &*f.description)).collect();
+    assert!(
+        told.iter().any(|(level, text)| *level == Level::Warning
+            && text.contains("at runtime")
+            && text.ends_with("(only on db2)")),
+        "{told:?}"
+    );
+    assert!(
+        of(
+            &judge(&configured("9.7.3", "[mysqld]\n", &[]), "9.7.4"),
+            "sysVarsNewDefaults"
+        )
+        .is_empty()
+    );
+}
+
+#[test]
+fn option_files_that_could_not_be_read_are_as_bad_as_bad_ones() {
+    let mut seen = configured("9.7.3", "[mysqld]\n", &[]);
+    let untold = Fact::Unknown("permission denied".to_owned());
+    answer(&mut seen, "db3", Question::OptionFiles, untold);
+    let [one] = &of(&judge(&seen, "9.7.4"), "sysVars")[..] else {
+        panic!("one finding")
+    };
+    assert_eq!((one.level, &*one.object), (Level::Error, "db3"));
+    assert!(one.description.contains("permission denied"));
 }

@@ -6,6 +6,7 @@
 use super::persisted::Persisted;
 use super::{disk, options};
 use crate::host::{HostError, HostResult};
+use refit_shared::config::{self, ConfigFiles};
 use refit_shared::ids::Digest;
 use serde::{Deserialize, Serialize};
 use std::fs;
@@ -13,6 +14,8 @@ use std::io;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, lchown, symlink};
 use std::path::{Path, PathBuf};
 
+/// All option files together: nobody writes so much by hand, and an answer must fit into one message.
+const LARGEST: usize = 1 << 20;
 const MANIFEST: &str = "manifest.json";
 
 /// Where the option files are, and what of it is ours.
@@ -99,6 +102,24 @@ impl OptionFiles {
             add(file, &meta, &content);
         }
         Ok(Digest::from_bytes(*hash.finalize().as_bytes()))
+    }
+
+    /// What the files say, secrets masked.
+    pub(super) fn config(&self, persisted: &Persisted) -> HostResult<ConfigFiles> {
+        let settings = match persisted.content()? {
+            Some(content) => config::persisted::parse(&content)
+                .map_err(|e| HostError::Unexpected(e.to_string()))?,
+            None => Vec::new(),
+        };
+        let read = options::config(&self.roots, &self.read_by_server()?, settings)
+            .map_err(disk::error("read the option files below", &self.dir))?;
+        let bytes: usize = read.files.iter().map(|file| file.text.len()).sum();
+        if bytes > LARGEST {
+            return Err(HostError::Unexpected(format!(
+                "the option files have {bytes} bytes, at most {LARGEST} are read"
+            )));
+        }
+        Ok(read)
     }
 
     /// Everything that a backup holds, as it is now.

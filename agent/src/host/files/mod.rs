@@ -26,6 +26,7 @@ use config_backup::OptionFiles;
 use maintenance::Maintenance;
 use mounts::Mounts;
 use persisted::Persisted;
+use refit_shared::config::ConfigFiles;
 use refit_shared::ids::Digest;
 use refit_shared::observation::{DataPath, SnapshotMethod, StorageFacts};
 use snapshot::{Snapshots, tree};
@@ -177,6 +178,11 @@ impl Files for HostFiles {
     async fn config_digest(&self) -> HostResult<Digest> {
         let (options, persisted) = (self.options.clone(), self.persisted().await?);
         blocking(move || options.digest(&persisted)).await
+    }
+
+    async fn config_files(&self) -> HostResult<ConfigFiles> {
+        let (options, persisted) = (self.options.clone(), self.persisted().await?);
+        blocking(move || options.config(&persisted)).await
     }
 
     async fn back_up_config(&self, name: &str) -> HostResult<()> {

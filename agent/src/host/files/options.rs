@@ -1,6 +1,11 @@
-//! MySQL's option files: which ones there are, and what they say (reference manual, "Using Option Files").
+//! MySQL's option files: which ones there are on this host. What they say is read by [`refit_shared::config`].
 
+use refit_shared::config::persisted::PersistedSetting;
+use refit_shared::config::read::{self, includes};
+use refit_shared::config::{ConfigFiles, OptionFile, mask, names};
+use refit_shared::ids::Digest;
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// One option of one group. Names are written with `_`, without `loose_`.
@@ -16,73 +21,18 @@ const DEEPEST: usize = 10;
 
 /// The options of a text, without following its includes.
 pub fn parse(text: &str) -> Vec<OptionLine> {
-    let mut group = String::new();
-    let mut options = Vec::new();
-    for line in text.lines().map(str::trim) {
-        if line.is_empty() || line.starts_with(['#', ';', '!']) {
-            continue;
-        }
-        if let Some(rest) = line.strip_prefix('[') {
-            group = rest.split(']').next().unwrap_or_default().trim().to_owned();
-            continue;
-        }
-        let line = without_comment(line);
-        let (name, value) = match line.split_once('=') {
-            Some((name, value)) => (name.trim(), Some(unquoted(value.trim()))),
-            None => (line.trim(), None),
-        };
-        let name = name.replace('-', "_").to_ascii_lowercase();
-        let name = name.strip_prefix("loose_").unwrap_or(&name).to_owned();
-        options.push(OptionLine {
-            group: group.clone(),
-            name,
-            value,
-        });
-    }
-    options
+    let root = "text".to_owned();
+    let files = [OptionFile::new(&root, text)];
+    lines(read::read(&[root], &files))
 }
 
-/// A `#` outside quotes begins a comment.
-fn without_comment(line: &str) -> &str {
-    let mut quote = None;
-    let mut escaped = false;
-    for (at, c) in line.char_indices() {
-        match (c, quote) {
-            _ if escaped => escaped = false,
-            ('\\', Some(_)) => escaped = true,
-            ('"' | '\'', None) => quote = Some(c),
-            (c, Some(open)) if c == open => quote = None,
-            ('#', None) => return &line[..at],
-            _ => {}
-        }
-    }
-    line
-}
-
-fn unquoted(value: &str) -> String {
-    let inner = ['"', '\'']
-        .into_iter()
-        .find_map(|quote| value.strip_prefix(quote)?.strip_suffix(quote))
-        .unwrap_or(value);
-    let mut plain = String::with_capacity(inner.len());
-    let mut chars = inner.chars();
-    while let Some(c) = chars.next() {
-        if c != '\\' {
-            plain.push(c);
-            continue;
-        }
-        match chars.next() {
-            Some('n') => plain.push('\n'),
-            Some('t') => plain.push('\t'),
-            Some('r') => plain.push('\r'),
-            Some('b') => plain.push('\u{8}'),
-            Some('s') => plain.push(' '),
-            Some('\\') => plain.push('\\'),
-            Some(other) => plain.extend(['\\', other]),
-            None => plain.push('\\'),
-        }
-    }
-    plain
+fn lines(reading: read::Reading) -> Vec<OptionLine> {
+    let line = |setting: read::Setting| OptionLine {
+        group: setting.group,
+        name: names::meaning(&setting.name).name,
+        value: setting.value,
+    };
+    reading.settings.into_iter().map(line).collect()
 }
 
 /// The file and all that it includes, in the order in which mysqld reads them. A file that does not exist is left out.
@@ -97,40 +47,70 @@ fn collect(path: &Path, depth: usize, found: &mut Vec<PathBuf>) -> io::Result<()
         return Ok(());
     }
     let text = match std::fs::read(path) {
-        Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
+        Ok(bytes) => bytes,
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
         Err(e) => return Err(e),
     };
     found.push(path.to_owned());
-    for line in text.lines().map(str::trim) {
-        if let Some(dir) = line.strip_prefix("!includedir") {
-            let mut names = match std::fs::read_dir(dir.trim()) {
-                Ok(entries) => entries
-                    .map(|entry| entry.map(|entry| entry.path()))
-                    .collect::<io::Result<Vec<_>>>()?,
-                Err(e) if e.kind() == io::ErrorKind::NotFound => continue,
-                Err(e) => return Err(e),
-            };
-            names.sort();
-            for name in names {
-                if name.extension().is_some_and(|extension| extension == "cnf") {
-                    collect(&name, depth + 1, found)?;
-                }
+    for (is_dir, target) in includes(&text) {
+        let target = PathBuf::from(target);
+        if !is_dir {
+            collect(&target, depth + 1, found)?;
+            continue;
+        }
+        let mut names = match std::fs::read_dir(&target) {
+            Ok(entries) => entries
+                .map(|entry| entry.map(|entry| entry.path()))
+                .collect::<io::Result<Vec<_>>>()?,
+            Err(e) if e.kind() == io::ErrorKind::NotFound => continue,
+            Err(e) => return Err(e),
+        };
+        names.sort();
+        for name in names {
+            if name.extension().is_some_and(|extension| extension == "cnf") {
+                collect(&name, depth + 1, found)?;
             }
-        } else if let Some(file) = line.strip_prefix("!include") {
-            collect(Path::new(file.trim()), depth + 1, found)?;
         }
     }
     Ok(())
 }
 
+/// One file as it may leave the host: with secrets masked.
+fn masked(path: &Path) -> io::Result<OptionFile> {
+    let bytes = std::fs::read(path)?;
+    let meta = std::fs::metadata(path)?;
+    Ok(OptionFile {
+        path: path.to_string_lossy().into_owned(),
+        text: mask::masked(&String::from_utf8_lossy(&bytes)),
+        digest: Digest::of(&bytes),
+        world_writable: meta.mode() & 0o002 != 0,
+    })
+}
+
+/// What these files say, with secrets masked.
+pub fn config(
+    roots: &[PathBuf],
+    files: &[PathBuf],
+    persisted: Vec<PersistedSetting>,
+) -> io::Result<ConfigFiles> {
+    Ok(ConfigFiles {
+        roots: roots
+            .iter()
+            .map(|root| root.to_string_lossy().into_owned())
+            .collect(),
+        files: files
+            .iter()
+            .map(|file| masked(file))
+            .collect::<io::Result<_>>()?,
+        persisted,
+        ..ConfigFiles::default()
+    })
+}
+
 /// What the files say to mysqld: groups `[mysqld]`, `[server]` and `[mysqld-X.Y]`.
 pub fn server_options(root: &Path) -> io::Result<Vec<OptionLine>> {
-    let mut options = Vec::new();
-    for file in files(root)? {
-        let text = std::fs::read(&file)?;
-        options.extend(parse(&String::from_utf8_lossy(&text)));
-    }
+    let config = config(&[root.to_owned()], &files(root)?, Vec::new())?;
+    let mut options = lines(config.read());
     options.retain(|option| {
         option.group == "server" || option.group == "mysqld" || option.group.starts_with("mysqld-")
     });
@@ -140,6 +120,7 @@ pub fn server_options(root: &Path) -> io::Result<Vec<OptionLine>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::BTreeSet;
 
     fn option(group: &str, name: &str, value: Option<&str>) -> OptionLine {
         OptionLine {
@@ -191,13 +172,39 @@ mod tests {
             files(&at("my.cnf")).unwrap(),
             ["my.cnf", "conf.d/a.cnf", "conf.d/b.cnf", "extra.cnf"].map(at)
         );
-        let names: Vec<String> = server_options(&at("my.cnf"))
+        // As deep as mysqld goes round, so each several times.
+        let names: BTreeSet<String> = server_options(&at("my.cnf"))
             .unwrap()
             .into_iter()
             .map(|option| option.name)
             .collect();
-        assert_eq!(names, ["port", "a", "b"]);
+        assert_eq!(Vec::from_iter(names), ["a", "b", "port"]);
         assert!(files(&at("none.cnf")).unwrap().is_empty());
+    }
+
+    #[test]
+    fn secrets_stay_on_the_host_and_digests_are_of_the_real_bytes() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("my.cnf");
+        let text = "[mysqld]\nmax_connections=5\nreport_password = hunter2\n";
+        std::fs::write(&path, text).unwrap();
+        let found = config(
+            std::slice::from_ref(&path),
+            &files(&path).unwrap(),
+            Vec::new(),
+        )
+        .unwrap();
+        let [file] = found.files.as_slice() else {
+            panic!("{found:?}")
+        };
+        assert!(
+            !file.text.contains("hunter2") && !file.is_whole(),
+            "{}",
+            file.text
+        );
+        assert_eq!(file.digest, Digest::of(text.as_bytes()));
+        assert_eq!(found.read().settings.len(), 2);
+        assert!(!file.world_writable);
     }
 
     proptest::proptest! {

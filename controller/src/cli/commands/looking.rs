@@ -17,6 +17,17 @@ pub async fn fleet(
     Ok(Exit::Done)
 }
 
+pub async fn config(
+    to: &Connection,
+    output: &Output,
+    cluster: &str,
+    target: &str,
+) -> Result<Exit, Failure> {
+    let found = to.config(cluster, target).await?;
+    output.show(&found, |style| render::config::text(&found, style));
+    Ok(Exit::Done)
+}
+
 pub async fn list(
     to: &Connection,
     output: &Output,

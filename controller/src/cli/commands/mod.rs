@@ -39,6 +39,7 @@ pub async fn run(arguments: &Arguments, output: &Output) -> Result<Exit, Failure
     match &arguments.command {
         Command::Fleet { cluster } => looking::fleet(to, output, cluster.as_deref()).await,
         Command::Check(check) => checking::check(to, output, check).await,
+        Command::Config { cluster, target } => looking::config(to, output, cluster, target).await,
         Command::Plan(plan) => planning::plan(to, output, plan).await,
         Command::Apply {
             plan,

@@ -4,6 +4,7 @@ pub mod audit;
 pub mod check;
 pub mod check_html;
 pub mod check_list;
+pub mod config;
 pub mod failure;
 pub mod fleet;
 pub mod path;

@@ -34,8 +34,8 @@ struct Query {
     ask: Ask,
 }
 
-/// `{user}` stands for "is none of the server's own schemas", `{words}` for the keywords as a list, `{word}` and `{call}` for
-/// regular expressions.
+/// `{user}` stands for "is none of the server's own schemas", `{words}` for the keywords as a list, `{defaults}` for the
+/// variables whose defaults change, `{word}` and `{call}` for regular expressions.
 enum Ask {
     /// A whole statement that gives one number.
     Number(&'static str),
@@ -155,6 +155,9 @@ fn fill(statement: &str) -> String {
     if filled.contains("{words}") {
         filled = filled.replace("{words}", &keywords::list());
     }
+    if filled.contains("{defaults}") {
+        filled = filled.replace("{defaults}", &server::defaults());
+    }
     if filled.contains("{word}") {
         filled = filled.replace("{word}", &keywords::expression());
     }
@@ -168,9 +171,13 @@ fn fill(statement: &str) -> String {
 mod tests {
     use super::*;
 
+    fn of_the_server(question: Question) -> bool {
+        !question.of_the_machine() && !question.of_the_files()
+    }
+
     #[test]
     fn every_question_about_the_server_has_a_query() {
-        for question in Question::ALL.iter().filter(|q| !q.of_the_machine()) {
+        for question in Question::ALL.iter().filter(|q| of_the_server(**q)) {
             assert!(
                 query(*question, MysqlVersion::new(9, 7, 4)).is_some(),
                 "{question}"
@@ -180,7 +187,7 @@ mod tests {
 
     #[test]
     fn statements_read_only_the_servers_own_schemas_and_lock_nothing() {
-        for question in Question::ALL.iter().filter(|q| !q.of_the_machine()) {
+        for question in Question::ALL.iter().filter(|q| of_the_server(**q)) {
             let query = query(*question, MysqlVersion::new(9, 7, 4)).unwrap();
             let text = match &query.ask {
                 Ask::Number(text) | Ask::Objects(_, text) | Ask::Text(_, text, _) => fill(text),
@@ -210,7 +217,7 @@ mod tests {
                     "{question}: {first}"
                 );
             }
-            for place in ["{user}", "{word", "{call}"] {
+            for place in ["{user}", "{word", "{call}", "{defaults}"] {
                 assert!(!text.contains(place), "{question}: {text}");
             }
         }

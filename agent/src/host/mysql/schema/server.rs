@@ -1,10 +1,20 @@
 //! InnoDB, limits and what the server is busy with.
 
 use super::{ANY, Ask, Query, SEE_INNODB, SEE_VIEWS, V8};
+use refit_shared::rules::variables::{defaults::DEFAULTS, renamed};
 use refit_shared::survey::Question;
 use refit_shared::version::MysqlVersion;
 
 const NONE: &[&str] = &[];
+
+/// Under every name that a version gives them: `'back_log', …`
+pub(super) fn defaults() -> String {
+    let names = DEFAULTS
+        .iter()
+        .flat_map(|entry| [Some(entry.name), renamed::old_name(entry.name)]);
+    let names: Vec<String> = names.flatten().map(|name| format!("'{name}'")).collect();
+    names.join(", ")
+}
 
 pub(super) const QUERIES: &[Query] = &[
     Query {
@@ -59,6 +69,16 @@ pub(super) const QUERIES: &[Query] = &[
         ask: Ask::Objects(
             ["''", "'group'", "''", "event_name"],
             "FROM performance_schema.events_stages_current WHERE event_name LIKE '%stage/group_rpl%'",
+        ),
+    },
+    Query {
+        question: Question::SetAtRuntime,
+        since: V8,
+        privileges: NONE,
+        ask: Ask::Objects(
+            ["''", "i.variable_name", "''", "g.variable_value"],
+            "FROM performance_schema.variables_info i JOIN performance_schema.global_variables g USING (variable_name) \
+             WHERE i.variable_source = 'DYNAMIC' AND i.variable_name IN ({defaults})",
         ),
     },
     Query {

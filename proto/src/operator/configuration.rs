@@ -1,0 +1,193 @@
+//! Option files as they should be for a target, over the wire and back.
+
+use super::wire;
+use refit_shared::config::ConfigFiles;
+use refit_shared::config::edit::diff;
+use refit_shared::config::judge::Found;
+use refit_shared::config::propose::Proposal;
+use refit_shared::ids::MemberName;
+use refit_shared::version::MysqlVersion;
+use serde::Serialize;
+
+/// What is proposed for a cluster.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Configuration {
+    pub cluster: String,
+    pub target: String,
+    pub members: Vec<MemberConfig>,
+}
+
+/// What is proposed for one member.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct MemberConfig {
+    pub name: String,
+    pub version: Option<String>,
+    /// Why the files could not be read.
+    pub unknown: Option<String>,
+    pub files: Vec<FileRewrite>,
+    /// What the rewrites put right, a line each.
+    pub mended: Vec<String>,
+    /// What only a person can decide.
+    pub for_a_person: Vec<String>,
+    /// What the target only warns of.
+    pub harmless: Vec<String>,
+}
+
+/// One file that is to be changed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct FileRewrite {
+    pub path: String,
+    /// Of the bytes that it is made for.
+    pub before: String,
+    /// Of the bytes after it. `None`: only the host can tell, because the file has secrets.
+    pub after: Option<String>,
+    pub diff: String,
+}
+
+impl MemberConfig {
+    /// What was read and is proposed, or why that is not known.
+    pub fn of(
+        name: &MemberName,
+        version: Option<MysqlVersion>,
+        found: Result<(ConfigFiles, Proposal), String>,
+    ) -> Self {
+        let empty = Self {
+            name: name.to_string(),
+            version: version.map(|version| version.to_string()),
+            ..Self::default()
+        };
+        let (files, proposal) = match found {
+            Ok(found) => found,
+            Err(why) => {
+                return Self {
+                    unknown: Some(why),
+                    ..empty
+                };
+            }
+        };
+        let told = |found: &[Found]| found.iter().map(ToString::to_string).collect();
+        let rewrites = proposal.rewrites.into_iter();
+        let file = rewrites.map(|rewrite| {
+            let text = files.file(&rewrite.path).map_or("", |file| &file.text);
+            let shown = diff(&rewrite.path, text, &rewrite.edits);
+            FileRewrite {
+                before: rewrite.before.to_string(),
+                after: rewrite.after.map(|digest| digest.to_string()),
+                diff: shown.unwrap_or_else(|error| error.to_string()),
+                path: rewrite.path,
+            }
+        });
+        Self {
+            files: file.collect(),
+            mended: told(&proposal.mended),
+            for_a_person: told(&proposal.for_a_person),
+            harmless: told(&proposal.harmless),
+            ..empty
+        }
+    }
+}
+
+impl From<Configuration> for wire::ConfigResponse {
+    fn from(configuration: Configuration) -> Self {
+        Self {
+            cluster: configuration.cluster,
+            target: configuration.target,
+            members: configuration.members.into_iter().map(Into::into).collect(),
+        }
+    }
+}
+
+impl From<wire::ConfigResponse> for Configuration {
+    fn from(wire: wire::ConfigResponse) -> Self {
+        Self {
+            cluster: wire.cluster,
+            target: wire.target,
+            members: wire.members.into_iter().map(Into::into).collect(),
+        }
+    }
+}
+
+impl From<MemberConfig> for wire::MemberConfig {
+    fn from(member: MemberConfig) -> Self {
+        Self {
+            name: member.name,
+            version: member.version,
+            unknown: member.unknown,
+            files: member.files.into_iter().map(Into::into).collect(),
+            mended: member.mended,
+            for_a_person: member.for_a_person,
+            harmless: member.harmless,
+        }
+    }
+}
+
+impl From<wire::MemberConfig> for MemberConfig {
+    fn from(wire: wire::MemberConfig) -> Self {
+        Self {
+            name: wire.name,
+            version: wire.version,
+            unknown: wire.unknown,
+            files: wire.files.into_iter().map(Into::into).collect(),
+            mended: wire.mended,
+            for_a_person: wire.for_a_person,
+            harmless: wire.harmless,
+        }
+    }
+}
+
+impl From<FileRewrite> for wire::FileRewrite {
+    fn from(file: FileRewrite) -> Self {
+        Self {
+            path: file.path,
+            before: file.before,
+            after: file.after,
+            diff: file.diff,
+        }
+    }
+}
+
+impl From<wire::FileRewrite> for FileRewrite {
+    fn from(wire: wire::FileRewrite) -> Self {
+        Self {
+            path: wire.path,
+            before: wire.before,
+            after: wire.after,
+            diff: wire.diff,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_configuration_comes_back_as_it_went() {
+        let member = MemberConfig {
+            name: "db1".to_owned(),
+            version: Some("8.4.6".to_owned()),
+            files: vec![FileRewrite {
+                path: "/etc/my.cnf".to_owned(),
+                before: "ab".to_owned(),
+                after: None,
+                diff: "--- /etc/my.cnf\n".to_owned(),
+            }],
+            mended: vec!["a".to_owned()],
+            for_a_person: vec!["b".to_owned()],
+            harmless: vec!["c".to_owned()],
+            ..MemberConfig::default()
+        };
+        let silent = MemberConfig {
+            name: "db2".to_owned(),
+            unknown: Some("its agent can't be asked".to_owned()),
+            ..MemberConfig::default()
+        };
+        let whole = Configuration {
+            cluster: "shop".to_owned(),
+            target: "9.7.4".to_owned(),
+            members: vec![member, silent],
+        };
+        let wire = wire::ConfigResponse::from(whole.clone());
+        assert_eq!(Configuration::from(wire), whole);
+    }
+}
