@@ -1,22 +1,27 @@
 //! No member has transactions that nobody else has.
 
-use super::{ANY_STRATEGY, Check, Finding, GROUPS, Level, Overriding, Reference, Subject, When};
+use super::{ANY_STRATEGY, Check, Finding, Level, Overriding, Reference, Subject, When};
+use crate::topology::Kind;
 
 pub const CHECK: Check = Check {
     id: "errantTransactions",
     level: Level::Error,
     reference: Reference {
-        source: "server error MY-011526, seen on real servers",
+        source: "server errors MY-011526 (group) and 1236 (replica), seen on real servers",
         link: Some("https://dev.mysql.com/doc/refman/8.4/en/replication-gtids-concepts.html"),
     },
     applies: When::Always,
     overriding: Overriding::Refused(
-        "the member could not rejoin, and its transactions would be lost",
+        "the member could not rejoin or be replicated from, and its transactions would be lost",
     ),
     needs: &[],
     title: "No errant transactions",
-    description: "A member with transactions of its own is refused when it rejoins (MY-011526), so it must not be taken out.",
-    kinds: GROUPS,
+    description: "A member of a group with transactions of its own is refused when it rejoins (MY-011526), so it must not be taken out. A replica with such ones stops replication behind it as soon as it becomes a source and no longer has them in its binary logs (1236).",
+    kinds: &[
+        Kind::SinglePrimaryGroup,
+        Kind::MultiPrimaryGroup,
+        Kind::ReplicationTopology,
+    ],
     strategies: ANY_STRATEGY,
     run,
 };
@@ -31,8 +36,8 @@ fn run(subject: Subject<'_>) -> Vec<Finding> {
         {
             found.push(CHECK.error(
                 name,
-                format!("only this member has {errant}"),
-                "commit empty transactions with these GTIDs on the primary (SET gtid_next=…; BEGIN; COMMIT), or rebuild the member",
+                format!("has transactions of its own: {errant}"),
+                "commit empty transactions with these GTIDs on the primary or source (SET gtid_next=…; BEGIN; COMMIT), or rebuild the member",
             ));
         }
     }

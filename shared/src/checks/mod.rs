@@ -8,13 +8,21 @@ mod auth_method_usage;
 mod automatic_restarts;
 mod binlog_retention;
 mod changed_functions;
+mod channel_failover;
+mod channel_login;
+mod channel_retries;
+mod channels;
+mod channels_run;
+mod charset_pinned;
 mod circular_directory;
 mod clock;
 mod cluster_kind;
 mod column_definition;
+mod commit_order;
 mod configured;
 mod confinement;
 mod default_auth;
+mod delayed_replicas;
 mod disk_space;
 mod dollar_sign_name;
 mod errant_transactions;
@@ -26,6 +34,8 @@ mod group_join;
 mod group_members;
 mod group_primary_keys;
 mod group_settings;
+mod gtid_auto_position;
+mod gtid_mode_pinned;
 mod invalid_privileges;
 mod known_bad_releases;
 mod leftovers;
@@ -43,17 +53,23 @@ mod plugin_usage;
 mod prepared_xa;
 mod purge_backlog;
 mod removed_functions;
+mod replicas_read_only;
+mod replication_filters;
 mod replication_queues;
+mod replication_versions;
 mod reserved_keywords;
 mod router_auth;
 mod routine_syntax;
 mod row_format;
 mod row_versions;
 mod selection;
+mod semi_sync_count;
+mod semi_sync_options;
 mod server_takes_writes;
 mod shared_partitions;
 mod spare_member;
 mod spatial_index;
+mod statement_binlog;
 mod sys_vars;
 mod sys_vars_new_defaults;
 mod tablespace_states;
@@ -119,6 +135,7 @@ pub struct Check {
 }
 
 pub const ANY_KIND: &[Kind] = &Kind::ALL;
+pub const TOPOLOGIES: &[Kind] = &[Kind::ReplicationTopology];
 pub const GROUPS: &[Kind] = &[Kind::SinglePrimaryGroup, Kind::MultiPrimaryGroup];
 pub const ANY_STRATEGY: &[Strategy] = &Strategy::ALL;
 /// Strategies that take one member after the other out while the rest serves.
@@ -209,6 +226,21 @@ pub const ALL: &[Check] = &[
     purge_backlog::CHECK,
     replication_queues::CHECK,
     async_channels::CHECK,
+    replication_versions::CHECK,
+    channels_run::CHECK,
+    gtid_auto_position::CHECK,
+    gtid_mode_pinned::CHECK,
+    channel_login::CHECK,
+    channel_retries::CHECK,
+    channel_failover::CHECK,
+    semi_sync_count::CHECK,
+    semi_sync_options::CHECK,
+    statement_binlog::CHECK,
+    charset_pinned::CHECK,
+    commit_order::CHECK,
+    delayed_replicas::CHECK,
+    replication_filters::CHECK,
+    replicas_read_only::CHECK,
     group_actions::CHECK,
     group_settings::CHECK,
     group_defaults::CHECK,

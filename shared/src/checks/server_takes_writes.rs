@@ -1,6 +1,7 @@
-//! A standalone server takes writes: afterwards they are let in again.
+//! A standalone server, or a source, takes writes: afterwards they are let in again.
 
 use super::{ANY_STRATEGY, Check, Finding, Level, Overriding, Reference, Subject, When};
+use crate::observation::ServerFacts;
 use crate::topology::Kind;
 
 pub const CHECK: Check = Check {
@@ -16,17 +17,21 @@ pub const CHECK: Check = Check {
     ),
     needs: &[],
     title: "The server takes writes",
-    description: "The upgrade of a standalone server ends with writes let in. One that is kept read-only on purpose must not be opened by it.",
-    kinds: &[Kind::StandaloneServer],
+    description: "The upgrade of a standalone server or a source ends with writes let in. One that is kept read-only on purpose must not be opened by it.",
+    kinds: &[Kind::StandaloneServer, Kind::ReplicationTopology],
     strategies: ANY_STRATEGY,
     run,
 };
 
 fn run(subject: Subject<'_>) -> Vec<Finding> {
+    let replicates = |server: &ServerFacts| {
+        let channels = server.channels.known();
+        channels.is_some_and(|channels| !channels.is_empty())
+    };
     let closed = subject
         .seen
         .servers()
-        .filter(|(_, server)| !server.takes_writes());
+        .filter(|(_, server)| !server.takes_writes() && !replicates(server));
     closed
         .map(|(name, _)| {
             CHECK.error(

@@ -3,6 +3,7 @@
 use crate::observation::{Observation, Seconds, SnapshotMethod};
 use crate::operation::{Operation, OperationKind};
 use crate::plan::{Basis, Estimate};
+use crate::version::MysqlVersion;
 
 /// Bytes a second of a plain copy; seen on one virtual disk: 180 to 360 MB/s.
 const COPY_BYTES_A_SECOND: u64 = 200_000_000;
@@ -22,6 +23,37 @@ pub fn operation(operation: &Operation, seen: &Observation) -> Estimate {
             basis: Basis::Reckoned,
         },
     }
+}
+
+/// How long a server is away while it is replaced: stopped, copied, swapped and started.
+pub fn outage(seen: &Observation, target: MysqlVersion) -> Seconds {
+    let Some(server) = seen.server.known() else {
+        return Seconds::from_millis(60_000);
+    };
+    let steps = [
+        Operation::StopServer {
+            version: server.version,
+            slow: server.version.series() != target.series(),
+            drain_s: 0,
+        },
+        Operation::SnapshotData {
+            name: String::new(),
+        },
+        Operation::SwapPackages {
+            from: Vec::new(),
+            to: Vec::new(),
+        },
+        Operation::StartServer {
+            version: target,
+            snapshot: String::new(),
+        },
+    ];
+    Seconds(
+        steps
+            .iter()
+            .map(|step| operation(step, seen).seconds.0)
+            .sum(),
+    )
 }
 
 pub fn gate(hold_ms: u32) -> Estimate {

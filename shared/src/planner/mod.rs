@@ -9,7 +9,7 @@
 mod candidate;
 pub mod choose;
 mod draft;
-mod estimate;
+pub(crate) mod estimate;
 mod in_group_rolling;
 mod offline;
 mod report;

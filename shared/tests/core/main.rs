@@ -7,5 +7,6 @@ mod linter;
 mod planner;
 mod rebuild;
 mod replication;
+mod replication_checks;
 mod saga;
 mod support;

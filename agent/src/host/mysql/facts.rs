@@ -83,6 +83,8 @@ const VARIABLES: &[&str] = &[
     "server_id",
     "server_uuid",
     "skip_replica_start",
+    "slave_parallel_workers",
+    "slave_preserve_commit_order",
     "socket",
     "sql_mode",
     "super_read_only",
