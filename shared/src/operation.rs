@@ -1,6 +1,7 @@
 //! The agent's typed operations: all that a controller can ask of a host. There is no remote shell; package names and
 //! paths come from the agent's own configuration.
 
+use crate::config::edit::Rewrite;
 use crate::ids::{Attempt, ClusterName, Digest, Epoch, MemberName, RolloutId, ServerUuid, StepId};
 use crate::observation::PackagePin;
 use crate::version::{MysqlVersion, PackageVersion};
@@ -37,6 +38,9 @@ pub enum Operation {
     /// Copy the data directory and every path outside it, as one unit, with a manifest. Undo: nothing yet (released by
     /// [`Operation::ReleaseArtifacts`]).
     SnapshotData { name: String },
+    /// Change option files of a server that is held down, each only where its bytes are those that were reviewed; anything else is
+    /// refused. Needs the copy that [`Operation::BackUpConfig`] made. Undo: put the bytes of that copy back.
+    RewriteConfig { files: Vec<Rewrite> },
     /// Install exactly these packages without letting a maintainer script run mysqld, then hold them. Undo: install `from`.
     SwapPackages {
         from: Vec<PackagePin>,
@@ -81,6 +85,7 @@ pub enum OperationKind {
     LeaveGroup,
     StopServer,
     SnapshotData,
+    RewriteConfig,
     SwapPackages,
     StartServer,
     JoinGroup,
@@ -99,13 +104,14 @@ fn is_zero(seconds: &u32) -> bool {
 }
 
 impl OperationKind {
-    pub const ALL: [OperationKind; 17] = [
+    pub const ALL: [OperationKind; 18] = [
         Self::FetchPackages,
         Self::BackUpConfig,
         Self::EnterMaintenance,
         Self::LeaveGroup,
         Self::StopServer,
         Self::SnapshotData,
+        Self::RewriteConfig,
         Self::SwapPackages,
         Self::StartServer,
         Self::JoinGroup,
@@ -127,6 +133,7 @@ impl OperationKind {
             Self::LeaveGroup => "leave_group",
             Self::StopServer => "stop_server",
             Self::SnapshotData => "snapshot_data",
+            Self::RewriteConfig => "rewrite_config",
             Self::SwapPackages => "swap_packages",
             Self::StartServer => "start_server",
             Self::JoinGroup => "join_group",
@@ -161,6 +168,7 @@ impl Operation {
             Self::LeaveGroup { .. } => OperationKind::LeaveGroup,
             Self::StopServer { .. } => OperationKind::StopServer,
             Self::SnapshotData { .. } => OperationKind::SnapshotData,
+            Self::RewriteConfig { .. } => OperationKind::RewriteConfig,
             Self::SwapPackages { .. } => OperationKind::SwapPackages,
             Self::StartServer { .. } => OperationKind::StartServer,
             Self::JoinGroup { .. } => OperationKind::JoinGroup,

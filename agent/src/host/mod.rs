@@ -216,6 +216,12 @@ pub trait Files: Send + Sync + std::fmt::Debug {
     async fn has_config_backup(&self, name: &str) -> HostResult<bool>;
     /// Puts them back: bytes, modes, owners; files that were not there before are removed.
     async fn restore_config(&self, name: &str) -> HostResult<()>;
+    /// The bytes of an option file that mysqld reads; `None` where there is none. Any other path is an error.
+    async fn option_file(&self, path: &str) -> HostResult<Option<Vec<u8>>>;
+    /// Its bytes in a complete backup; `None` where there is no such backup or the file is not in it.
+    async fn kept_option_file(&self, name: &str, path: &str) -> HostResult<Option<Vec<u8>>>;
+    /// Gives such a file other bytes, at once and durably; its owner and mode stay, and a link stays a link.
+    async fn replace_option_file(&self, path: &str, content: &[u8]) -> HostResult<()>;
     /// mysqld's drop-in (start_on_boot off, super_read_only on, skip_replica_start) and systemd's (timeouts lifted, hold).
     async fn write_maintenance(&self) -> HostResult<()>;
     async fn remove_maintenance(&self) -> HostResult<()>;

@@ -29,6 +29,7 @@ mod log;
 mod maintenance;
 mod membership;
 mod release_artifacts;
+mod rewrite_config;
 mod snapshot_data;
 mod start_server;
 mod starting;
@@ -85,6 +86,7 @@ pub fn action(operation: &Operation) -> Box<dyn Action> {
             drain_s,
         }),
         Operation::SnapshotData { name } => Box::new(snapshot_data::SnapshotData { name }),
+        Operation::RewriteConfig { files } => Box::new(rewrite_config::RewriteConfig { files }),
         Operation::SwapPackages { from, to } => Box::new(swap_packages::SwapPackages { from, to }),
         Operation::StartServer { version, snapshot } => {
             Box::new(start_server::StartServer { version, snapshot })

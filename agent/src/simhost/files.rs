@@ -71,6 +71,31 @@ impl Files for SimPort {
         .await
     }
 
+    async fn option_file(&self, path: &str) -> HostResult<Option<Vec<u8>>> {
+        self.at("files.option_file", |world, member| {
+            Ok(world.host(member).config.get(path).cloned())
+        })
+        .await
+    }
+
+    async fn kept_option_file(&self, name: &str, path: &str) -> HostResult<Option<Vec<u8>>> {
+        self.at("files.kept_option_file", |world, member| {
+            let backup = world.host(member).config_backups.get(name);
+            Ok(backup.and_then(|files| files.get(path)).cloned())
+        })
+        .await
+    }
+
+    async fn replace_option_file(&self, path: &str, content: &[u8]) -> HostResult<()> {
+        self.at("files.replace_option_file", |world, member| {
+            judge_touch(world, member, "an option file was rewritten");
+            let host = world.host_mut(member);
+            host.config.insert(path.to_owned(), content.to_owned());
+            Ok(())
+        })
+        .await
+    }
+
     async fn write_maintenance(&self) -> HostResult<()> {
         self.at("files.write_maintenance", |world, member| {
             world.host_mut(member).maintenance = true;

@@ -31,7 +31,7 @@ pub use agent::SimAgent;
 pub use disk::SimDisk;
 pub use faults::{FaultAction, FaultHook};
 pub use port::SimPort;
-pub use state::{NoWrite, Timings, TxId};
+pub use state::{NoWrite, OPTION_FILE, Timings, TxId};
 
 use crate::host::Host;
 use refit_shared::ids::{MemberName, ServerUuid};

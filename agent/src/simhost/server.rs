@@ -2,6 +2,8 @@
 
 use super::log;
 use super::state::{Event, HostState, Process, Server, Unit, World};
+use refit_shared::config::judge::{Found, judge};
+use refit_shared::config::{ConfigFiles, OptionFile};
 use refit_shared::ids::MemberName;
 use refit_shared::observation::MemberState;
 use refit_shared::rules::releases::ReleaseTable;
@@ -20,6 +22,9 @@ enum Course {
 fn course(host: &HostState, binary: MysqlVersion) -> Course {
     if let Some(code) = host.refuses.get(&binary) {
         return Course::Refuse(*code);
+    }
+    if refuses_its_options(host, binary) {
+        return Course::Refuse(67);
     }
     let data = &host.data;
     if let Some(begun) = data.upgrading_to {
@@ -47,6 +52,24 @@ fn course(host: &HostState, binary: MysqlVersion) -> Course {
         },
         Err(_) => Course::Refuse(14060),
     }
+}
+
+/// mysqld does not start with an option that it does not know (MY-000067).
+fn refuses_its_options(host: &HostState, binary: MysqlVersion) -> bool {
+    let text = |content: &Vec<u8>| String::from_utf8_lossy(content).into_owned();
+    let files: Vec<OptionFile> = host
+        .config
+        .iter()
+        .map(|(path, content)| OptionFile::new(path, text(content)))
+        .collect();
+    let config = ConfigFiles {
+        roots: host.config.keys().cloned().collect(),
+        files,
+        ..ConfigFiles::default()
+    };
+    judge(&config, binary, binary)
+        .iter()
+        .any(|found| matches!(found, Found::Removed { loose: false, .. }))
 }
 
 impl World {

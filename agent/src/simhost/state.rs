@@ -278,6 +278,20 @@ pub(super) fn pin(name: &str, version: &PackageVersion) -> PackagePin {
     }
 }
 
+/// The only option file of a simulated host.
+pub const OPTION_FILE: &str = "/etc/mysql/my.cnf";
+
+/// With an option, where the version knows it, that a later one refuses.
+fn option_file(version: MysqlVersion) -> Vec<u8> {
+    let gone = refit_shared::rules::variables::removed::find("innodb_log_file_size", version);
+    let known = if gone.is_none() {
+        "innodb_log_file_size=1G\n"
+    } else {
+        ""
+    };
+    format!("[mysqld]\nmax_connections=500\n{known}").into_bytes()
+}
+
 impl World {
     pub fn begin(shape: Shape, beginning: Beginning) -> Self {
         let now = Instant::now();
@@ -365,11 +379,7 @@ impl World {
                 },
                 snapshots: BTreeMap::new(),
                 dirty: BTreeSet::new(),
-                config: [(
-                    "my.cnf".to_owned(),
-                    format!("[mysqld]\nserver_id={number}\n").into_bytes(),
-                )]
-                .into(),
+                config: [(OPTION_FILE.to_owned(), option_file(version))].into(),
                 config_backups: BTreeMap::new(),
                 maintenance: false,
                 hold: false,

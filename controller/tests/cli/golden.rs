@@ -39,6 +39,17 @@ fn plan() {
 }
 
 #[test]
+fn a_plan_shows_every_change_to_option_files() {
+    let text = "[mysqld]\ninnodb_log_file_size=1G\n# ours\nskip-slave-start\n";
+    let seen = crate::world::configured("8.4.6", text, &[]);
+    let made = refit_shared::planner::plan(&crate::world::request("9.7.4"), &seen, samples::BEGAN);
+    let shown = render::plan::text(&made.unwrap().0, Style::PLAIN);
+    let (_, files) = shown.split_once("Option files\n").unwrap();
+    let (files, _) = files.split_once("\nPivot").unwrap();
+    golden!("plan-option-files", files);
+}
+
+#[test]
 fn show() {
     golden!(
         "show",

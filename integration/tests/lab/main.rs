@@ -4,6 +4,7 @@
 mod advisor;
 mod bad_input;
 mod certificates;
+mod config_rewrite;
 mod discovery;
 mod kill_agent;
 mod kill_controller;

@@ -236,6 +236,16 @@ pub fn assert_same_config(before: &World, after: &World) {
     }
 }
 
+/// A change of series changes defaults: every member's option files pin them.
+pub fn assert_rewritten_config(before: &World, after: &World) {
+    for (name, member) in &before.0 {
+        assert_ne!(
+            member.config, after.0[name].config,
+            "option files of {name} are as they were"
+        );
+    }
+}
+
 /// The world as it was: packages, server versions, option files, membership, primary; or who replicates from whom and who takes
 /// writes.
 pub fn assert_restored(before: &World, after: &World) {

@@ -1,10 +1,15 @@
 use crate::play::*;
 
+const FILE: &str = "/etc/mysql/mysql.conf.d/zz-production.cnf";
+const COPY: &str = "/root/before.cnf";
+
 /// Two of three members have been upgraded across series when a person wants everything back.
 #[test]
 fn unwind_after_two_of_three_members() {
     let stage = set("previous-series");
     let before = stage.world().unwrap();
+    let copy = |argv: [&str; 3]| stage.lab.exec("db2", &argv).unwrap().code;
+    assert_eq!(copy(["cp", FILE, COPY]), 0);
     let target = target(&stage, "newest");
     let load = stage.load().unwrap();
     load.start(4, "100").unwrap();
@@ -24,6 +29,9 @@ fn unwind_after_two_of_three_members() {
         "{world:#?}"
     );
 
+    // Its option file pins the defaults that change; unwinding brings the bytes back.
+    assert_eq!(copy(["cmp", FILE, COPY]), 1, "the file was rewritten");
+
     let unwound = stage
         .refit()
         .run(&["unwind", &rollout_id(&stage), "--yes", "--wait"])
@@ -31,6 +39,7 @@ fn unwind_after_two_of_three_members() {
     println!("{}", unwound.stdout);
     assert_eq!(unwound.code, 4, "{}{}", unwound.stdout, unwound.stderr);
     assert_eq!(state(&rollout(&stage).unwrap()), "restored");
+    assert_eq!(copy(["cmp", FILE, COPY]), 0, "byte for byte");
     assert_restored(&before, &stage.world().unwrap());
     assert_nothing_lost(&load);
 }

@@ -32,7 +32,7 @@ fn upgrade_across_series() {
     wait_for_state(&stage, &["upgraded"]);
     let after = assert_all_at(&stage, &target);
     assert_eq!(before.primary(), after.primary());
-    assert_same_config(&before, &after);
+    assert_rewritten_config(&before, &after);
     assert_nothing_lost(&load);
 
     // Behind the pivot there is no way back, and it is said.

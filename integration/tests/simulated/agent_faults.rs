@@ -109,8 +109,11 @@ fn breaks_a_group_of_two(story: &Story) -> bool {
     offline
         && story.breaks.iter().any(|(point, how)| {
             let undo = point.during.ends_with("undo");
+            // The first member is alone when it begins the group, and one of two when it leaves maintenance behind.
+            let one_of_two =
+                point.member.as_str() != "db1" || point.during.contains("enter_maintenance");
             matches!(how, Break::PowerOffBefore | Break::PowerOffAfter)
-                && point.member.as_str() != "db1"
+                && one_of_two
                 && (undo || point.during.contains("join_group"))
         })
 }

@@ -2,9 +2,13 @@
 //!
 //! Package and snapshot names end up in argument lists and paths, so their form is checked here once, for good.
 
-use super::{FromWire, InvalidMessage, Why, each, field, messages, required, travels, wire_enum};
+use super::ids::digest_bytes;
+use super::{
+    FromWire, InvalidMessage, Why, each, field, messages, optional, required, travels, wire_enum,
+};
 use crate::common as wire;
 use crate::common::operation::Operation as Choice;
+use refit_shared::config::edit::{LineEdit, Rewrite};
 use refit_shared::observation::PackagePin;
 use refit_shared::operation::{AttemptId, Direction, Operation, OperationKind, Order};
 
@@ -13,7 +17,7 @@ wire_enum! {
     OperationKind {
         FetchPackages, BackUpConfig, EnterMaintenance, LeaveGroup, StopServer, SnapshotData, SwapPackages, StartServer,
         JoinGroup, LeaveMaintenance, AppointPrimary, KeepPrimary, ReleaseArtifacts, KeepWritable, AllowWrites,
-        DissolveGroup, BootstrapGroup,
+        DissolveGroup, BootstrapGroup, RewriteConfig,
     }
 }
 
@@ -118,6 +122,7 @@ fn variant(choice: &Choice) -> &'static str {
         Choice::LeaveGroup(_) => OperationKind::LeaveGroup,
         Choice::StopServer(_) => OperationKind::StopServer,
         Choice::SnapshotData(_) => OperationKind::SnapshotData,
+        Choice::RewriteConfig(_) => OperationKind::RewriteConfig,
         Choice::SwapPackages(_) => OperationKind::SwapPackages,
         Choice::StartServer(_) => OperationKind::StartServer,
         Choice::JoinGroup(_) => OperationKind::JoinGroup,
@@ -155,6 +160,9 @@ fn read(choice: Choice) -> Result<Operation, InvalidMessage> {
         },
         Choice::SnapshotData(wire::SnapshotData { name }) => Operation::SnapshotData {
             name: snapshot_name("name", name)?,
+        },
+        Choice::RewriteConfig(wire::RewriteConfig { files }) => Operation::RewriteConfig {
+            files: each("files", files)?,
         },
         Choice::SwapPackages(wire::SwapPackages { from, to }) => Operation::SwapPackages {
             from: each("from", from)?,
@@ -208,6 +216,9 @@ impl From<Operation> for wire::Operation {
                 drain_s,
             }),
             Operation::SnapshotData { name } => Choice::SnapshotData(wire::SnapshotData { name }),
+            Operation::RewriteConfig { files } => Choice::RewriteConfig(wire::RewriteConfig {
+                files: messages(files),
+            }),
             Operation::SwapPackages { from, to } => Choice::SwapPackages(wire::SwapPackages {
                 from: messages(from),
                 to: messages(to),
@@ -238,6 +249,70 @@ impl From<Operation> for wire::Operation {
         };
         Self {
             operation: Some(choice),
+        }
+    }
+}
+
+impl FromWire<wire::FileRewrite> for Rewrite {
+    fn from_wire(file: wire::FileRewrite) -> Result<Self, InvalidMessage> {
+        let wire::FileRewrite {
+            path,
+            before,
+            after,
+            edits,
+        } = file;
+        Ok(Self {
+            path,
+            before: field("before", before)?,
+            after: optional("after", after)?,
+            edits: each("edits", edits)?,
+        })
+    }
+}
+
+impl From<Rewrite> for wire::FileRewrite {
+    fn from(file: Rewrite) -> Self {
+        let Rewrite {
+            path,
+            before,
+            after,
+            edits,
+        } = file;
+        Self {
+            path,
+            before: digest_bytes(before),
+            after: after.map(digest_bytes),
+            edits: messages(edits),
+        }
+    }
+}
+
+impl FromWire<wire::LineEdit> for LineEdit {
+    fn from_wire(edit: wire::LineEdit) -> Result<Self, InvalidMessage> {
+        let wire::LineEdit {
+            line,
+            replaces,
+            new,
+        } = edit;
+        Ok(Self {
+            line,
+            replaces,
+            new,
+        })
+    }
+}
+
+impl From<LineEdit> for wire::LineEdit {
+    fn from(edit: LineEdit) -> Self {
+        let LineEdit {
+            line,
+            replaces,
+            new,
+        } = edit;
+        Self {
+            line,
+            replaces,
+            new,
         }
     }
 }

@@ -8,6 +8,7 @@ pub mod rollout;
 use proptest::collection::{btree_set, vec};
 use proptest::option;
 use proptest::prelude::*;
+use refit_shared::config::edit::{LineEdit, Rewrite};
 use refit_shared::ids::{
     Attempt, ClusterName, Digest, Epoch, MemberName, RolloutId, Seq, ServerUuid, StepId,
 };
@@ -73,6 +74,25 @@ fn pins() -> impl Strategy<Value = Vec<PackagePin>> {
     vec(pin(), 0..3)
 }
 
+fn rewrite() -> impl Strategy<Value = Rewrite> {
+    let edit = (any::<u32>(), any::<bool>(), vec("[a-z =]{0,9}", 0..3)).prop_map(
+        |(line, replaces, new)| LineEdit {
+            line,
+            replaces,
+            new,
+        },
+    );
+    let after = proptest::option::of("[a-z]{0,5}");
+    ("/[a-z/.]{1,20}", "[a-z]{0,5}", after, vec(edit, 0..3)).prop_map(
+        |(path, before, after, edits)| Rewrite {
+            path,
+            before: Digest::of(before.as_bytes()),
+            after: after.map(|text| Digest::of(text.as_bytes())),
+            edits,
+        },
+    )
+}
+
 pub fn kind() -> impl Strategy<Value = OperationKind> {
     proptest::sample::select(OperationKind::ALL.to_vec())
 }
@@ -101,6 +121,9 @@ fn operation_of(kind: OperationKind) -> BoxedStrategy<Operation> {
             .boxed(),
         OperationKind::SnapshotData => word()
             .prop_map(|name| Operation::SnapshotData { name })
+            .boxed(),
+        OperationKind::RewriteConfig => vec(rewrite(), 0..3)
+            .prop_map(|files| Operation::RewriteConfig { files })
             .boxed(),
         OperationKind::SwapPackages => (pins(), pins())
             .prop_map(|(from, to)| Operation::SwapPackages { from, to })

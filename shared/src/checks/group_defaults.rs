@@ -1,6 +1,9 @@
 //! Defaults that changed at 9.5 and would keep the upgraded member from joining.
 
+use super::configured::NEEDS;
 use super::{ANY_STRATEGY, Check, Finding, GROUPS, Level, Overriding, Reference, Subject, When};
+use crate::config::judge::Found;
+use crate::ids::MemberName;
 use crate::version::MysqlVersion;
 
 pub const CHECK: Check = Check {
@@ -12,7 +15,7 @@ pub const CHECK: Check = Check {
     },
     applies: When::Crosses(&[CHANGED_AT]),
     overriding: Overriding::Refused("the upgraded member could not rejoin"),
-    needs: &[],
+    needs: NEEDS,
     title: "Settings whose defaults change are pinned",
     description: "From 9.5 on group_replication_ssl_mode is REQUIRED, gtid_mode and enforce_gtid_consistency are ON by default: a member that takes a new default can't talk to members that have the old one.",
     kinds: GROUPS,
@@ -33,6 +36,13 @@ fn run(subject: Subject<'_>) -> Vec<Finding> {
     if subject.target < CHANGED_AT {
         return found;
     }
+    // What the proposal pins is pinned by the rollout.
+    let configured = subject.configured(&CHECK, &mut found);
+    let pinned = |name: &MemberName, pin: &str| {
+        let own = configured.iter().filter(|one| one.member == name);
+        own.flat_map(|one| &one.proposal.mended)
+            .any(|found| matches!(found, Found::DefaultChanges { entry } if entry.name == pin))
+    };
     for (name, server) in subject
         .seen
         .servers()
@@ -41,6 +51,7 @@ fn run(subject: Subject<'_>) -> Vec<Finding> {
         for pin in PINS
             .iter()
             .filter(|pin| !server.explicit_variables.contains(**pin))
+            .filter(|pin| !pinned(name, pin))
         {
             let value = server
                 .variables

@@ -33,7 +33,7 @@ fn run(subject: Subject<'_>) -> Vec<Finding> {
             ),
             (Found::Broken(_), _) => verdict(Level::Warning, "mend the file"),
             (Found::Removed { .. } | Found::Forbidden { .. }, Fate::Mended) => {
-                verdict(Level::Error, &see)
+                verdict(Level::Warning, &format!("the rollout mends it; {see}"))
             }
             (Found::Removed { .. } | Found::Forbidden { .. }, Fate::ForAPerson) => verdict(
                 Level::Error,
@@ -43,7 +43,9 @@ fn run(subject: Subject<'_>) -> Vec<Finding> {
                 Level::Notice,
                 "take it out: loose_ keeps it from being fatal",
             ),
-            (Found::Renamed { .. }, _) => verdict(Level::Notice, &see),
+            (Found::Renamed { .. }, _) => {
+                verdict(Level::Notice, &format!("the rollout mends it; {see}"))
+            }
             (Found::PersistedRemoved { name, .. }, _) => {
                 let fix = format!("RESET PERSIST {name};");
                 verdict(Level::Warning, &fix)

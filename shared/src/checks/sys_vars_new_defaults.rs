@@ -40,9 +40,11 @@ fn run(subject: Subject<'_>) -> Vec<Finding> {
             Weight::Behaviour => Level::Notice,
         };
         match (found, fate) {
-            (Found::DefaultChanges { entry }, Fate::Mended) => {
-                Some(Verdict::new(level(entry), found.what(), &see))
-            }
+            (Found::DefaultChanges { .. }, Fate::Mended) => Some(Verdict::new(
+                Level::Notice,
+                format!("{}; the rollout pins it to what it was", found.what()),
+                &see,
+            )),
             (Found::DefaultChanges { entry }, Fate::ForAPerson | Fate::Harmless) => {
                 Some(Verdict::new(
                     level(entry),

@@ -11,6 +11,7 @@ mod out;
 mod overriding;
 mod pivot;
 mod primary_last;
+mod rewrites;
 mod single_lane;
 mod starts;
 
@@ -56,6 +57,7 @@ pub fn judge(plan: &Plan) -> Vec<Violation> {
     }
     pivot::judge(plan, &mut found);
     keeping::judge(plan, &mut found);
+    rewrites::judge(plan, &mut found);
     overriding::judge(plan, &mut found);
     found
 }

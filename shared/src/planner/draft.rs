@@ -3,23 +3,29 @@
 //! ```text
 //! fetch      all        fetch_packages · back_up_config             side by side, everybody serves
 //! descend    a member   enter_maintenance
-//! replace    a member   stop · snapshot · swap · start              what it was taken out for
+//! replace    a member   stop · snapshot · (rewrite) · swap · start  what it was taken out for
 //! ascend     a member   leave_maintenance
 //! finalize   all        release_artifacts                           only when a person asks for it
 //! ```
 //!
 //! What comes between (leaving a group, stopping a replica, gates) is each strategy's own.
 
+use super::Request;
 use super::candidate::Candidate;
 use super::estimate;
 use crate::condition::Condition;
+use crate::config::edit::Rewrite;
+use crate::config::propose::propose;
 use crate::expectation::Expectation;
 use crate::ids::{MemberName, StepId};
 use crate::observation::Observation;
 use crate::operation::{Operation, OperationKind as Kind};
 use crate::plan::drift::World;
 use crate::plan::{Action, Gate, Lane, Reversibility, Stage, Step};
+use crate::rules::releases::Date;
+use crate::topology::Sighting;
 use crate::version::{MysqlVersion, PackageVersion};
+use std::collections::BTreeMap;
 
 /// Beside the time for which it must hold: how long a gate is waited for, in seconds.
 const GATE_DEADLINE_S: u32 = 600;
@@ -31,17 +37,38 @@ pub struct Draft {
     pub package: PackageVersion,
     /// The group that members belong to from the next step on; a plan may move them from one to another.
     pub group: Option<String>,
+    /// Changes to the option files of members that need some.
+    rewrites: BTreeMap<MemberName, Vec<Rewrite>>,
     next: u16,
 }
 
 impl Draft {
-    pub fn new(target: MysqlVersion, package: PackageVersion, group: Option<String>) -> Self {
+    pub fn new(
+        request: &Request,
+        seen: &Sighting,
+        made_unix_ms: i64,
+        package: PackageVersion,
+        group: Option<String>,
+    ) -> Self {
+        let today = Date::of_unix_ms(made_unix_ms);
+        let rewrites = seen.servers().filter_map(|(name, server)| {
+            // Files that could not be read are what the check sysVars is about.
+            let files = seen.config(name).ok()?;
+            let proposal = propose(&files, server.version, request.target, today);
+            Some((name.clone(), proposal.rewrites))
+        });
         Self {
-            target,
+            target: request.target,
             package,
             group,
+            rewrites: rewrites.collect(),
             next: 0,
         }
+    }
+
+    /// What is to be changed in a member's option files.
+    pub fn rewrites(&self, member: &MemberName) -> &[Rewrite] {
+        self.rewrites.get(member).map_or(&[], Vec::as_slice)
     }
 
     fn id(&mut self) -> StepId {
@@ -142,7 +169,7 @@ impl Draft {
         step
     }
 
-    /// Stop, snapshot, swap and start of a member in maintenance. `drain_s`: seconds for which writes are paused before the stop;
+    /// Stop, snapshot, rewrite of option files where they need it, swap and start of a member in maintenance. `drain_s`: seconds for which writes are paused before the stop;
     /// 0 where nobody is served by it any more.
     pub fn replace(&mut self, c: &Candidate<'_>, drain_s: u32) -> Vec<Step> {
         let (from, to) = (c.world.version, self.target);
@@ -164,6 +191,15 @@ impl Draft {
         let why = "the only way back once a new version has started";
         let mut snapshot = self.on(c, order, 8 * 3600, why);
         snapshot.before = vec![Expectation::ServerStopped];
+
+        // Before the swap: a package leaves an option file alone that is not as it has shipped it.
+        let files = self.rewrites(c.name).to_vec();
+        let rewrite = (!files.is_empty()).then(|| {
+            let why = "the reviewed changes, and only to the reviewed bytes";
+            let mut step = self.on(c, Operation::RewriteConfig { files }, 120, why);
+            step.before = vec![Expectation::ServerStopped];
+            step
+        });
 
         let order = Operation::SwapPackages { from: old, to: new };
         let why = "exact versions, no maintainer script runs mysqld";
@@ -187,7 +223,10 @@ impl Draft {
         start.before = vec![Expectation::ServerStopped];
         start.after = vec![Expectation::ServerRunning { version: to }];
 
-        vec![stop, snapshot, swap, start]
+        let mut steps = vec![stop, snapshot];
+        steps.extend(rewrite);
+        steps.extend([swap, start]);
+        steps
     }
 
     /// Out of maintenance.
@@ -251,6 +290,7 @@ fn reversibility(order: &Operation) -> Reversibility {
         | Kind::LeaveGroup
         | Kind::StopServer
         | Kind::SnapshotData
+        | Kind::RewriteConfig
         | Kind::SwapPackages
         | Kind::StartServer
         | Kind::JoinGroup

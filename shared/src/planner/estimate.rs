@@ -80,7 +80,9 @@ fn reckon_ms(operation: &Operation, seen: &Observation) -> u64 {
         .unwrap_or(1000);
     match operation.kind() {
         OperationKind::FetchPackages => 5_000,
-        OperationKind::BackUpConfig | OperationKind::ReleaseArtifacts => 300,
+        OperationKind::BackUpConfig
+        | OperationKind::RewriteConfig
+        | OperationKind::ReleaseArtifacts => 300,
         OperationKind::EnterMaintenance | OperationKind::LeaveMaintenance => 300,
         OperationKind::KeepPrimary | OperationKind::KeepWritable => 50,
         OperationKind::AllowWrites => 100,

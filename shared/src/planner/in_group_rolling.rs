@@ -80,7 +80,13 @@ pub fn plan(
         last_of_lowest: candidates
             .last()
             .map_or_else(|| primary.clone(), |c| c.name.clone()),
-        draft: Draft::new(request.target, package.clone(), world.group.clone()),
+        draft: Draft::new(
+            request,
+            seen,
+            made_unix_ms,
+            package.clone(),
+            world.group.clone(),
+        ),
     };
     let mut stages = vec![build.look(), build.draft.fetch(&candidates)];
     let mut order_report = Vec::new();

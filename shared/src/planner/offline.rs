@@ -73,7 +73,13 @@ pub fn plan(
             .copied()
             .collect(),
         multi_primary: seen.kind() == Ok(Kind::MultiPrimaryGroup),
-        draft: Draft::new(request.target, package.clone(), world.group.clone()),
+        draft: Draft::new(
+            request,
+            seen,
+            made_unix_ms,
+            package.clone(),
+            world.group.clone(),
+        ),
     };
     let mut stages = vec![build.look(), build.draft.fetch(&candidates)];
     for c in build.secondaries.clone() {

@@ -56,7 +56,7 @@ pub fn plan(
             request.target
         ))
     })?;
-    let mut draft = Draft::new(request.target, package.clone(), None);
+    let mut draft = Draft::new(request, seen, made_unix_ms, package.clone(), None);
     let mut stages = vec![look(&mut draft, c.name, &world)];
     stages.push(draft.fetch(&candidates));
 
@@ -77,21 +77,25 @@ pub fn plan(
     };
     let before = draft.gate(c.name, before, "nothing would be cut off by a stop now");
     let replace = draft.replace(c, DRAIN_S);
+    let mut as_planned = vec![
+        Expectation::ServerRunning {
+            version: request.target,
+        },
+        Expectation::PackagesAt {
+            version: package.clone(),
+        },
+        Expectation::TakesWrites { on: false },
+    ];
+    // Rewritten files are compared with what was reviewed where they are rewritten.
+    if draft.rewrites(c.name).is_empty() {
+        let digest = c.world.config;
+        as_planned.insert(2, Expectation::Config { digest });
+    }
     let verified = Gate {
-        conditions: [
-            Expectation::ServerRunning {
-                version: request.target,
-            },
-            Expectation::PackagesAt {
-                version: package.clone(),
-            },
-            Expectation::Config {
-                digest: c.world.config,
-            },
-            Expectation::TakesWrites { on: false },
-        ]
-        .map(|is| member(c.name, is))
-        .to_vec(),
+        conditions: as_planned
+            .into_iter()
+            .map(|is| member(c.name, is))
+            .collect(),
         undo_conditions: Vec::new(),
         hold_ms: 0,
     };

@@ -1,11 +1,9 @@
 //! Every check that judges a survey or a variable: what triggers it, and what is alike and does not.
 
-use crate::support::{change_member, change_server, group, member, request};
+use crate::support::{change_member, change_server, configured, group, member, request};
 use refit_shared::checks::{
     ALL, Check, CheckResult, Finding, Level, Selection, Subject, manual, run, run_selected,
 };
-use refit_shared::config::persisted::PersistedSetting;
-use refit_shared::config::{ConfigFiles, OptionFile};
 use refit_shared::observation::Fact;
 use refit_shared::survey::{Listing, Question, Row};
 use refit_shared::topology::{Kind, Sighting};
@@ -919,36 +917,12 @@ fn what_does_not_apply_is_listed_as_such_and_asks_nothing() {
     assert_eq!(run_selected(subject, &only).len(), 1);
 }
 
-/// Every member's option file says so, and `mysqld-auto.cnf` that.
-fn configured(from: &str, text: &str, persisted: &[(&str, &str)]) -> Sighting {
-    let mut seen = group(&[from; 3], &["9.7.4-2"]);
-    let config = ConfigFiles {
-        roots: vec!["/etc/mysql/my.cnf".to_owned()],
-        files: vec![OptionFile::new("/etc/mysql/my.cnf", text)],
-        persisted: persisted
-            .iter()
-            .map(|(name, value)| PersistedSetting {
-                name: (*name).to_owned(),
-                value: (*value).to_owned(),
-            })
-            .collect(),
-        ..ConfigFiles::default()
-    };
-    for name in ["db1", "db2", "db3"] {
-        match seen.surveys.get_mut(&member(name)).unwrap() {
-            Fact::Known(survey) => survey.config = Some(config.clone()),
-            Fact::Unknown(why) => panic!("{why}"),
-        }
-    }
-    seen
-}
-
 #[test]
 fn option_files_are_judged_with_file_and_line() {
     for (line, level, object) in [
         ("mysql_native_password=ON", E, "/etc/mysql/my.cnf:2"),
-        ("innodb_log_file_size=1G", E, "/etc/mysql/my.cnf:2"),
-        ("tls_version=TLSv1,TLSv1.2", E, "/etc/mysql/my.cnf:2"),
+        ("innodb_log_file_size=1G", W, "/etc/mysql/my.cnf:2"),
+        ("tls_version=TLSv1,TLSv1.2", W, "/etc/mysql/my.cnf:2"),
         ("loose_query_cache_size=0", N, "/etc/mysql/my.cnf:2"),
         ("log_slave_updates=ON", N, "/etc/mysql/my.cnf:2"),
         ("!include", E, "/etc/mysql/my.cnf:2"),

@@ -1,7 +1,8 @@
 //! Every rule of the linter condemns a plan that breaks it.
 
-use crate::support::{alone, group, multi_primary, request};
+use crate::support::{alone, configured, group, multi_primary, request};
 use refit_shared::condition::Condition;
+use refit_shared::config::edit::Rewrite;
 use refit_shared::ids::StepId;
 use refit_shared::linter::judge;
 use refit_shared::operation::{Operation, OperationKind};
@@ -317,4 +318,60 @@ fn each_rule_condemns() {
         }),
     ];
     condemned(|| good("8.4.6"), cases);
+}
+
+/// Members with an option that the target has removed, in files with defaults that change.
+fn good_with_rewrites() -> Plan {
+    let seen = configured("8.4.6", "[mysqld]\ninnodb_log_file_size=1G\n", &[]);
+    plan(&request("9.7.4"), &seen, 5).unwrap().0
+}
+
+fn rewrite(plan: &mut Plan) -> &mut Vec<Rewrite> {
+    match &mut of_kind(plan, OperationKind::RewriteConfig).action {
+        Action::Operate {
+            order: Operation::RewriteConfig { files },
+        } => files,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn each_rule_for_option_files_condemns() {
+    assert_eq!(judge(&good_with_rewrites()), vec![]);
+    let as_written = "changes to an option file can be made as they are written";
+    let in_place = "option files are changed between the snapshot and the swap";
+    condemned(
+        good_with_rewrites,
+        &[
+            ("option files are kept before they are changed", |p| {
+                remove(p, |s| is(s, OperationKind::BackUpConfig))
+            }),
+            (in_place, |p| {
+                remove(p, |s| is(s, OperationKind::SnapshotData))
+            }),
+            (in_place, |p| {
+                let steps = &mut p.stages[2].lanes[0].steps;
+                let at = steps
+                    .iter()
+                    .position(|s| is(s, OperationKind::RewriteConfig))
+                    .unwrap();
+                steps.swap(at, at + 1);
+                renumber(p);
+            }),
+            ("each option file is changed once", |p| {
+                let files = rewrite(p);
+                files.push(files[0].clone());
+            }),
+            ("each option file is changed once", |p| rewrite(p).clear()),
+            (as_written, |p| rewrite(p)[0].edits.reverse()),
+            (as_written, |p| {
+                rewrite(p)[0].edits[0].new.push("a\nb".to_owned())
+            }),
+            (as_written, |p| {
+                let masked = "password = ********".to_owned();
+                rewrite(p)[0].edits[0].new.push(masked)
+            }),
+            (as_written, |p| rewrite(p)[0].path = "my.cnf".to_owned()),
+        ],
+    );
 }

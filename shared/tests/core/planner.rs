@@ -1,10 +1,17 @@
 //! Plans as a DBA would review them: golden text files, and the refusals.
 
-use crate::support::{alone, change_member, change_server, group, member, multi_primary, request};
+use crate::support::{
+    alone, change_member, change_server, configured, group, member, multi_primary, request,
+};
+use refit_shared::config::edit::Rewrite;
+use refit_shared::ids::Digest;
 use refit_shared::observation::{Fact, LongTransaction, MemberState, SnapshotMethod};
+use refit_shared::operation::Operation;
 use refit_shared::plan::{Action, ApprovePivot, Plan, Strategy, document};
 use refit_shared::planner::{Refusal, Request, plan};
+use refit_shared::survey::{Listing, Question, Row};
 use refit_shared::topology::Sighting;
+use std::collections::BTreeSet;
 
 fn text(plan: &Plan) -> String {
     let mut out = format!(
@@ -393,4 +400,84 @@ fn what_only_warns_is_told_in_the_plan() {
         "{:?}",
         plan.report.warnings
     );
+}
+
+#[test]
+fn option_files_are_rewritten_where_they_need_it_and_only_there() {
+    let text = "[mysqld]\ninnodb_log_file_size=1G\nreport_password=hunter2\n";
+    let mut seen = configured("8.4.6", text, &[]);
+    // db2's file needs nothing.
+    let Some(Fact::Known(survey)) = seen.surveys.get_mut(&member("db2")) else {
+        panic!()
+    };
+    survey.config = Some(Default::default());
+    let offline = Request {
+        strategy: Some(Strategy::Offline),
+        ..request("9.7.4")
+    };
+    for request in [request("9.7.4"), offline] {
+        let (made, _) = plan(&request, &seen, 1_795_177_500_000).unwrap();
+        let rewrites: Vec<(&str, &Rewrite)> = made
+            .steps()
+            .filter_map(|step| match step.operation() {
+                Some(Operation::RewriteConfig { files }) => Some((step.member.as_str(), &files[0])),
+                _ => None,
+            })
+            .collect();
+        let names: BTreeSet<&str> = rewrites.iter().map(|(name, _)| *name).collect();
+        assert_eq!(Vec::from_iter(names), ["db1", "db3"]);
+        for (_, rewrite) in rewrites {
+            assert_eq!(rewrite.before, Digest::of(text.as_bytes()));
+            let lines: Vec<&str> = rewrite.edits[0].new.iter().map(String::as_str).collect();
+            assert!(lines[0].starts_with("# Refit 2026-11-20, 8.4.6 to 9.7.4: "));
+            assert_eq!(lines[1], "innodb_redo_log_capacity = 2147483648");
+        }
+        assert!(!document::write(&made).contains("hunter2"));
+    }
+    // What only a person can decide blocks.
+    let seen = configured("8.4.6", "[mysqld]\nmysql_native_password=ON\n", &[]);
+    let Err(Refusal::Blocked(findings)) = plan(&request("9.7.4"), &seen, 5) else {
+        panic!("it was planned")
+    };
+    assert_eq!(findings[0].check, "sysVars");
+}
+
+#[test]
+fn group_defaults_that_the_plan_pins_do_not_block() {
+    let mut seen = configured(
+        "8.4.6",
+        "[mysqld]\nplugin-load-add=group_replication.so\n",
+        &[],
+    );
+    let clear = |seen: &mut Sighting, pin: &str| {
+        for name in ["db1", "db2", "db3"] {
+            change_server(seen, name, |server| {
+                server.explicit_variables.remove(pin);
+            });
+        }
+    };
+    clear(&mut seen, "group_replication_ssl_mode");
+    let (made, _) = plan(&request("9.7.4"), &seen, 5).unwrap();
+    assert!(document::write(&made).contains("loose_group_replication_ssl_mode = DISABLED"));
+    // A value that somebody has set at runtime only would be lost.
+    let row = Row {
+        name: "group_replication_ssl_mode".to_owned(),
+        detail: "REQUIRED".to_owned(),
+        ..Row::default()
+    };
+    let Some(Fact::Known(survey)) = seen.surveys.get_mut(&member("db2")) else {
+        panic!()
+    };
+    let listing = Listing {
+        total: 1,
+        rows: vec![row],
+    };
+    survey
+        .answers
+        .insert(Question::SetAtRuntime, Fact::Known(listing));
+    let Err(Refusal::Blocked(findings)) = plan(&request("9.7.4"), &seen, 5) else {
+        panic!("it was planned")
+    };
+    assert_eq!(findings.len(), 1, "{findings:?}");
+    assert_eq!(findings[0].check, "groupReplicationDefaults");
 }

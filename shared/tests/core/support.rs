@@ -1,5 +1,7 @@
 //! Clusters to plan for, in a few words.
 
+use refit_shared::config::persisted::PersistedSetting;
+use refit_shared::config::{ConfigFiles, OptionFile};
 use refit_shared::ids::{ClusterName, Digest, Epoch, MemberName, ServerUuid};
 use refit_shared::observation::*;
 use refit_shared::plan::{ApprovePivot, Policy};
@@ -305,4 +307,28 @@ pub fn change_member(seen: &mut Sighting, name: &str, change: impl FnOnce(&mut O
         Fact::Known(observation) => change(observation),
         Fact::Unknown(why) => panic!("{why}"),
     }
+}
+
+/// Every member's option file says so, and `mysqld-auto.cnf` that.
+pub fn configured(from: &str, text: &str, persisted: &[(&str, &str)]) -> Sighting {
+    let mut seen = group(&[from; 3], &["9.7.4-2", &format!("{from}-1")]);
+    let config = ConfigFiles {
+        roots: vec!["/etc/mysql/my.cnf".to_owned()],
+        files: vec![OptionFile::new("/etc/mysql/my.cnf", text)],
+        persisted: persisted
+            .iter()
+            .map(|(name, value)| PersistedSetting {
+                name: (*name).to_owned(),
+                value: (*value).to_owned(),
+            })
+            .collect(),
+        ..ConfigFiles::default()
+    };
+    for name in ["db1", "db2", "db3"] {
+        match seen.surveys.get_mut(&member(name)).unwrap() {
+            Fact::Known(survey) => survey.config = Some(config.clone()),
+            Fact::Unknown(why) => panic!("{why}"),
+        }
+    }
+    seen
 }

@@ -130,8 +130,12 @@ impl OptionFiles {
             paths.push(entry.into_path());
         }
         for file in self.read_by_server()? {
-            if !file.starts_with(&self.dir) {
-                paths.push(file);
+            // What a link leads to is kept, too: that is what would be rewritten.
+            let real = fs::canonicalize(&file).map_err(disk::error("find", &file))?;
+            for path in [file, real] {
+                if !path.starts_with(&self.dir) && !paths.contains(&path) {
+                    paths.push(path);
+                }
             }
         }
         let mut found = Vec::new();
@@ -240,6 +244,64 @@ impl OptionFiles {
         Ok(())
     }
 
+    /// Where a file that mysqld reads really is: an alternative (`/etc/mysql/my.cnf` on Debian) is a link. Other paths are refused, so
+    /// that an order can't lead anywhere else.
+    fn real(&self, path: &Path) -> HostResult<Option<PathBuf>> {
+        if !self.read_by_server()?.iter().any(|file| file == path) {
+            if disk::exists(path)? {
+                return Err(HostError::Unexpected(format!(
+                    "{} is no option file that mysqld reads",
+                    path.display()
+                )));
+            }
+            return Ok(None);
+        }
+        let real = fs::canonicalize(path).map_err(disk::error("find", path))?;
+        Ok(Some(real))
+    }
+
+    pub(super) fn content(&self, path: &Path) -> HostResult<Option<Vec<u8>>> {
+        match self.real(path)? {
+            Some(real) => fs::read(&real)
+                .map(Some)
+                .map_err(disk::error("read", &real)),
+            None => Ok(None),
+        }
+    }
+
+    /// The file's bytes in the backup of that name.
+    pub(super) fn kept(&self, name: &str, path: &Path) -> HostResult<Option<Vec<u8>>> {
+        if !self.has_backup(name)? {
+            return Ok(None);
+        }
+        let real = self.real(path)?.unwrap_or_else(|| path.to_owned());
+        let manifest = self.manifest(name)?.unwrap_or_default();
+        let Some(saved) = manifest.iter().find(|saved| saved.path == real) else {
+            return Ok(None);
+        };
+        let What::File { stored, .. } = &saved.what else {
+            return Ok(None);
+        };
+        let stored = self.place(name)?.join(stored);
+        fs::read(&stored)
+            .map(Some)
+            .map_err(disk::error("read", &stored))
+    }
+
+    /// Other bytes, the same owner and mode.
+    pub(super) fn replace(&self, path: &Path, content: &[u8]) -> HostResult<()> {
+        let real = self.real(path)?.ok_or_else(|| {
+            HostError::Unexpected(format!("{} is not there any more", path.display()))
+        })?;
+        let meta = fs::metadata(&real).map_err(disk::error("look at", &real))?;
+        write_over(
+            &real,
+            content,
+            (meta.uid(), meta.gid()),
+            meta.mode() & 0o7777,
+        )
+    }
+
     /// What was not there before goes; a copy is kept beside the backup, in case somebody misses it.
     fn take_away(&self, name: &str, saved: &Saved) -> HostResult<()> {
         let path = &saved.path;
@@ -343,20 +405,28 @@ fn put_back(saved: &Saved, place: &Path) -> HostResult<()> {
         What::File { stored, .. } => {
             let stored = place.join(stored);
             let content = fs::read(&stored).map_err(disk::error("read", &stored))?;
-            // Complete with its owner before it takes the name.
-            let mut temporary = path.clone().into_os_string();
-            temporary.push(".refit-new");
-            let temporary = PathBuf::from(temporary);
-            disk::write_durably(&temporary, &content, saved.mode)?;
-            chown(&temporary, Some(saved.uid), Some(saved.gid))
-                .map_err(disk::error("set the owner of", &temporary))?;
-            fs::rename(&temporary, path).map_err(disk::error("replace", path))?;
+            return write_over(path, &content, (saved.uid, saved.gid), saved.mode);
         }
     }
     chown(path, Some(saved.uid), Some(saved.gid)).map_err(disk::error("set the owner of", path))?;
     // After the owner: changing that clears special bits.
     fs::set_permissions(path, fs::Permissions::from_mode(saved.mode))
         .map_err(disk::error("set the mode of", path))?;
+    disk::sync_parent(path)
+}
+
+/// Complete with its owner before it takes the name.
+fn write_over(path: &Path, content: &[u8], owner: (u32, u32), mode: u32) -> HostResult<()> {
+    let mut temporary = path.to_owned().into_os_string();
+    temporary.push(".refit-new");
+    let temporary = PathBuf::from(temporary);
+    disk::write_durably(&temporary, content, mode)?;
+    chown(&temporary, Some(owner.0), Some(owner.1))
+        .map_err(disk::error("set the owner of", &temporary))?;
+    // After the owner: changing that clears special bits.
+    fs::set_permissions(&temporary, fs::Permissions::from_mode(mode))
+        .map_err(disk::error("set the mode of", &temporary))?;
+    fs::rename(&temporary, path).map_err(disk::error("replace", path))?;
     disk::sync_parent(path)
 }
 

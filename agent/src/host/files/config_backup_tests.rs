@@ -164,3 +164,62 @@ fn a_damaged_backup_is_none() {
     world.back_up();
     assert!(world.files.has_backup("r1").unwrap());
 }
+
+#[test]
+fn an_option_file_gets_other_bytes_and_nothing_else_changes() {
+    let world = world();
+    let link = world.at("etc/mysql/my.cnf");
+    let include = world.at("etc/mysql/conf.d/a.cnf");
+    fs::set_permissions(&include, fs::Permissions::from_mode(0o640)).unwrap();
+    world.back_up();
+    let before = world.fingerprint();
+    for path in [&link, &include] {
+        let kept = world.files.kept("r1", path).unwrap().unwrap();
+        assert_eq!(world.files.content(path).unwrap().unwrap(), kept);
+        let mut longer = kept.clone();
+        longer.extend(b"# more\n");
+        for _ in 0..2 {
+            world.files.replace(path, &longer).unwrap();
+            assert_eq!(world.files.content(path).unwrap().unwrap(), longer);
+        }
+        assert_eq!(world.files.kept("r1", path).unwrap().unwrap(), kept);
+        world.files.replace(path, &kept).unwrap();
+        assert_eq!(world.fingerprint(), before, "{}", path.display());
+    }
+}
+
+#[test]
+fn only_what_mysqld_reads_is_rewritten() {
+    let world = world();
+    world.back_up();
+    for other in [
+        "etc/mysql/debian.cnf",
+        "data/mysqld-auto.cnf",
+        "etc/mysql/conf.d",
+    ] {
+        let path = world.at(other);
+        assert!(world.files.content(&path).is_err(), "{other}");
+        assert!(world.files.replace(&path, b"x").is_err(), "{other}");
+    }
+    let gone = world.at("etc/mysql/conf.d/gone.cnf");
+    assert_eq!(world.files.content(&gone).unwrap(), None);
+    assert!(world.files.replace(&gone, b"x").is_err());
+    let a = world.at("etc/mysql/conf.d/a.cnf");
+    assert_eq!(world.files.kept("other", &a).unwrap(), None);
+}
+
+#[test]
+fn what_a_link_leads_out_to_is_kept_and_comes_back() {
+    let world = world();
+    let far = world.at("far.cnf");
+    fs::write(&far, "[mysqld]\nfar=1\n").unwrap();
+    let link = world.at("etc/mysql/conf.d/link.cnf");
+    symlink(&far, &link).unwrap();
+    world.back_up();
+    let before = world.fingerprint();
+    world.files.replace(&link, b"[mysqld]\n").unwrap();
+    assert_eq!(fs::read(&far).unwrap(), b"[mysqld]\n");
+    assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+    world.restore();
+    assert_eq!(world.fingerprint(), before);
+}

@@ -201,6 +201,23 @@ impl Files for HostFiles {
         blocking(move || options.restore(&name, &persisted)).await
     }
 
+    async fn option_file(&self, path: &str) -> HostResult<Option<Vec<u8>>> {
+        let (options, path) = (self.options.clone(), PathBuf::from(path));
+        blocking(move || options.content(&path)).await
+    }
+
+    async fn kept_option_file(&self, name: &str, path: &str) -> HostResult<Option<Vec<u8>>> {
+        let (options, path) = (self.options.clone(), PathBuf::from(path));
+        let name = plain_name(name)?.to_owned();
+        blocking(move || options.kept(&name, &path)).await
+    }
+
+    async fn replace_option_file(&self, path: &str, content: &[u8]) -> HostResult<()> {
+        let (options, path) = (self.options.clone(), PathBuf::from(path));
+        let content = content.to_owned();
+        blocking(move || options.replace(&path, &content)).await
+    }
+
     async fn write_maintenance(&self) -> HostResult<()> {
         disk::make_private_dir(&self.state_dir)?;
         let (maintenance, persisted) = (self.maintenance.clone(), self.persisted().await?);

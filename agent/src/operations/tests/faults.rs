@@ -140,18 +140,19 @@ every_call_of! {
     leave_group = 3,
     stop_server = 4,
     snapshot_data = 5,
-    swap_packages = 6,
-    start_server = 7,
-    join_group = 8,
-    leave_maintenance = 9,
+    rewrite_config = 6,
+    swap_packages = 7,
+    start_server = 8,
+    join_group = 9,
+    leave_maintenance = 10,
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_first_start_that_changes_the_series() {
-    every_call(Hop::series(), 7).await;
+    every_call(Hop::series(), 8).await;
 }
 
 #[test]
 fn the_list_above_is_the_whole_lane() {
-    assert_eq!(Hop::patch().lane().len(), 10);
+    assert_eq!(Hop::patch().lane().len(), 11);
 }

@@ -4,8 +4,9 @@ use crate::host::Host;
 use crate::ledger::{FileDisk, Memory};
 use crate::operations::{OpContext, run};
 use crate::progress::Phase;
-use crate::simhost::{Beginning, Shape, SimWorld, Timings, pins};
-use refit_shared::ids::{Attempt, ClusterName, Epoch, MemberName, RolloutId, StepId};
+use crate::simhost::{Beginning, OPTION_FILE, Shape, SimWorld, Timings, pins};
+use refit_shared::config::edit::{LineEdit, Rewrite};
+use refit_shared::ids::{Attempt, ClusterName, Digest, Epoch, MemberName, RolloutId, StepId};
 use refit_shared::observation::{MemberState, ServiceState};
 use refit_shared::operation::{AttemptId, Direction, Operation, Order};
 use refit_shared::receipt::{Failure, FailureCode, Outcome};
@@ -45,6 +46,31 @@ impl Hop {
     pub fn new_version(&self) -> MysqlVersion {
         self.to.mysql_version().unwrap()
     }
+    /// What its option file needs, and a pin, so that there is something to change within a series, too.
+    fn rewrite(&self) -> Rewrite {
+        let edit = |line, replaces, new: &str| LineEdit {
+            line,
+            replaces,
+            new: vec![new.to_owned()],
+        };
+        let pin = "explain_format = TRADITIONAL";
+        let (before, edits) = if self.old().series() == self.new_version().series() {
+            ("[mysqld]\nmax_connections=500\n", vec![edit(3, false, pin)])
+        } else {
+            let capacity = "innodb_redo_log_capacity = 2147483648";
+            (
+                "[mysqld]\nmax_connections=500\ninnodb_log_file_size=1G\n",
+                vec![edit(3, true, capacity), edit(4, false, pin)],
+            )
+        };
+        Rewrite {
+            path: OPTION_FILE.to_owned(),
+            before: Digest::of(before.as_bytes()),
+            after: None,
+            edits,
+        }
+    }
+
     /// What is done to one member, in order.
     pub fn lane(&self) -> Vec<Operation> {
         vec![
@@ -62,6 +88,9 @@ impl Hop {
             },
             Operation::SnapshotData {
                 name: "before".to_owned(),
+            },
+            Operation::RewriteConfig {
+                files: vec![self.rewrite()],
             },
             Operation::SwapPackages {
                 from: pins(&self.from),

@@ -2,6 +2,7 @@
 
 use super::rig::{Hop, Rig};
 use crate::simhost::FaultAction;
+use crate::simhost::OPTION_FILE;
 use crate::simhost::pins;
 use refit_shared::observation::ServiceState;
 use refit_shared::operation::{Direction, Operation};
@@ -12,8 +13,9 @@ use tokio::time::sleep;
 
 const STOP: usize = 4;
 const SNAPSHOT: usize = 5;
-const SWAP: usize = 6;
-const START: usize = 7;
+const REWRITE: usize = 6;
+const SWAP: usize = 7;
+const START: usize = 8;
 
 #[tokio::test(start_paused = true)]
 async fn a_member_is_not_stopped() {
@@ -310,13 +312,72 @@ async fn option_files_come_back_byte_for_byte() {
     let before = rig.world.config(&rig.member);
     rig.perform(&Operation::BackUpConfig).await;
     rig.world
-        .edit_config(&rig.member, "my.cnf", "[mysqld]\nnew=1\n");
+        .edit_config(&rig.member, OPTION_FILE, "[mysqld]\nnew=1\n");
     rig.world
         .edit_config(&rig.member, "extra.cnf", "[mysqld]\n");
     for _ in 0..2 {
         rig.undo(&Operation::BackUpConfig).await;
         assert_eq!(rig.world.config(&rig.member), before);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn option_files_are_rewritten_as_reviewed_and_come_back() {
+    let rig = Rig::new("m3", Hop::series());
+    let before = rig.world.config(&rig.member);
+    let rewrite = rig.hop.lane()[REWRITE].clone();
+    // A server that runs, or that anybody may start, is left alone.
+    rig.perform(&Operation::BackUpConfig).await;
+    rig.refused_clean(&rewrite).await;
+    rig.up_to(REWRITE).await;
+    for _ in 0..2 {
+        rig.perform(&rewrite).await;
+        let text = rig.world.config(&rig.member)[0].1.clone();
+        assert_eq!(
+            String::from_utf8(text).unwrap(),
+            "[mysqld]\nmax_connections=500\ninnodb_redo_log_capacity = 2147483648\nexplain_format = TRADITIONAL\n"
+        );
+    }
+    for _ in 0..2 {
+        rig.undo(&rewrite).await;
+        assert_eq!(rig.world.config(&rig.member), before);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_option_file_that_somebody_has_changed_is_not_touched() {
+    let theirs = "[mysqld]\nmax_connections=9\n";
+    // Since the plan was made.
+    let rig = Rig::new("m3", Hop::series());
+    let rewrite = rig.hop.lane()[REWRITE].clone();
+    rig.world.edit_config(&rig.member, OPTION_FILE, theirs);
+    rig.up_to(REWRITE).await;
+    rig.refused_clean(&rewrite).await;
+    rig.undo(&rewrite).await;
+    assert_eq!(rig.world.config(&rig.member)[0].1, theirs.as_bytes());
+    // Since it was kept.
+    let rig = Rig::new("m3", Hop::series());
+    rig.up_to(REWRITE).await;
+    rig.world.edit_config(&rig.member, OPTION_FILE, theirs);
+    rig.refused_clean(&rewrite).await;
+    // Since it was rewritten: undoing would throw their change away.
+    let rig = Rig::new("m3", Hop::series());
+    rig.up_to(REWRITE + 1).await;
+    rig.world.edit_config(&rig.member, OPTION_FILE, theirs);
+    let failure = rig.refused(Direction::Undo, &rewrite).await;
+    assert!(failure.message.contains(OPTION_FILE), "{failure}");
+    assert_eq!(rig.world.config(&rig.member)[0].1, theirs.as_bytes());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_new_version_does_not_start_with_options_that_it_does_not_know() {
+    let rig = Rig::new("m3", Hop::series());
+    rig.up_to(REWRITE).await;
+    rig.perform(&rig.hop.lane()[SWAP]).await;
+    let failure = rig
+        .refused(Direction::Perform, &rig.hop.lane()[START])
+        .await;
+    assert!(failure.message.contains("MY-000067"), "{failure}");
 }
 
 #[tokio::test(start_paused = true)]

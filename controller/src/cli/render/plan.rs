@@ -2,6 +2,8 @@
 
 use super::table::{Cell, Paint, Table};
 use super::{Style, clean, time};
+use refit_shared::config::edit::Rewrite;
+use refit_shared::operation::Operation;
 use refit_shared::plan::{ApprovePivot, Basis, Plan, Reversibility, RiskLevel, Step};
 
 pub fn text(plan: &Plan, style: Style) -> String {
@@ -16,6 +18,7 @@ pub fn text(plan: &Plan, style: Style) -> String {
             style,
         ));
     }
+    out.push_str(&option_files(plan, style));
     out.push_str(&format!(
         "\n{}  {}\n",
         style.bold("Pivot"),
@@ -92,6 +95,46 @@ fn head(plan: &Plan, style: Style) -> String {
         plan.policy.soak_s,
         plan.digest().short(),
     )
+}
+
+/// Every change to an option file, in full: this is what is reviewed. Members with the same changes together.
+fn option_files(plan: &Plan, style: Style) -> String {
+    let mut told: Vec<(&Rewrite, Vec<&str>)> = Vec::new();
+    for step in plan.steps() {
+        let Some(Operation::RewriteConfig { files }) = step.operation() else {
+            continue;
+        };
+        for file in files {
+            let same = |one: &Rewrite| one.path == file.path && one.edits == file.edits;
+            match told.iter_mut().find(|(one, _)| same(one)) {
+                Some((_, who)) => who.push(step.member.as_str()),
+                None => told.push((file, vec![step.member.as_str()])),
+            }
+        }
+    }
+    if told.is_empty() {
+        return String::new();
+    }
+    let mut out = format!("\n{}\n", style.bold("Option files"));
+    for (file, who) in told {
+        let path = style.bold(&clean(&file.path));
+        out.push_str(&format!("  {path} on {}\n", who.join(", ")));
+        for edit in &file.edits {
+            let what = if edit.replaces {
+                "line {} becomes"
+            } else {
+                "before line {}"
+            };
+            out.push_str(&format!(
+                "    {}\n",
+                what.replace("{}", &edit.line.to_string())
+            ));
+            for line in &edit.new {
+                out.push_str(&format!("      {}\n", style.good(&clean(line))));
+            }
+        }
+    }
+    out
 }
 
 fn list(out: &mut String, style: Style, title: &str, lines: &[String]) {

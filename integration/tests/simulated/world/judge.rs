@@ -3,6 +3,9 @@
 use super::World;
 use super::faults::only_looking;
 use refit_agent::simhost::{Shape, SimWorld};
+use refit_shared::config::edit::apply;
+use refit_shared::config::propose::propose;
+use refit_shared::config::{ConfigFiles, OptionFile};
 use refit_shared::ids::MemberName;
 use refit_shared::observation::MemberState;
 use refit_shared::saga::End;
@@ -32,6 +35,8 @@ struct Member {
     held: BTreeSet<String>,
     config: Vec<(String, Vec<u8>)>,
     start_on_boot: Option<String>,
+    /// Variables that are no defaults.
+    explicit: BTreeSet<String>,
 }
 
 impl Before {
@@ -46,15 +51,16 @@ impl Before {
             let host = sim.host(&name);
             let asked = only_looking(host.mysql.facts());
             let facts = timeout(ANSWERS_WITHIN, asked).await;
+            let facts = facts.ok().and_then(Result::ok);
             let variable = "group_replication_start_on_boot";
             let member = Member {
                 packages: sim.installed(&name),
                 held: sim.held_packages(&name),
                 config: sim.config(&name),
                 start_on_boot: facts
-                    .ok()
-                    .and_then(Result::ok)
+                    .as_ref()
                     .and_then(|f| f.variables.get(variable).cloned()),
+                explicit: facts.map(|f| f.explicit_variables).unwrap_or_default(),
             };
             members.insert(name, member);
         }
@@ -133,8 +139,16 @@ async fn upgraded(world: &World) -> Vec<String> {
         if sim.running_version(name) != version || Some(sim.data_version(name)) != version {
             wrongs.push(format!("{name} does not run {target} on data of {target}"));
         }
-        if (&is.config, &is.start_on_boot) != (&was.config, &was.start_on_boot) {
-            wrongs.push(format!("{name}: option files or settings have changed"));
+        if is.start_on_boot != was.start_on_boot {
+            wrongs.push(format!("{name}: settings have changed"));
+        }
+        match as_reviewed(world, was, is) {
+            Ok(files) if files == is.config => {}
+            Ok(files) => wrongs.push(format!(
+                "{name}: option files are {:?}, reviewed were {files:?}",
+                is.config
+            )),
+            Err(why) => wrongs.push(format!("{name}: option files: {why}")),
         }
     }
     if now.primary != world.before.primary {
@@ -144,6 +158,37 @@ async fn upgraded(world: &World) -> Vec<String> {
         ));
     }
     wrongs
+}
+
+/// The option files that the plan was to make of those that were there; within a series, the same.
+fn as_reviewed(world: &World, was: &Member, is: &Member) -> Result<Vec<(String, Vec<u8>)>, String> {
+    let text = |content: &Vec<u8>| String::from_utf8_lossy(content).into_owned();
+    let files = ConfigFiles {
+        roots: was.config.iter().map(|(path, _)| path.clone()).collect(),
+        files: was
+            .config
+            .iter()
+            .map(|(path, content)| OptionFile::new(path, text(content)))
+            .collect(),
+        elsewhere: was.explicit.clone(),
+        ..ConfigFiles::default()
+    };
+    let version = |package: PackageVersion| package.mysql_version().map_err(|e| e.to_string());
+    let (from, to) = (version(world.hop.from())?, version(world.hop.to())?);
+    // The day on which the plan was made is only in its comments.
+    let comments = is.config.iter().map(|(_, content)| text(content));
+    let day: Vec<String> = comments
+        .filter_map(|text| text.split_once("# Refit ")?.1.get(..10).map(str::to_owned))
+        .collect();
+    let day = day.first().map_or("2026-11-20", String::as_str);
+    let proposal = propose(&files, from, to, day.parse().map_err(|e| format!("{e}"))?);
+    let mut expected = was.config.clone();
+    for rewrite in proposal.rewrites {
+        let file = expected.iter_mut().find(|(path, _)| *path == rewrite.path);
+        let (_, content) = file.ok_or("a file that is not there is rewritten")?;
+        *content = apply(content, &rewrite.edits).map_err(|e| e.to_string())?;
+    }
+    Ok(expected)
 }
 
 async fn restored(world: &World) -> Vec<String> {

@@ -1,0 +1,136 @@
+use crate::play::*;
+use refit_integration::stage::Stage;
+use serde_json::Value;
+
+const FILE: &str = "/etc/mysql/mysql.conf.d/zz-production.cnf";
+const MEMBERS: [&str; 3] = ["db1", "db2", "db3"];
+
+fn on(stage: &Stage, host: &str, argv: &[&str]) -> String {
+    let done = stage.lab.exec(host, argv).unwrap();
+    done.ok(&format!("{host}: {argv:?}")).unwrap()
+}
+
+fn option_file(stage: &Stage, member: &str) -> Vec<String> {
+    let text = on(stage, member, &["cat", FILE]);
+    text.lines().map(str::to_owned).collect()
+}
+
+/// What a diff takes away and adds.
+fn changes(diff: &str) -> (Vec<String>, Vec<String>) {
+    let body: Vec<&str> = diff.lines().skip(2).collect();
+    let of = |mark: char| {
+        let lines = body.iter().filter_map(|line| line.strip_prefix(mark));
+        lines.map(str::to_owned).collect()
+    };
+    (of('-'), of('+'))
+}
+
+/// Option files with an option that the target has removed, one under its old name, and a secret: the rollout makes exactly the
+/// changes that `refit config` shows, the new servers start with them, and the secret leaves no host.
+#[test]
+fn option_files_are_rewritten_as_reviewed() {
+    let stage = set("previous-series");
+    let target = target(&stage, "newest");
+    for member in MEMBERS {
+        let mut argv = vec!["sed", "-i"];
+        for line in [
+            "$a innodb_log_file_size = 32M   # gone in the target",
+            "$a report_password = hunter2",
+            "$a log_slave_updates = ON",
+        ] {
+            argv.extend(["-e", line]);
+        }
+        argv.push(FILE);
+        on(&stage, member, &argv);
+    }
+    let before: Vec<Vec<String>> = MEMBERS.map(|m| option_file(&stage, m)).to_vec();
+    let looks = ["stat", "-c", "%a %U %G", FILE];
+    let owner = on(&stage, "db2", &looks);
+
+    let arguments = ["check", "shop", "--target", &target, "--accept-no-spare"];
+    let checked = stage
+        .refit()
+        .run(&[&arguments[..], &["--include", "sysVars"]].concat())
+        .unwrap();
+    println!("{}", checked.stdout);
+    assert_eq!(checked.code, 1, "{}{}", checked.stdout, checked.stderr);
+    let line = before[0].len() - 2;
+    assert!(
+        checked
+            .stdout
+            .contains(&format!("{FILE}:{line}: innodb_log_file_size is gone")),
+        "{}",
+        checked.stdout
+    );
+
+    let shown = stage
+        .refit()
+        .run(&["config", "shop", "--target", &target])
+        .unwrap();
+    println!("{}", shown.stdout);
+    let proposed = stage
+        .refit()
+        .json(&["config", "shop", "--target", &target])
+        .unwrap();
+    let (gone, new) = changes(proposed["members"][1]["files"][0]["diff"].as_str().unwrap());
+    assert!(
+        gone.contains(&"log_slave_updates = ON".to_owned()),
+        "{gone:?}"
+    );
+    assert!(
+        new.contains(&"explain_format = TRADITIONAL".to_owned()),
+        "{new:?}"
+    );
+
+    // A file that has changed since the plan was made stops the rollout before anything is touched.
+    let file = plan(&stage, &target, &[]);
+    on(&stage, "db3", &["sed", "-i", "$a # a colleague's", FILE]);
+    let stale = stage.refit().run(&["apply", &file, "--yes"]).unwrap();
+    assert_eq!(stale.code, 5, "{}{}", stale.stdout, stale.stderr);
+    assert!(
+        stale.stderr.contains("option files have changed"),
+        "{}",
+        stale.stderr
+    );
+    on(&stage, "db3", &["sed", "-i", "$d", FILE]);
+
+    let file = plan(&stage, &target, &["--approve-pivot", "auto"]);
+    let load = stage.load().unwrap();
+    load.start(4, "100").unwrap();
+    let applied = stage.refit().run(&["apply", &file, "--yes"]).unwrap();
+    println!("{}", applied.stdout);
+    assert_eq!(applied.code, 0, "{}{}", applied.stdout, applied.stderr);
+    assert_all_at(&stage, &target);
+    assert_nothing_lost(&load);
+    for (member, before) in MEMBERS.iter().zip(&before) {
+        let mut expected: Vec<String> = before.clone();
+        for line in &gone {
+            let at = expected.iter().position(|known| known == line);
+            expected.remove(at.unwrap_or_else(|| panic!("{line:?} was not in {expected:?}")));
+        }
+        expected.extend(new.iter().cloned());
+        let mut after = option_file(&stage, member);
+        assert!(after.contains(&"report_password = hunter2".to_owned()));
+        expected.sort_unstable();
+        after.sort_unstable();
+        assert_eq!(after, expected, "{member}");
+    }
+    assert_eq!(on(&stage, "db2", &looks), owner);
+    let pinned = stage.lab.sql("db2", "SELECT @@GLOBAL.explain_format");
+    assert_eq!(pinned.unwrap(), "TRADITIONAL");
+
+    let told: Value = stage.refit().json(&["audit", &rollout_id(&stage)]).unwrap();
+    let kept = on(&stage, "ctl", &["cat", &file]);
+    for text in [
+        checked.stdout,
+        shown.stdout,
+        proposed.to_string(),
+        told.to_string(),
+        kept,
+    ] {
+        assert!(
+            !text.contains("hunter2"),
+            "a secret has left its host: {text}"
+        );
+    }
+}
