@@ -10,6 +10,7 @@ mod kill_agent;
 mod kill_controller;
 mod multi_primary;
 mod offline;
+mod option_files;
 mod partition;
 mod play;
 mod power_loss;

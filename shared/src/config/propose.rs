@@ -115,7 +115,9 @@ impl Maker<'_> {
     /// The old line as a comment, then the new ones.
     fn replace(&mut self, setting: &Setting, why: String, lines: Vec<String>, found: Found) {
         let old = match self.line_of(setting) {
-            Some(old) if !old.contains(MASK) && !old.contains(char::REPLACEMENT_CHARACTER) => {
+            Some(old)
+                if !old.contains(MASK) && !old.contains([char::REPLACEMENT_CHARACTER, '\0']) =>
+            {
                 old.trim().to_owned()
             }
             // What can't be read here can't be written back.
