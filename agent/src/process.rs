@@ -24,6 +24,8 @@ const SHOWN: usize = 2000;
 #[derive(Debug, Clone)]
 pub struct Program {
     name: &'static str,
+    /// Where it is, when it is not to be found on the PATH.
+    path: Option<PathBuf>,
     args: Vec<OsString>,
     env: Vec<(&'static str, OsString)>,
     dir: PathBuf,
@@ -43,6 +45,7 @@ impl Program {
     pub fn new(name: &'static str, deadline: Duration) -> Self {
         Self {
             name,
+            path: None,
             args: Vec::new(),
             env: Vec::new(),
             dir: PathBuf::from("/"),
@@ -50,6 +53,14 @@ impl Program {
         }
     }
     #[must_use]
+    /// A program that is in no directory of the PATH.
+    pub fn at(path: &Path, name: &'static str, deadline: Duration) -> Self {
+        Self {
+            path: Some(path.to_owned()),
+            ..Self::new(name, deadline)
+        }
+    }
+
     pub fn arg(mut self, arg: impl AsRef<OsStr>) -> Self {
         self.args.push(arg.as_ref().to_owned());
         self
@@ -74,7 +85,8 @@ impl Program {
     }
 
     fn command(&self) -> Command {
-        let mut command = Command::new(self.name);
+        let program = self.path.as_deref().unwrap_or(Path::new(self.name));
+        let mut command = Command::new(program);
         command
             .args(&self.args)
             .env_clear()

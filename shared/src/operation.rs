@@ -20,6 +20,13 @@ pub enum Operation {
     },
     /// Copy the option files and mysqld-auto.cnf byte for byte, with modes and owners. Undo: put them back.
     BackUpConfig,
+    /// Have the target's mysqld, from the fetched packages unpacked beside and never installed, judge the option files as they will be
+    /// (`--validate-config`). Undo: nothing.
+    ValidateConfig {
+        version: MysqlVersion,
+        packages: Vec<PackagePin>,
+        files: Vec<Rewrite>,
+    },
     /// Put the drop-ins in place: group start on boot off, super_read_only on, replicas not started; systemd's timeouts
     /// lifted. Undo: remove them.
     EnterMaintenance,
@@ -81,6 +88,7 @@ pub enum Operation {
 pub enum OperationKind {
     FetchPackages,
     BackUpConfig,
+    ValidateConfig,
     EnterMaintenance,
     LeaveGroup,
     StopServer,
@@ -104,9 +112,10 @@ fn is_zero(seconds: &u32) -> bool {
 }
 
 impl OperationKind {
-    pub const ALL: [OperationKind; 18] = [
+    pub const ALL: [OperationKind; 19] = [
         Self::FetchPackages,
         Self::BackUpConfig,
+        Self::ValidateConfig,
         Self::EnterMaintenance,
         Self::LeaveGroup,
         Self::StopServer,
@@ -129,6 +138,7 @@ impl OperationKind {
         match self {
             Self::FetchPackages => "fetch_packages",
             Self::BackUpConfig => "back_up_config",
+            Self::ValidateConfig => "validate_config",
             Self::EnterMaintenance => "enter_maintenance",
             Self::LeaveGroup => "leave_group",
             Self::StopServer => "stop_server",
@@ -164,6 +174,7 @@ impl Operation {
         match self {
             Self::FetchPackages { .. } => OperationKind::FetchPackages,
             Self::BackUpConfig => OperationKind::BackUpConfig,
+            Self::ValidateConfig { .. } => OperationKind::ValidateConfig,
             Self::EnterMaintenance => OperationKind::EnterMaintenance,
             Self::LeaveGroup { .. } => OperationKind::LeaveGroup,
             Self::StopServer { .. } => OperationKind::StopServer,

@@ -1,4 +1,4 @@
-//! The host as the agent's operations see it: five ports, each with a production adapter and, in the simulated world, a
+//! The host as the agent's operations see it: six ports, each with a production adapter and, in the simulated world, a
 //! second implementation that passes the same contract tests.
 //!
 //! ```text
@@ -6,12 +6,14 @@
 //!            ──> Packages        apt and dpkg, argv only
 //!            ──> Mysql           the local socket
 //!            ──> Files           option files, drop-ins, snapshots below a root
+//!            ──> Beside          the target's programs, unpacked and never installed
 //! surveys    ──> Machine         the kernel, the clock, what else runs
 //! ```
 //!
 //! Adapters decide nothing: what should happen is in [`crate::operations`], and they only do it or say why they could not.
 
 pub mod apt;
+pub mod beside;
 pub mod files;
 pub mod machine;
 pub mod mysql;
@@ -19,6 +21,7 @@ mod production;
 pub mod systemd;
 
 use async_trait::async_trait;
+use beside::{Judged, OptionTree};
 use refit_shared::config::ConfigFiles;
 use refit_shared::ids::ServerUuid;
 use refit_shared::observation::{
@@ -137,6 +140,8 @@ pub trait Packages: Send + Sync + std::fmt::Debug {
     async fn fetch(&self, pins: &[PackagePin], phase: &Phase) -> HostResult<()>;
     /// Verifies that every pinned package is in the cache with its hash.
     async fn verify_fetched(&self, pins: &[PackagePin]) -> HostResult<()>;
+    /// The cached files of these pins, every hash verified now.
+    async fn fetched_files(&self, pins: &[PackagePin]) -> HostResult<Vec<PathBuf>>;
     /// Finishes what an interrupted package manager left (waits for a running one first), without running mysqld.
     async fn repair(&self, phase: &Phase) -> HostResult<()>;
     /// Installs exactly these from the cache, up or down, without a maintainer script running mysqld; then holds them.
@@ -216,6 +221,8 @@ pub trait Files: Send + Sync + std::fmt::Debug {
     async fn has_config_backup(&self, name: &str) -> HostResult<bool>;
     /// Puts them back: bytes, modes, owners; files that were not there before are removed.
     async fn restore_config(&self, name: &str) -> HostResult<()>;
+    /// All option files, byte for byte: for a judgement on this host; they never leave it.
+    async fn option_tree(&self) -> HostResult<OptionTree>;
     /// The bytes of an option file that mysqld reads; `None` where there is none. Any other path is an error.
     async fn option_file(&self, path: &str) -> HostResult<Option<Vec<u8>>>;
     /// Its bytes in a complete backup; `None` where there is no such backup or the file is not in it.
@@ -247,6 +254,13 @@ pub trait Files: Send + Sync + std::fmt::Debug {
     async fn error_log(&self) -> HostResult<PathBuf>;
 }
 
+/// The target's programs, from packages that were fetched, beside those that are installed.
+#[async_trait]
+pub trait Beside: Send + Sync + std::fmt::Debug {
+    /// Has the mysqld in these package files judge option files as if they were in place. Leaves nothing behind.
+    async fn judge_options(&self, packages: &[PathBuf], tree: &OptionTree) -> HostResult<Judged>;
+}
+
 /// Where an adapter says what it is at. The sender never blocks the work.
 pub type Phase = crate::progress::Phase;
 
@@ -258,4 +272,5 @@ pub struct Host {
     pub mysql: std::sync::Arc<dyn Mysql>,
     pub files: std::sync::Arc<dyn Files>,
     pub machine: std::sync::Arc<dyn Machine>,
+    pub beside: std::sync::Arc<dyn Beside>,
 }

@@ -2,6 +2,7 @@
 
 use super::Host;
 use super::apt::Apt;
+use super::beside::Unpacked;
 use super::files::HostFiles;
 use super::machine::LocalMachine;
 use super::mysql::{Credentials, LocalMysql};
@@ -29,6 +30,7 @@ impl Host {
             )),
             files: Arc::new(HostFiles::new(config, mysql.clone())),
             machine: Arc::new(LocalMachine::new(Path::new("/"))),
+            beside: Arc::new(Unpacked::new(&config.state_dir)),
             mysql,
         }
     }

@@ -38,6 +38,7 @@ mod stopping;
 mod swap_packages;
 #[cfg(test)]
 mod tests;
+mod validate_config;
 mod writes;
 
 pub use context::OpContext;
@@ -86,6 +87,15 @@ pub fn action(operation: &Operation) -> Box<dyn Action> {
             drain_s,
         }),
         Operation::SnapshotData { name } => Box::new(snapshot_data::SnapshotData { name }),
+        Operation::ValidateConfig {
+            version,
+            packages,
+            files,
+        } => Box::new(validate_config::ValidateConfig {
+            version,
+            packages,
+            files,
+        }),
         Operation::RewriteConfig { files } => Box::new(rewrite_config::RewriteConfig { files }),
         Operation::SwapPackages { from, to } => Box::new(swap_packages::SwapPackages { from, to }),
         Operation::StartServer { version, snapshot } => {

@@ -2,6 +2,7 @@
 
 use super::port::SimPort;
 use super::state::{Snapshot, World};
+use crate::host::beside::OptionTree;
 use crate::host::{Files, HostError, HostResult, Phase};
 use async_trait::async_trait;
 use refit_shared::config::{ConfigFiles, OptionFile};
@@ -67,6 +68,20 @@ impl Files for SimPort {
                 }
                 None => Err(HostError::Unexpected(format!("no backup {name}"))),
             }
+        })
+        .await
+    }
+
+    async fn option_tree(&self) -> HostResult<OptionTree> {
+        self.at("files.option_tree", |world, member| {
+            let config = &world.host(member).config;
+            let files = config
+                .iter()
+                .map(|(path, text)| (path.clone(), text.clone()));
+            Ok(OptionTree {
+                roots: config.keys().cloned().collect(),
+                files: files.collect(),
+            })
         })
         .await
     }

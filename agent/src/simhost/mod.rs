@@ -13,6 +13,7 @@
 //! It does not model performance, disk contents byte by byte, or networks: those are for the lab of real hosts.
 
 mod agent;
+mod beside;
 mod check;
 mod disk;
 mod engine;

@@ -6,6 +6,7 @@ use crate::host::{HostError, HostResult, Packages, Phase};
 use async_trait::async_trait;
 use refit_shared::ids::MemberName;
 use refit_shared::observation::{PackageFacts, PackagePin};
+use std::path::PathBuf;
 
 #[async_trait]
 impl Packages for SimPort {
@@ -53,6 +54,12 @@ impl Packages for SimPort {
             .await?;
         }
         Ok(())
+    }
+
+    async fn fetched_files(&self, pins: &[PackagePin]) -> HostResult<Vec<PathBuf>> {
+        self.verify_fetched(pins).await?;
+        let file = |pin: &PackagePin| PathBuf::from(format!("{}_{}.deb", pin.name, pin.version));
+        Ok(pins.iter().map(file).collect())
     }
 
     async fn verify_fetched(&self, pins: &[PackagePin]) -> HostResult<()> {

@@ -32,7 +32,8 @@ impl SimPort {
             packages: port.clone(),
             mysql: port.clone(),
             files: port.clone(),
-            machine: port,
+            machine: port.clone(),
+            beside: port,
         }
     }
 

@@ -56,20 +56,34 @@ fn course(host: &HostState, binary: MysqlVersion) -> Course {
 
 /// mysqld does not start with an option that it does not know (MY-000067).
 fn refuses_its_options(host: &HostState, binary: MysqlVersion) -> bool {
+    let files = host.config.iter();
+    refused_option(files, binary).is_some()
+}
+
+/// The first option that a mysqld of this version does not know.
+pub(super) fn refused_option<'a>(
+    files: impl Iterator<Item = (&'a String, &'a Vec<u8>)>,
+    binary: MysqlVersion,
+) -> Option<String> {
     let text = |content: &Vec<u8>| String::from_utf8_lossy(content).into_owned();
-    let files: Vec<OptionFile> = host
-        .config
-        .iter()
+    let files: Vec<OptionFile> = files
         .map(|(path, content)| OptionFile::new(path, text(content)))
         .collect();
     let config = ConfigFiles {
-        roots: host.config.keys().cloned().collect(),
+        roots: files.iter().map(|file| file.path.clone()).collect(),
         files,
         ..ConfigFiles::default()
     };
     judge(&config, binary, binary)
         .iter()
-        .any(|found| matches!(found, Found::Removed { loose: false, .. }))
+        .find_map(|found| match found {
+            Found::Removed {
+                entry,
+                loose: false,
+                ..
+            } => Some(entry.name.to_owned()),
+            _ => None,
+        })
 }
 
 impl World {

@@ -134,3 +134,32 @@ fn option_files_are_rewritten_as_reviewed() {
         );
     }
 }
+
+/// An option that no table knows, but the target's own mysqld does not either: the rollout parks before anything is stopped.
+#[test]
+fn what_the_target_refuses_stops_a_member_before_it_is_stopped() {
+    let stage = set("older");
+    let before = stage.world().unwrap();
+    let target = target(&stage, "newest");
+    for member in MEMBERS {
+        let argv = ["sed", "-i", "$a no_such_option_password = hunter2", FILE];
+        on(&stage, member, &argv);
+    }
+    let file = plan(&stage, &target, &[]);
+    let reply = stage.refit().run(&["apply", &file, "--yes"]).unwrap();
+    println!("{}", reply.stdout);
+    assert_eq!(reply.code, 3, "{}{}", reply.stdout, reply.stderr);
+    let text = format!("{}{}", reply.stdout, reply.stderr);
+    assert!(text.contains("validate_config"), "{text}");
+    assert!(text.contains("no_such_option_password"), "{text}");
+    assert!(!text.contains("hunter2"), "{text}");
+    let now = stage.world().unwrap();
+    now.assert_whole();
+    assert_eq!(before.versions(), now.versions());
+    let left = ["find", "/var/lib/refit-agent-beside"];
+    assert_ne!(
+        stage.lab.exec("db1", &left).unwrap().code,
+        0,
+        "nothing is left behind"
+    );
+}

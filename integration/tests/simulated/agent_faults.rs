@@ -184,14 +184,14 @@ fn a_call_that_fails_and_a_person_who_unwinds() {
 fn an_unwind_in_which_any_call_breaks_still_restores() {
     let mut stories = Vec::new();
     for (hop, step) in [
-        (Hop::Patch, 36),
-        (Hop::Series, 24),
-        (Hop::OfflinePatch, 27),
-        (Hop::OfflineSeries, 20),
-        (Hop::MultiPatch, 35),
-        (Hop::MultiSeries, 23),
-        (Hop::AlonePatch, 10),
-        (Hop::AloneSeries, 9),
+        (Hop::Patch, 39),
+        (Hop::Series, 28),
+        (Hop::OfflinePatch, 30),
+        (Hop::OfflineSeries, 24),
+        (Hop::MultiPatch, 38),
+        (Hop::MultiSeries, 27),
+        (Hop::AlonePatch, 11),
+        (Hop::AloneSeries, 10),
     ] {
         let story = Story {
             person: Person {

@@ -86,9 +86,9 @@ fn points(hop: Hop) -> Vec<Point> {
 /// Far on, and before the pivot.
 fn far(hop: Hop) -> StepId {
     StepId(match hop {
-        Hop::Patch | Hop::Series | Hop::OfflinePatch | Hop::OfflineSeries | Hop::MultiPatch => 27,
-        Hop::MultiSeries => 22,
-        Hop::AlonePatch | Hop::AloneSeries => 10,
+        Hop::Patch | Hop::Series | Hop::OfflinePatch | Hop::OfflineSeries | Hop::MultiPatch => 30,
+        Hop::MultiSeries => 25,
+        Hop::AlonePatch | Hop::AloneSeries => 11,
     })
 }
 

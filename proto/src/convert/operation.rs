@@ -17,7 +17,7 @@ wire_enum! {
     OperationKind {
         FetchPackages, BackUpConfig, EnterMaintenance, LeaveGroup, StopServer, SnapshotData, SwapPackages, StartServer,
         JoinGroup, LeaveMaintenance, AppointPrimary, KeepPrimary, ReleaseArtifacts, KeepWritable, AllowWrites,
-        DissolveGroup, BootstrapGroup, RewriteConfig,
+        DissolveGroup, BootstrapGroup, RewriteConfig, ValidateConfig,
     }
 }
 
@@ -122,6 +122,7 @@ fn variant(choice: &Choice) -> &'static str {
         Choice::LeaveGroup(_) => OperationKind::LeaveGroup,
         Choice::StopServer(_) => OperationKind::StopServer,
         Choice::SnapshotData(_) => OperationKind::SnapshotData,
+        Choice::ValidateConfig(_) => OperationKind::ValidateConfig,
         Choice::RewriteConfig(_) => OperationKind::RewriteConfig,
         Choice::SwapPackages(_) => OperationKind::SwapPackages,
         Choice::StartServer(_) => OperationKind::StartServer,
@@ -160,6 +161,15 @@ fn read(choice: Choice) -> Result<Operation, InvalidMessage> {
         },
         Choice::SnapshotData(wire::SnapshotData { name }) => Operation::SnapshotData {
             name: snapshot_name("name", name)?,
+        },
+        Choice::ValidateConfig(wire::ValidateConfig {
+            version,
+            packages,
+            files,
+        }) => Operation::ValidateConfig {
+            version: field("version", version)?,
+            packages: each("packages", packages)?,
+            files: each("files", files)?,
         },
         Choice::RewriteConfig(wire::RewriteConfig { files }) => Operation::RewriteConfig {
             files: each("files", files)?,
@@ -216,6 +226,15 @@ impl From<Operation> for wire::Operation {
                 drain_s,
             }),
             Operation::SnapshotData { name } => Choice::SnapshotData(wire::SnapshotData { name }),
+            Operation::ValidateConfig {
+                version,
+                packages,
+                files,
+            } => Choice::ValidateConfig(wire::ValidateConfig {
+                version: version.into(),
+                packages: messages(packages),
+                files: messages(files),
+            }),
             Operation::RewriteConfig { files } => Choice::RewriteConfig(wire::RewriteConfig {
                 files: messages(files),
             }),

@@ -122,6 +122,13 @@ fn operation_of(kind: OperationKind) -> BoxedStrategy<Operation> {
         OperationKind::SnapshotData => word()
             .prop_map(|name| Operation::SnapshotData { name })
             .boxed(),
+        OperationKind::ValidateConfig => (version(), pins(), vec(rewrite(), 0..3))
+            .prop_map(|(version, packages, files)| Operation::ValidateConfig {
+                version,
+                packages,
+                files,
+            })
+            .boxed(),
         OperationKind::RewriteConfig => vec(rewrite(), 0..3)
             .prop_map(|files| Operation::RewriteConfig { files })
             .boxed(),

@@ -15,6 +15,7 @@ pub mod names;
 pub mod persisted;
 pub mod propose;
 pub mod read;
+pub mod relocate;
 
 use crate::ids::Digest;
 use serde::{Deserialize, Serialize};

@@ -1,5 +1,5 @@
-//! For every plan: option files are changed only where there is a way back, of a server that is down, and only by changes that
-//! can be made to exactly the bytes that were seen.
+//! For every plan: option files are judged by the target's own mysqld before anything is stopped, and changed only where there is a
+//! way back, of a server that is down, and only by changes that can be made to exactly the bytes that were seen.
 
 use super::{Violation, breaks, kind};
 use crate::config::edit::Rewrite;
@@ -10,6 +10,14 @@ use std::collections::BTreeSet;
 
 pub(super) fn judge(plan: &Plan, found: &mut Vec<Violation>) {
     for step in plan.steps() {
+        if kind(step) == Some(Kind::StartServer) && !is_validated(plan, step) {
+            breaks(
+                found,
+                "the target's mysqld judges the option files before the server is stopped",
+                Some(step.id),
+                "it does not, or not with the changes that are made",
+            );
+        }
         let Some(Operation::RewriteConfig { files }) = step.operation() else {
             continue;
         };
@@ -61,6 +69,23 @@ pub(super) fn judge(plan: &Plan, found: &mut Vec<Violation>) {
             }
         }
     }
+}
+
+/// Of the member of this start: judged with exactly the changes that are made to its files, before its stop.
+fn is_validated(plan: &Plan, start: &Step) -> bool {
+    let own = || plan.steps().filter(|step| step.member == start.member);
+    let rewritten = own().find_map(|step| match step.operation() {
+        Some(Operation::RewriteConfig { files }) => Some(files.as_slice()),
+        _ => None,
+    });
+    own()
+        .take_while(|step| kind(step) != Some(Kind::StopServer))
+        .any(|step| match step.operation() {
+            Some(Operation::ValidateConfig { version, files, .. }) => {
+                *version == plan.target.version && files.as_slice() == rewritten.unwrap_or(&[])
+            }
+            _ => false,
+        })
 }
 
 fn wrong(file: &Rewrite) -> Option<&'static str> {

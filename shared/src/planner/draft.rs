@@ -1,7 +1,7 @@
 //! A plan in the making: numbers its steps, and knows the steps that every strategy takes alike.
 //!
 //! ```text
-//! fetch      all        fetch_packages · back_up_config             side by side, everybody serves
+//! fetch      all        fetch_packages · back_up_config · validate   side by side, everybody serves
 //! descend    a member   enter_maintenance
 //! replace    a member   stop · snapshot · (rewrite) · swap · start  what it was taken out for
 //! ascend     a member   leave_maintenance
@@ -145,9 +145,16 @@ impl Draft {
         ];
         let why = "byte for byte, to go back to";
         let back_up = self.on(c, Operation::BackUpConfig, 120, why);
+        let order = Operation::ValidateConfig {
+            version: self.target,
+            packages: c.pins(&self.package),
+            files: self.rewrites(c.name).to_vec(),
+        };
+        let why = "the new mysqld accepts the option files, known before anything is stopped";
+        let validate = self.on(c, order, 600, why);
         Lane {
             member: c.name.clone(),
-            steps: vec![fetch, back_up],
+            steps: vec![fetch, back_up, validate],
         }
     }
 
@@ -283,7 +290,9 @@ pub fn as_before(world: &World) -> impl Iterator<Item = Condition> + '_ {
 
 fn reversibility(order: &Operation) -> Reversibility {
     match order.kind() {
-        Kind::FetchPackages | Kind::AppointPrimary => Reversibility::NothingToUndo,
+        Kind::FetchPackages | Kind::ValidateConfig | Kind::AppointPrimary => {
+            Reversibility::NothingToUndo
+        }
         Kind::ReleaseArtifacts => Reversibility::Irreversible,
         Kind::BackUpConfig
         | Kind::EnterMaintenance

@@ -83,6 +83,7 @@ fn reckon_ms(operation: &Operation, seen: &Observation) -> u64 {
         OperationKind::BackUpConfig
         | OperationKind::RewriteConfig
         | OperationKind::ReleaseArtifacts => 300,
+        OperationKind::ValidateConfig => 4_000,
         OperationKind::EnterMaintenance | OperationKind::LeaveMaintenance => 300,
         OperationKind::KeepPrimary | OperationKind::KeepWritable => 50,
         OperationKind::AllowWrites => 100,

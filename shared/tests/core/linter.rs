@@ -89,7 +89,7 @@ fn each_rule_for_a_standalone_server_condemns() {
                 remove(p, |s| is(s, OperationKind::SnapshotData))
             }),
             ("writes are let in at the pivot", |p| {
-                p.pivot.as_mut().unwrap().step = StepId(12)
+                p.pivot.as_mut().unwrap().step = StepId(13)
             }),
             ("the server is looked at before writes are let in", |p| {
                 p.stages[2].lanes[0].steps.remove(7);
@@ -338,11 +338,16 @@ fn rewrite(plan: &mut Plan) -> &mut Vec<Rewrite> {
 #[test]
 fn each_rule_for_option_files_condemns() {
     assert_eq!(judge(&good_with_rewrites()), vec![]);
+    let judged = "the target's mysqld judges the option files before the server is stopped";
     let as_written = "changes to an option file can be made as they are written";
     let in_place = "option files are changed between the snapshot and the swap";
     condemned(
         good_with_rewrites,
         &[
+            (judged, |p| {
+                remove(p, |s| is(s, OperationKind::ValidateConfig))
+            }),
+            (judged, |p| rewrite(p)[0].edits[0].line += 1),
             ("option files are kept before they are changed", |p| {
                 remove(p, |s| is(s, OperationKind::BackUpConfig))
             }),

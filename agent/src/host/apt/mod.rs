@@ -170,6 +170,11 @@ impl Packages for Apt {
         self.fetch_all(pins, phase).await
     }
 
+    async fn fetched_files(&self, pins: &[PackagePin]) -> HostResult<Vec<PathBuf>> {
+        self.judge(pins)?;
+        self.verified_files(pins).await
+    }
+
     async fn verify_fetched(&self, pins: &[PackagePin]) -> HostResult<()> {
         self.judge(pins)?;
         self.verified_files(pins).await.map(drop)

@@ -5,6 +5,7 @@
 
 use super::persisted::Persisted;
 use super::{disk, options};
+use crate::host::beside::OptionTree;
 use crate::host::{HostError, HostResult};
 use refit_shared::config::{self, ConfigFiles};
 use refit_shared::ids::Digest;
@@ -258,6 +259,20 @@ impl OptionFiles {
         }
         let real = fs::canonicalize(path).map_err(disk::error("find", path))?;
         Ok(Some(real))
+    }
+
+    /// Every file that mysqld reads, byte for byte.
+    pub(super) fn tree(&self) -> HostResult<OptionTree> {
+        let text = |path: &Path| path.to_string_lossy().into_owned();
+        let mut files = Vec::new();
+        for file in self.read_by_server()? {
+            let content = fs::read(&file).map_err(disk::error("read", &file))?;
+            files.push((text(&file), content));
+        }
+        Ok(OptionTree {
+            roots: self.roots.iter().map(|root| text(root)).collect(),
+            files,
+        })
     }
 
     pub(super) fn content(&self, path: &Path) -> HostResult<Option<Vec<u8>>> {

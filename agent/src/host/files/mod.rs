@@ -18,6 +18,7 @@ mod paths;
 mod persisted;
 mod snapshot;
 
+use super::beside::OptionTree;
 use super::mysql::{AskPaths, ServerPaths};
 use super::{Files, HostError, HostResult, Phase};
 use crate::config::AgentConfig;
@@ -199,6 +200,11 @@ impl Files for HostFiles {
         let (options, persisted) = (self.options.clone(), self.persisted().await?);
         let name = plain_name(name)?.to_owned();
         blocking(move || options.restore(&name, &persisted)).await
+    }
+
+    async fn option_tree(&self) -> HostResult<OptionTree> {
+        let options = self.options.clone();
+        blocking(move || options.tree()).await
     }
 
     async fn option_file(&self, path: &str) -> HostResult<Option<Vec<u8>>> {

@@ -136,23 +136,24 @@ macro_rules! every_call_of {
 every_call_of! {
     fetch_packages = 0,
     back_up_config = 1,
-    enter_maintenance = 2,
-    leave_group = 3,
-    stop_server = 4,
-    snapshot_data = 5,
-    rewrite_config = 6,
-    swap_packages = 7,
-    start_server = 8,
-    join_group = 9,
-    leave_maintenance = 10,
+    validate_config = 2,
+    enter_maintenance = 3,
+    leave_group = 4,
+    stop_server = 5,
+    snapshot_data = 6,
+    rewrite_config = 7,
+    swap_packages = 8,
+    start_server = 9,
+    join_group = 10,
+    leave_maintenance = 11,
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_first_start_that_changes_the_series() {
-    every_call(Hop::series(), 8).await;
+    every_call(Hop::series(), 9).await;
 }
 
 #[test]
 fn the_list_above_is_the_whole_lane() {
-    assert_eq!(Hop::patch().lane().len(), 11);
+    assert_eq!(Hop::patch().lane().len(), 12);
 }

@@ -79,6 +79,11 @@ impl Hop {
                 rollback: pins(&self.from),
             },
             Operation::BackUpConfig,
+            Operation::ValidateConfig {
+                version: self.new_version(),
+                packages: pins(&self.to),
+                files: vec![self.rewrite()],
+            },
             Operation::EnterMaintenance,
             Operation::LeaveGroup { drain_s: 10 },
             Operation::StopServer {

@@ -11,11 +11,12 @@ use refit_shared::version::PackageVersion;
 use std::time::Duration;
 use tokio::time::sleep;
 
-const STOP: usize = 4;
-const SNAPSHOT: usize = 5;
-const REWRITE: usize = 6;
-const SWAP: usize = 7;
-const START: usize = 8;
+const VALIDATE: usize = 2;
+const STOP: usize = 5;
+const SNAPSHOT: usize = 6;
+const REWRITE: usize = 7;
+const SWAP: usize = 8;
+const START: usize = 9;
 
 #[tokio::test(start_paused = true)]
 async fn a_member_is_not_stopped() {
@@ -347,11 +348,15 @@ async fn option_files_are_rewritten_as_reviewed_and_come_back() {
 #[tokio::test(start_paused = true)]
 async fn an_option_file_that_somebody_has_changed_is_not_touched() {
     let theirs = "[mysqld]\nmax_connections=9\n";
-    // Since the plan was made.
+    // Since the plan was made: seen before anything is stopped, and once more.
     let rig = Rig::new("m3", Hop::series());
     let rewrite = rig.hop.lane()[REWRITE].clone();
     rig.world.edit_config(&rig.member, OPTION_FILE, theirs);
-    rig.up_to(REWRITE).await;
+    rig.up_to(VALIDATE).await;
+    rig.refused_clean(&rig.hop.lane()[VALIDATE]).await;
+    for operation in &rig.hop.lane()[VALIDATE + 1..REWRITE] {
+        rig.perform(operation).await;
+    }
     rig.refused_clean(&rewrite).await;
     rig.undo(&rewrite).await;
     assert_eq!(rig.world.config(&rig.member)[0].1, theirs.as_bytes());
@@ -367,6 +372,35 @@ async fn an_option_file_that_somebody_has_changed_is_not_touched() {
     let failure = rig.refused(Direction::Undo, &rewrite).await;
     assert!(failure.message.contains(OPTION_FILE), "{failure}");
     assert_eq!(rig.world.config(&rig.member)[0].1, theirs.as_bytes());
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_target_judges_the_option_files_as_they_will_be() {
+    let rig = Rig::new("m3", Hop::series());
+    rig.up_to(VALIDATE).await;
+    rig.perform(&rig.hop.lane()[VALIDATE]).await;
+    // Without the changes it would not start with them.
+    let Operation::ValidateConfig {
+        version, packages, ..
+    } = rig.hop.lane()[VALIDATE].clone()
+    else {
+        panic!("another operation")
+    };
+    let unchanged = Operation::ValidateConfig {
+        version,
+        packages,
+        files: Vec::new(),
+    };
+    let failure = rig.refused(Direction::Perform, &unchanged).await;
+    assert_eq!(
+        (failure.code, failure.partial),
+        (FailureCode::ServerRefused, false)
+    );
+    assert!(
+        failure.message.contains("innodb_log_file_size"),
+        "{failure}"
+    );
+    assert_eq!(rig.world.running_version(&rig.member), Some(rig.hop.old()));
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,0 +1,276 @@
+//! The target's own programs, unpacked beside the installed ones and never installed: no maintainer script runs, nothing on
+//! the PATH changes. Here they judge option files; the server's data and its own files are not touched.
+//!
+//! ```text
+//! <state>-beside/root      the packages, by dpkg-deb --extract
+//!               /options   the option files as they would be, with includes that lead to the copies; readable by root only
+//!               /data      an empty data directory;  /said.log  its error log
+//! ```
+//!
+//! Not below the agent's own directory: mysqld becomes the user that the option files name (the first `user` counts, so the
+//! command line can't say otherwise) and must then be able to read its plugins.
+
+use super::files::disk;
+use super::{Beside, HostResult};
+use crate::process::Program;
+use async_trait::async_trait;
+use refit_shared::config::mask::{MASK, is_secret};
+use refit_shared::config::read::includes;
+use refit_shared::config::relocate::relocated;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+const UNPACK: Duration = Duration::from_secs(300);
+/// It loads plugins and parses options; on a busy host that takes seconds.
+const JUDGE: Duration = Duration::from_secs(120);
+/// Lines that are worth a person's attention.
+const MOST: usize = 10;
+
+/// Option files as they would be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OptionTree {
+    /// Where mysqld begins to read.
+    pub roots: Vec<String>,
+    /// Path and content of every file that is there.
+    pub files: Vec<(String, Vec<u8>)>,
+}
+
+/// What a mysqld says of option files.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Judged {
+    pub accepted: bool,
+    /// Its errors, secrets masked.
+    pub errors: Vec<String>,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Unpacked {
+    dir: PathBuf,
+}
+
+impl Unpacked {
+    pub fn new(state_dir: &Path) -> Self {
+        let mut dir = state_dir.as_os_str().to_owned();
+        dir.push("-beside");
+        Self { dir: dir.into() }
+    }
+
+    fn options(&self) -> PathBuf {
+        self.dir.join("options")
+    }
+
+    /// Where the copy of an absolute path is.
+    fn copy_of(&self, path: &str) -> PathBuf {
+        self.options().join(path.trim_start_matches('/'))
+    }
+
+    /// Writes the copies, and a file that includes the roots in their order.
+    fn stage(&self, tree: &OptionTree) -> HostResult<PathBuf> {
+        let place = |path: &str| self.copy_of(path).to_string_lossy().into_owned();
+        for (path, content) in &tree.files {
+            let copy = self.copy_of(path);
+            disk::make_private_dir(copy.parent().unwrap_or(&self.dir))?;
+            disk::write_durably(&copy, &relocated(content, place), 0o600)?;
+            // A directory that is empty is none that is missing.
+            for (is_dir, target) in includes(content) {
+                if is_dir && Path::new(&target).is_dir() {
+                    disk::make_private_dir(&self.copy_of(&target))?;
+                }
+            }
+        }
+        let there = |root: &&String| tree.files.iter().any(|(path, _)| path == *root);
+        let roots = tree.roots.iter().filter(there);
+        let text: String = roots
+            .map(|root| format!("!include {}\n", place(root)))
+            .collect();
+        let first = self.options().join("roots.cnf");
+        disk::make_private_dir(&self.options())?;
+        disk::write_durably(&first, text.as_bytes(), 0o600)?;
+        Ok(first)
+    }
+
+    async fn unpack(&self, packages: &[PathBuf]) -> HostResult<()> {
+        let root = self.dir.join("root");
+        make_public_dir(&root)?;
+        for package in packages {
+            Program::new("dpkg-deb", UNPACK)
+                .arg("--extract")
+                .arg(package)
+                .arg(&root)
+                .succeed()
+                .await?;
+        }
+        Ok(())
+    }
+
+    async fn ask(&self, options: &Path) -> HostResult<Judged> {
+        let root = self.dir.join("root");
+        let data = self.dir.join("data");
+        let log = self.dir.join("said.log");
+        make_public_dir(&data)?;
+        let with = |name: &str, path: &Path| format!("--{name}={}", path.display());
+        make_public_dir(&self.dir)?;
+        // The command line beats the files: whatever they say, nothing of the server's own is opened.
+        let finished = Program::at(&root.join("usr/sbin/mysqld"), "mysqld", JUDGE)
+            .arg(with("defaults-file", options))
+            .args([
+                "--validate-config",
+                "--user=root",
+                "--persisted-globals-load=OFF",
+            ])
+            .arg(with("datadir", &data))
+            .arg(with("basedir", &root.join("usr")))
+            .arg(with("plugin-dir", &root.join("usr/lib/mysql/plugin")))
+            .arg(with("lc-messages-dir", &root.join("usr/share/mysql")))
+            .arg(with(
+                "character-sets-dir",
+                &root.join("usr/share/mysql/charsets"),
+            ))
+            .arg(with("log-error", &log))
+            .run()
+            .await?;
+        let logged = match std::fs::read(&log) {
+            Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => String::new(),
+            Err(e) => return Err(disk::error("read", &log)(e)),
+        };
+        let said = format!("{logged}\n{}", finished.stderr);
+        Ok(verdict(finished.status.success(), &said))
+    }
+}
+
+#[async_trait]
+impl Beside for Unpacked {
+    async fn judge_options(&self, packages: &[PathBuf], tree: &OptionTree) -> HostResult<Judged> {
+        // What a crash left.
+        disk::remove_tree(&self.dir)?;
+        let judged = async {
+            self.unpack(packages).await?;
+            let options = self.stage(tree)?;
+            self.ask(&options).await
+        }
+        .await;
+        disk::remove_tree(&self.dir)?;
+        judged
+    }
+}
+
+fn make_public_dir(dir: &Path) -> HostResult<()> {
+    std::fs::create_dir_all(dir).map_err(disk::error("make", dir))?;
+    std::fs::set_permissions(dir, std::fs::Permissions::from_mode(0o755))
+        .map_err(disk::error("set the mode of", dir))
+}
+
+/// A plugin that can't be loaded is an error line and no exit code (MYSQL.md §5.6): it would be missing after the upgrade.
+fn verdict(success: bool, said: &str) -> Judged {
+    let lines = || said.lines().map(str::trim).filter(|line| !line.is_empty());
+    let is_error = |line: &&str| line.contains("[ERROR]") && !line.contains("MY-010119");
+    let refused = lines().any(|line| line.contains("[ERROR]"));
+    // What fails before there is a log (a library that is missing) has no levels.
+    let has_level = |line: &str| {
+        ["[ERROR]", "[Warning]", "[Note]", "[System]"]
+            .iter()
+            .any(|level| line.contains(level))
+    };
+    let errors: Vec<String> = if refused {
+        lines().filter(is_error).map(scrubbed).take(MOST).collect()
+    } else if success {
+        Vec::new()
+    } else {
+        let bare = lines().filter(|line| !has_level(line));
+        bare.map(scrubbed).take(MOST).collect()
+    };
+    Judged {
+        accepted: success && !refused,
+        errors,
+    }
+}
+
+/// `unknown variable 'password=secret'` without the secret.
+fn scrubbed(line: &str) -> String {
+    let parts = line.split('\'').map(|part| match part.split_once('=') {
+        Some((name, _)) if is_secret(name) => format!("{name}={MASK}"),
+        _ => part.to_owned(),
+    });
+    parts.collect::<Vec<_>>().join("'")
+}
+
+impl Judged {
+    pub fn in_words(&self) -> String {
+        if self.errors.is_empty() {
+            "it did not say why".to_owned()
+        } else {
+            self.errors.join("; ")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn verdicts_as_the_real_program_gives_them() {
+        let unknown = "2026-11-20T20:00:00.1Z 0 [Note] [MY-013667] [Server] Error-log destination \"stderr\" is not a file.\n\
+                       2026-11-20T20:00:00.1Z 0 [ERROR] [MY-000067] [Server] unknown variable 'innodb_log_file_size=1G'.\n\
+                       2026-11-20T20:00:00.1Z 0 [ERROR] [MY-010119] [Server] Aborting\n";
+        let judged = verdict(false, unknown);
+        assert!(!judged.accepted);
+        assert_eq!(judged.errors.len(), 1);
+        assert!(judged.in_words().contains("innodb_log_file_size=1G"));
+        let warned = "0 [Warning] [MY-013746] [Server] A deprecated TLS version\n";
+        assert_eq!(
+            verdict(true, warned),
+            Judged {
+                accepted: true,
+                errors: vec![]
+            }
+        );
+        let plugin = "0 [ERROR] [MY-010901] [Server] Can't open shared library 'x.so'\n";
+        assert!(
+            !verdict(true, plugin).accepted,
+            "its plugin would be missing"
+        );
+        let library = "mysqld: error while loading shared libraries: libx.so.1: cannot open shared object file\n";
+        assert!(verdict(false, library).in_words().contains("libx.so.1"));
+        let secret = verdict(
+            false,
+            "0 [ERROR] [MY-000067] [Server] unknown variable 'old_password=hunter2'.\n",
+        );
+        assert!(!secret.in_words().contains("hunter2"), "{secret:?}");
+    }
+
+    #[test]
+    fn copies_include_copies() {
+        let dir = tempfile::tempdir().unwrap();
+        let empty = dir.path().join("empty.d");
+        std::fs::create_dir(&empty).unwrap();
+        let beside = Unpacked {
+            dir: dir.path().join("beside"),
+        };
+        let tree = OptionTree {
+            roots: vec!["/etc/none.cnf".to_owned(), "/etc/mysql/my.cnf".to_owned()],
+            files: vec![
+                (
+                    "/etc/mysql/my.cnf".to_owned(),
+                    format!("!includedir {}\n!include /etc/x.cnf\n", empty.display()).into_bytes(),
+                ),
+                ("/etc/x.cnf".to_owned(), b"[mysqld]\na=1\n".to_vec()),
+            ],
+        };
+        let first = beside.stage(&tree).unwrap();
+        let text = std::fs::read_to_string(first).unwrap();
+        let copy = beside.copy_of("/etc/mysql/my.cnf");
+        assert_eq!(text, format!("!include {}\n", copy.display()));
+        let text = std::fs::read_to_string(copy).unwrap();
+        for (_, target) in includes(text.as_bytes()) {
+            assert!(Path::new(&target).exists(), "{target}");
+            assert!(
+                Path::new(&target).starts_with(dir.path().join("beside")),
+                "{target}"
+            );
+        }
+    }
+}

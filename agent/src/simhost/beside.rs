@@ -1,0 +1,34 @@
+//! The simulated target, unpacked beside: it judges option files as it would when it starts.
+
+use super::port::SimPort;
+use super::server::refused_option;
+use crate::host::beside::{Judged, OptionTree};
+use crate::host::{Beside, HostError, HostResult};
+use async_trait::async_trait;
+use refit_shared::version::PackageVersion;
+use std::path::{Path, PathBuf};
+
+#[async_trait]
+impl Beside for SimPort {
+    async fn judge_options(&self, packages: &[PathBuf], tree: &OptionTree) -> HostResult<Judged> {
+        let file = packages.first().and_then(|file| version_of(file));
+        let version = file.ok_or_else(|| HostError::Packages("no package is named".to_owned()))?;
+        self.at("beside.judge_options", |_, _| {
+            let files = tree.files.iter().map(|(path, content)| (path, content));
+            let refused = refused_option(files, version);
+            let line =
+                |name: String| format!("[ERROR] [MY-000067] [Server] unknown variable '{name}'");
+            Ok(Judged {
+                accepted: refused.is_none(),
+                errors: refused.map(line).into_iter().collect(),
+            })
+        })
+        .await
+    }
+}
+
+/// `mysql-server_9.7.4-1.deb`.
+fn version_of(file: &Path) -> Option<refit_shared::version::MysqlVersion> {
+    let (_, version) = file.file_stem()?.to_str()?.split_once('_')?;
+    PackageVersion::new(version).ok()?.mysql_version().ok()
+}
