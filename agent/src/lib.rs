@@ -10,6 +10,7 @@ pub mod config;
 pub mod errorlog;
 pub mod health;
 pub mod host;
+pub mod lease;
 pub mod ledger;
 pub mod operations;
 pub mod process;

@@ -7,6 +7,7 @@ use clap::Parser;
 use refit_agent::config::{AgentConfig, DEFAULT_PATH};
 use refit_agent::health;
 use refit_agent::host::Host;
+use refit_agent::lease::Lease;
 use refit_agent::ledger::{FileDisk, Ledger};
 use refit_agent::operations::FileLog;
 use refit_agent::service::observe::Looker;
@@ -135,6 +136,7 @@ async fn run(config: AgentConfig, material: Arc<Reloading>) -> anyhow::Result<()
         state_dir: config.state_dir.clone(),
         disk: disk.clone(),
         clock: clock.clone(),
+        lease: Lease::open(&config.state_dir, disk.clone(), clock.clone()),
     };
     let listener = TcpListener::bind(config.listen)
         .await

@@ -3,7 +3,7 @@
 use crate::expectation::{Expectation, Holds};
 use crate::gtid::GtidSet;
 use crate::ids::MemberName;
-use crate::observation::{MemberState, ServerFacts, ServiceState};
+use crate::observation::{MemberState, ReplicationService, ServerFacts, ServiceState};
 use crate::topology::Sighting;
 use crate::version::MysqlVersion;
 use serde::{Deserialize, Serialize};
@@ -60,6 +60,15 @@ pub enum Condition {
     HasEverything {
         member: MemberName,
         of: BTreeSet<MemberName>,
+    },
+    /// The member replicates through this channel from that source: receiver and applier run without an error, and of what
+    /// the source has executed at most `behind` transactions are missing. On a replica that is delayed on purpose what it
+    /// has received counts.
+    Replicates {
+        member: MemberName,
+        channel: String,
+        source: MemberName,
+        behind: u64,
     },
     /// This member is the primary.
     PrimaryIs { member: MemberName },
@@ -134,6 +143,26 @@ impl Condition {
                         Some(errant) => {
                             return no(format!(
                                 "{name} has transactions nobody else has: {errant}"
+                            ));
+                        }
+                        None => {
+                            return Err(unknown(format!(
+                                "too little was seen to tell whether {name} has errant transactions"
+                            )));
+                        }
+                    }
+                }
+                let replicas = seen.servers().filter(|(_, server)| {
+                    let alone = matches!(server.group.known(), Some(None));
+                    let channels = server.channels.known();
+                    alone && channels.is_some_and(|channels| !channels.is_empty())
+                });
+                for (name, _) in replicas {
+                    match seen.errant(name) {
+                        Some(errant) if errant.is_empty() => {}
+                        Some(errant) => {
+                            return no(format!(
+                                "{name} has transactions that no server above it has: {errant}"
                             ));
                         }
                         None => {
@@ -260,6 +289,17 @@ impl Condition {
                     if let Some(group) = group {
                         all = all.union(&group.received);
                     }
+                    let channels = server
+                        .channels
+                        .require()
+                        .map_err(|why| untold(name, why.to_owned()))?;
+                    for channel in channels {
+                        let detail = channel
+                            .detail
+                            .require()
+                            .map_err(|why| untold(name, why.to_owned()))?;
+                        all = all.union(&detail.received);
+                    }
                     let missing = all.subtract(&own.gtid_executed);
                     if !missing.is_empty() {
                         return no(format!(
@@ -269,6 +309,12 @@ impl Condition {
                 }
                 Ok(())
             }
+            Self::Replicates {
+                member,
+                channel,
+                source,
+                behind,
+            } => replicates(seen, member, channel, source, *behind),
             Self::PrimaryIs { member } => {
                 let view = seen.agreed_view().map_err(Holds::No)?;
                 let server = seen
@@ -296,6 +342,58 @@ impl Condition {
             }
         }
     }
+}
+
+fn replicates(
+    seen: &Sighting,
+    member: &MemberName,
+    channel: &str,
+    source: &MemberName,
+    behind: u64,
+) -> Result<(), Holds> {
+    let untold = |why: &str| Holds::Unknown(format!("{member}: {why}"));
+    let own = observed(seen, member)?;
+    let above = observed(seen, source)?;
+    let named = if channel.is_empty() {
+        String::new()
+    } else {
+        format!(" (channel {channel})")
+    };
+    let channels = own.channels.require().map_err(untold)?;
+    let Some(found) = channels.iter().find(|c| c.name == channel) else {
+        return Err(Holds::No(format!("{member} replicates from nobody{named}")));
+    };
+    let detail = found.detail.require().map_err(untold)?;
+    for (what, thread) in [("receiver", &detail.receiver), ("applier", &detail.applier)] {
+        if thread.service != ReplicationService::On {
+            let error = match thread.errno {
+                0 => String::new(),
+                errno => format!(": error {errno}, {}", thread.error),
+            };
+            return Err(Holds::No(format!(
+                "the {what} of {member}{named} is {}{error}",
+                thread.service.as_str()
+            )));
+        }
+    }
+    if detail.source_uuid.as_ref() != Some(&above.uuid) {
+        return Err(Holds::No(format!(
+            "{member}{named} replicates from {}, not from {source}",
+            found.source()
+        )));
+    }
+    let has = if detail.delay_s > 0 {
+        own.gtid_executed.union(&detail.received)
+    } else {
+        own.gtid_executed.clone()
+    };
+    let missing = above.gtid_executed.subtract(&has).count();
+    if missing > behind {
+        return Err(Holds::No(format!(
+            "{member} is {missing} transactions behind {source}, at most {behind} may be missing"
+        )));
+    }
+    Ok(())
 }
 
 /// These members, no more and no fewer, are ONLINE in one view that enough of them report alike.
@@ -446,6 +544,21 @@ impl fmt::Display for Condition {
             Self::HasEverything { member, of } => {
                 write!(f, "{member} has every transaction of all {}", of.len())
             }
+            Self::Replicates {
+                member,
+                source,
+                behind: 0,
+                ..
+            } => write!(f, "{member} has all of {source}"),
+            Self::Replicates {
+                member,
+                source,
+                behind,
+                ..
+            } => write!(
+                f,
+                "{member} replicates from {source}, {behind} behind at most"
+            ),
             Self::PrimaryIs { member } => write!(f, "{member} is the primary"),
             Self::Member { member, is } => write!(f, "{member}: {is}"),
         }

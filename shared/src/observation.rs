@@ -61,6 +61,10 @@ pub struct AgentFacts {
     pub in_maintenance: bool,
     /// The server is kept from starting by Refit's hold.
     pub holding_server_down: bool,
+    /// The account that this server would replicate as, were it to follow a new source; `None`: the agent is not configured for
+    /// it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replication_user: Option<String>,
     /// How long operations took on this host before: median seconds by kind.
     pub measured_s: BTreeMap<OperationKind, Seconds>,
 }

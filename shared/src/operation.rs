@@ -78,6 +78,28 @@ pub enum Operation {
     KeepWritable,
     /// Let writes in on a server that is in no group and replicates from nobody. Undo: pause them.
     AllowWrites,
+    /// Stop replicating: the receivers first, then, once all that was received is applied (at most `drain_s` seconds), the
+    /// appliers. Undo: replicate again.
+    StopReplica { drain_s: u32 },
+    /// Replicate again through every channel; wait until each is connected and what had been received meanwhile is applied
+    /// (at most `catch_up_s` seconds). Undo: stop replicating.
+    StartReplica { catch_up_s: u32 },
+    /// Both ways: sees that this server replicates. A receiver that waits between two tries, or has given up while its
+    /// source was away, is started anew; one that somebody has stopped is not.
+    KeepReplica,
+    /// Pause writes on a source and let what is in flight end (at most `drain_s` seconds). The pause is a lease: after
+    /// `lease_s` seconds the agent lets writes in again by itself, whoever is gone. Undo: let writes in again.
+    PauseWrites { drain_s: u32, lease_s: u32 },
+    /// The pause becomes lasting: from here on another server may take the writes, and this one must not. Refused once the
+    /// lease has ended. Undo: let writes in again.
+    DemoteSource,
+    /// A replica becomes the source: its channels are removed and writes let in, lastingly
+    /// (`SET PERSIST`). A gate has seen that it has every transaction and that nobody else takes writes. Can't be undone.
+    PromoteReplica,
+    /// Replicate from another server, by GTID auto-position, and stay read-only, lastingly. Can't be undone.
+    FollowSource { source: SourceAddress },
+    /// On a replica that is to be downgraded: relay logs and binary logs, both fully processed, are removed. Can't be undone.
+    DiscardLogs,
     /// Delete the snapshot, the set-aside data directories and the package cache of this rollout. Can't be undone.
     ReleaseArtifacts { snapshot: String },
 }
@@ -104,7 +126,32 @@ pub enum OperationKind {
     BootstrapGroup,
     KeepWritable,
     AllowWrites,
+    StopReplica,
+    StartReplica,
+    KeepReplica,
+    PauseWrites,
+    DemoteSource,
+    PromoteReplica,
+    FollowSource,
+    DiscardLogs,
     ReleaseArtifacts,
+}
+
+/// Where a channel shall read from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SourceAddress {
+    /// Empty: the default channel.
+    pub channel: String,
+    pub host: String,
+    pub port: u16,
+    pub uuid: ServerUuid,
+    /// For a channel that is not there yet; one that is keeps its own settings.
+    pub ssl: bool,
+    pub get_public_key: bool,
+    /// Seconds between two tries to connect, and how many tries there are.
+    pub connect_retry_s: u32,
+    pub retry_count: u64,
 }
 
 fn is_zero(seconds: &u32) -> bool {
@@ -112,7 +159,7 @@ fn is_zero(seconds: &u32) -> bool {
 }
 
 impl OperationKind {
-    pub const ALL: [OperationKind; 19] = [
+    pub const ALL: [OperationKind; 27] = [
         Self::FetchPackages,
         Self::BackUpConfig,
         Self::ValidateConfig,
@@ -131,6 +178,14 @@ impl OperationKind {
         Self::BootstrapGroup,
         Self::KeepWritable,
         Self::AllowWrites,
+        Self::StopReplica,
+        Self::StartReplica,
+        Self::KeepReplica,
+        Self::PauseWrites,
+        Self::DemoteSource,
+        Self::PromoteReplica,
+        Self::FollowSource,
+        Self::DiscardLogs,
         Self::ReleaseArtifacts,
     ];
 
@@ -154,6 +209,14 @@ impl OperationKind {
             Self::BootstrapGroup => "bootstrap_group",
             Self::KeepWritable => "keep_writable",
             Self::AllowWrites => "allow_writes",
+            Self::StopReplica => "stop_replica",
+            Self::StartReplica => "start_replica",
+            Self::KeepReplica => "keep_replica",
+            Self::PauseWrites => "pause_writes",
+            Self::DemoteSource => "demote_source",
+            Self::PromoteReplica => "promote_replica",
+            Self::FollowSource => "follow_source",
+            Self::DiscardLogs => "discard_logs",
             Self::ReleaseArtifacts => "release_artifacts",
         }
     }
@@ -190,6 +253,14 @@ impl Operation {
             Self::BootstrapGroup => OperationKind::BootstrapGroup,
             Self::KeepWritable => OperationKind::KeepWritable,
             Self::AllowWrites => OperationKind::AllowWrites,
+            Self::StopReplica { .. } => OperationKind::StopReplica,
+            Self::StartReplica { .. } => OperationKind::StartReplica,
+            Self::KeepReplica => OperationKind::KeepReplica,
+            Self::PauseWrites { .. } => OperationKind::PauseWrites,
+            Self::DemoteSource => OperationKind::DemoteSource,
+            Self::PromoteReplica => OperationKind::PromoteReplica,
+            Self::FollowSource { .. } => OperationKind::FollowSource,
+            Self::DiscardLogs => OperationKind::DiscardLogs,
             Self::ReleaseArtifacts { .. } => OperationKind::ReleaseArtifacts,
         }
     }

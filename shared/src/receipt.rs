@@ -96,6 +96,8 @@ codes! {
     GroupJoin = "group_join",
     GroupLeave = "group_leave",
     GroupPrimary = "group_primary",
+    /// A replica does not connect, does not apply, or can't be stopped with everything applied.
+    Replication = "replication",
     /// A gate's condition did not hold within its time.
     Gate = "gate",
     /// After an operation the world is not as the plan expects.

@@ -50,6 +50,8 @@ pub struct MysqlConfig {
     /// An option file with a `[client]` group that holds `password` (and `user`), readable by its owner only. Without it
     /// the socket itself authenticates (auth_socket).
     pub credentials_file: Option<PathBuf>,
+    /// The same for the account that this server replicates as when it has to follow a new source: a switchover's old source.
+    pub replication_credentials_file: Option<PathBuf>,
     /// The directory that belongs to mysqld's option files as a whole.
     pub option_dir: PathBuf,
     /// Where the server's own option file starts.
@@ -135,6 +137,8 @@ fn mysql(section: &mut Section<'_, '_>) -> Option<MysqlConfig> {
     let socket = section.optional("socket", reader::path);
     let user = section.optional("user", reader::text);
     let credentials_file = section.optional("credentials_file", reader::path);
+    let replication_credentials_file =
+        section.optional("replication_credentials_file", reader::path);
     let option_dir = section.optional("option_dir", reader::directory);
     let option_file = section.optional("option_file", reader::path);
     let drop_in_dir = section.optional("drop_in_dir", reader::directory);
@@ -148,6 +152,7 @@ fn mysql(section: &mut Section<'_, '_>) -> Option<MysqlConfig> {
         socket: socket?.unwrap_or_else(|| PathBuf::from("/run/mysqld/mysqld.sock")),
         user: user?.unwrap_or_else(|| "root".to_owned()),
         credentials_file: credentials_file?,
+        replication_credentials_file: replication_credentials_file?,
         option_file: option_file?.unwrap_or_else(|| option_dir.join("my.cnf")),
         frozen_file: frozen_file?.unwrap_or_else(|| option_dir.join("FROZEN")),
         option_dir,
@@ -196,7 +201,7 @@ mod tests {
                 Some(setting) if setting.contains(" = ") && !setting.starts_with(' ') => setting,
                 _ => line,
             })
-            .filter(|line| !line.starts_with("credentials_file"))
+            .filter(|line| !line.contains("credentials_file ="))
             .flat_map(|line| [line, "\n"])
             .collect();
         assert_eq!(AgentConfig::parse(&uncommented), AgentConfig::parse(SAMPLE));

@@ -23,11 +23,13 @@ pub mod systemd;
 use async_trait::async_trait;
 use beside::{Judged, OptionTree};
 use refit_shared::config::ConfigFiles;
+use refit_shared::gtid::GtidSet;
 use refit_shared::ids::ServerUuid;
 use refit_shared::observation::{
-    GroupFacts, MemberState, PackageFacts, PackagePin, ServerFacts, ServiceState, SnapshotMethod,
-    StorageFacts,
+    ChannelFacts, GroupFacts, MemberState, PackageFacts, PackagePin, ServerFacts, ServiceState,
+    SnapshotMethod, StorageFacts,
 };
+use refit_shared::operation::SourceAddress;
 use refit_shared::receipt::{Failure, FailureCode};
 use refit_shared::survey::{Listing, Question};
 use std::path::PathBuf;
@@ -179,6 +181,29 @@ pub trait Mysql: Send + Sync + std::fmt::Debug {
     async fn set_fast_shutdown(&self, mode: u8) -> HostResult<()>;
     /// `SET GLOBAL group_replication_start_on_boot` for the running server (the drop-in speaks for the next start).
     async fn set_start_on_boot(&self, on: bool) -> HostResult<()>;
+    /// The channels that the server replicates through, and what it has executed, read after them.
+    async fn replication(&self) -> HostResult<Replication>;
+    /// START REPLICA, for every channel; already running is fine.
+    async fn start_replica(&self) -> HostResult<()>;
+    /// START REPLICA IO_THREAD.
+    async fn start_receivers(&self) -> HostResult<()>;
+    /// START REPLICA SQL_THREAD.
+    async fn start_appliers(&self) -> HostResult<()>;
+    /// STOP REPLICA, for every channel; returns once the transactions in hand are applied. Already stopped is fine.
+    async fn stop_replica(&self) -> HostResult<()>;
+    /// STOP REPLICA IO_THREAD.
+    async fn stop_receivers(&self) -> HostResult<()>;
+    /// RESET REPLICA ALL: every channel is removed.
+    async fn forget_sources(&self) -> HostResult<()>;
+    /// CHANGE REPLICATION SOURCE TO, with GTID auto-position. `known`: the channel is there and keeps its account and settings;
+    /// else the agent's own replication account is used.
+    async fn change_source(&self, source: &SourceAddress, known: bool) -> HostResult<()>;
+    /// super_read_only on, or it and read_only off, now and at every later start (`SET PERSIST`).
+    async fn persist_read_only(&self, on: bool) -> HostResult<()>;
+    /// RESET REPLICA, then binary logs flushed and all but the present one purged. GTIDs stay.
+    async fn discard_logs(&self) -> HostResult<()>;
+    /// Whom the server would replicate as through a new channel, where the agent is configured for it.
+    fn replication_user(&self) -> Option<String>;
     /// Answers a question about the server: one bounded, read-only query that takes no lock and scans no user data.
     async fn ask(&self, question: Question) -> HostResult<Listing>;
 }
@@ -188,6 +213,13 @@ pub trait Mysql: Send + Sync + std::fmt::Debug {
 pub trait Machine: Send + Sync + std::fmt::Debug {
     /// Answers a question about the machine; an error for one that is about the server.
     async fn ask(&self, question: Question) -> HostResult<Listing>;
+}
+
+/// Asynchronous replication, as a replica tells of itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Replication {
+    pub channels: Vec<ChannelFacts>,
+    pub executed: GtidSet,
 }
 
 /// A quick look at the local member.

@@ -16,11 +16,16 @@ impl Host {
     pub fn production(config: &AgentConfig) -> Self {
         let credentials =
             Credentials::new(&config.mysql.user, config.mysql.credentials_file.as_deref());
-        let mysql = Arc::new(LocalMysql::new(
-            &config.mysql.socket,
-            credentials,
-            &config.mysql.option_file,
-        ));
+        let mysql = Arc::new(
+            LocalMysql::new(&config.mysql.socket, credentials, &config.mysql.option_file)
+                .replicating_as(
+                    config
+                        .mysql
+                        .replication_credentials_file
+                        .as_deref()
+                        .map(|file| Credentials::new(&config.mysql.user, Some(file))),
+                ),
+        );
         Self {
             service: Arc::new(SystemdUnit::new(&config.unit)),
             packages: Arc::new(Apt::new(

@@ -119,7 +119,7 @@ pub(super) fn create_directory(path: &Path, sync: bool) -> io::Result<()> {
 }
 
 /// A value as the bytes of a file.
-pub(super) fn encode<T: Serialize>(value: &T) -> Vec<u8> {
+pub(crate) fn encode<T: Serialize>(value: &T) -> Vec<u8> {
     let body = serde_json::to_vec(value).expect("plain data with string keys always serialises");
     let mut bytes = format!("{MAGIC} {:08x}\n", crc32c::crc32c(&body)).into_bytes();
     bytes.extend(body);
@@ -127,7 +127,7 @@ pub(super) fn encode<T: Serialize>(value: &T) -> Vec<u8> {
 }
 
 /// Reads such bytes back; `Err` says what is wrong with them.
-pub(super) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, String> {
+pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, String> {
     let end = bytes
         .iter()
         .position(|byte| *byte == b'\n')

@@ -1,6 +1,7 @@
 //! What an operation is given beside the host's ports: the order, its deadline, and what this rollout keeps on this host.
 
 use super::log::ErrorLog;
+use crate::lease::Lease;
 use crate::ledger::Memory;
 use crate::progress::Phase;
 use refit_shared::operation::Order;
@@ -19,6 +20,8 @@ pub struct OpContext {
     pub log: Arc<dyn ErrorLog>,
     /// What this rollout has to remember on this host, durably.
     pub memory: Memory,
+    /// This host's pause of writes.
+    pub lease: Lease,
 }
 
 impl OpContext {

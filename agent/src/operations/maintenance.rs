@@ -1,7 +1,7 @@
 //! Putting the maintenance drop-ins in place and taking them away again: what entering and leaving maintenance share.
 
 use super::context::refuse;
-use super::{Notes, OpContext, answering, membership, stopping};
+use super::{Notes, OpContext, answering, membership, replication, stopping};
 use crate::host::{Host, HostError};
 use refit_shared::receipt::{Failure, Probe};
 use std::time::Duration;
@@ -21,6 +21,7 @@ pub async fn is_on(host: &Host) -> Result<bool, Failure> {
 
 pub async fn put(host: &Host, cx: &OpContext) -> Result<Notes, Failure> {
     remember_start_on_boot(host, cx).await?;
+    replication::remember(host, cx).await?;
     host.files
         .write_maintenance()
         .await
@@ -54,7 +55,19 @@ pub async fn take_away(host: &Host, cx: &OpContext) -> Result<Notes, Failure> {
             notes.append(&mut membership::join::join(host, cx, cx.order.deadline_s).await?);
         }
     }
+    notes.append(&mut replicates_by_itself(host, cx).await?);
     Ok(notes)
+}
+
+/// The same for a replica: its server was told not to replicate at start.
+async fn replicates_by_itself(host: &Host, cx: &OpContext) -> Result<Notes, Failure> {
+    if !replication::replicated_before(cx).await?
+        || stopping::is_down(host).await.map_err(HostError::partial)?
+        || replication::start::probe(host, cx).await? != Probe::NotDone
+    {
+        return Ok(Vec::new());
+    }
+    replication::start::start(host, cx, cx.order.deadline_s).await
 }
 
 /// This rollout has entered maintenance, or begun to: the server was running then.

@@ -17,22 +17,31 @@ mod appoint_primary;
 mod back_up_config;
 mod bootstrap_group;
 mod context;
+mod demote_source;
+mod discard_logs;
 mod dissolve_group;
 mod enter_maintenance;
 mod fetch_packages;
+mod follow_source;
 mod join_group;
 mod keep_primary;
+mod keep_replica;
 mod keep_writable;
 mod leave_group;
 mod leave_maintenance;
 mod log;
 mod maintenance;
 mod membership;
+mod pause_writes;
+mod promote_replica;
 mod release_artifacts;
+mod replication;
 mod rewrite_config;
 mod snapshot_data;
+mod start_replica;
 mod start_server;
 mod starting;
+mod stop_replica;
 mod stop_server;
 mod stopping;
 mod swap_packages;
@@ -109,6 +118,18 @@ pub fn action(operation: &Operation) -> Box<dyn Action> {
         Operation::BootstrapGroup => Box::new(bootstrap_group::BootstrapGroup),
         Operation::KeepWritable => Box::new(keep_writable::KeepWritable),
         Operation::AllowWrites => Box::new(allow_writes::AllowWrites),
+        Operation::StopReplica { drain_s } => Box::new(stop_replica::StopReplica { drain_s }),
+        Operation::StartReplica { catch_up_s } => {
+            Box::new(start_replica::StartReplica { catch_up_s })
+        }
+        Operation::KeepReplica => Box::new(keep_replica::KeepReplica),
+        Operation::PauseWrites { drain_s, lease_s } => {
+            Box::new(pause_writes::PauseWrites { drain_s, lease_s })
+        }
+        Operation::DemoteSource => Box::new(demote_source::DemoteSource),
+        Operation::PromoteReplica => Box::new(promote_replica::PromoteReplica),
+        Operation::FollowSource { source } => Box::new(follow_source::FollowSource { source }),
+        Operation::DiscardLogs => Box::new(discard_logs::DiscardLogs),
         Operation::ReleaseArtifacts { snapshot } => {
             Box::new(release_artifacts::ReleaseArtifacts { snapshot })
         }

@@ -11,6 +11,9 @@ use tokio::time::Instant;
 
 /// Every millisecond of a pause is downtime.
 const EAGER: Duration = Duration::from_millis(5);
+/// Between two tries to let writes in, and for how long it is tried.
+const CALM: Duration = Duration::from_millis(500);
+const ALLOW_FOR: Duration = Duration::from_secs(60);
 
 /// Refuses where somebody else decides who may write.
 async fn require_standalone(host: &Host) -> Result<(), Failure> {
@@ -40,14 +43,29 @@ pub async fn probe(host: &Host, cx: &OpContext) -> Result<Probe, Failure> {
     })
 }
 
-/// Lets writes in.
+/// Lets writes in. Everybody waits for it: what fails is tried again, until the order's time is up.
 pub async fn allow(host: &Host, cx: &OpContext) -> Result<Notes, Failure> {
+    let patience = cx.patience(CALM, Instant::now() + ALLOW_FOR);
+    loop {
+        match try_allow(host, cx).await {
+            Err(failure) if failure.code != FailureCode::Precondition && patience.more().await => {
+                cx.phase.say(failure.message);
+            }
+            ended => return ended,
+        }
+    }
+}
+
+async fn try_allow(host: &Host, cx: &OpContext) -> Result<Notes, Failure> {
     let seen = answering::revived(host, cx).await?;
     if seen.writable() {
+        cx.lease.end().await.map_err(HostError::partial)?;
         return Ok(vec!["takes writes".to_owned()]);
     }
     require_standalone(host).await?;
     set(host, false).await?;
+    // Only now: until writes are let in, a lease that runs out does it.
+    cx.lease.end().await.map_err(HostError::partial)?;
     Ok(vec!["writes are let in".to_owned()])
 }
 

@@ -74,6 +74,7 @@ impl Looker {
                 working_on: view.working_on,
                 in_maintenance: in_maintenance?,
                 holding_server_down: held?,
+                replication_user: host.mysql.replication_user(),
                 measured_s: view.measured_s,
             },
             host: machine(),

@@ -1,6 +1,7 @@
 //! An agent on a simulated host: the real worker and ledger over simulated ports and time.
 
 use super::{SimDisk, SimWorld};
+use crate::lease::Lease;
 use crate::ledger::Ledger;
 use crate::worker::{Clock, Worker, WorkerTask, Workplace};
 use refit_shared::ids::{ClusterName, MemberName};
@@ -33,6 +34,7 @@ impl SimAgent {
             state_dir: state_dir.to_owned(),
             disk: disk.clone(),
             clock: Arc::new(world.clone()),
+            lease: Lease::open(state_dir, disk.clone(), Arc::new(world.clone())),
         };
         let ledger = Ledger::open(state_dir, disk);
         let (worker, task) = Worker::start(place.clone(), ledger);

@@ -19,6 +19,10 @@ impl SimWorld {
         if world.shape == Shape::Alone {
             return wrongs;
         }
+        if world.shape.is_topology() {
+            wrongs.extend(topology(&world));
+            return wrongs;
+        }
         for (name, host) in &world.hosts {
             let Some(server) = host.server() else {
                 continue;
@@ -57,6 +61,36 @@ impl SimWorld {
     }
 }
 
+/// One server takes writes, and the others that serve follow.
+fn topology(world: &World) -> Vec<String> {
+    let mut wrongs = Vec::new();
+    match world.writable().as_slice() {
+        [_] => {}
+        // Paused for work on a source, and shown as such.
+        [] if world
+            .hosts
+            .values()
+            .any(|h| h.maintenance && h.data.channels.is_empty()) => {}
+        [] => wrongs.push("nobody takes writes".to_owned()),
+        several => wrongs.push(format!("{} servers take writes", several.len())),
+    }
+    for (name, host) in &world.hosts {
+        let Some(server) = host.server() else {
+            continue;
+        };
+        let replica = !host.data.channels.is_empty();
+        if replica && !server.super_read_only {
+            wrongs.push(format!("{name}: a replica takes writes"));
+        }
+        let away = |source| world.host(source).server().is_none();
+        let waits = host.data.channels.values().any(away);
+        if replica && !host.maintenance && !waits && !world.replicates(name) {
+            wrongs.push(format!("{name}: does not replicate"));
+        }
+    }
+    wrongs
+}
+
 /// Acknowledged transactions that no ONLINE member has, or that an ONLINE one lacks.
 fn lost_writes(world: &World) -> Vec<String> {
     let mut wrongs = Vec::new();
@@ -64,10 +98,16 @@ fn lost_writes(world: &World) -> Vec<String> {
     let counts = |host: &HostState| match world.shape {
         Shape::Group | Shape::MultiPrimary => host.is_online(),
         Shape::Alone => true,
+        // One that is stopped, or does not replicate yet, has its part still to come.
+        Shape::Replicas | Shape::Chain => host
+            .server()
+            .is_some_and(|s| s.applier || !s.super_read_only),
     };
     for (name, host) in world.hosts.iter().filter(|(_, host)| counts(host)) {
         let lacking = world.acknowledged.difference(&host.data.transactions);
-        let count = lacking.count();
+        let count = lacking
+            .filter(|tx| !world.is_on_its_way(name, **tx))
+            .count();
         if count > 0 {
             wrongs.push(format!(
                 "{name}: serves without {count} acknowledged transactions"

@@ -16,6 +16,7 @@ impl World {
             self.happen(due);
         }
         self.now = self.now.max(now);
+        self.replicate();
     }
 
     fn happen(&mut self, due: Due) {

@@ -19,6 +19,7 @@ impl World {
         match self.shape {
             Shape::Group | Shape::MultiPrimary => self.write_in_group(),
             Shape::Alone => self.write_alone(),
+            Shape::Replicas | Shape::Chain => self.write_to_source(),
         }
     }
 
@@ -68,6 +69,7 @@ impl World {
         let writes = match self.shape {
             Shape::Group | Shape::MultiPrimary => self.writer(),
             Shape::Alone => self.hosts.keys().next().cloned(),
+            Shape::Replicas | Shape::Chain => self.writable().into_iter().next(),
         };
         if let Some(primary) = writes
             && let Some(server) = self.host_mut(&primary).server_mut()
@@ -93,7 +95,7 @@ impl World {
         match self.shape {
             Shape::Group => self.primary.as_ref() == Some(member),
             Shape::MultiPrimary => true,
-            Shape::Alone => false,
+            Shape::Alone | Shape::Replicas | Shape::Chain => false,
         }
     }
 
@@ -139,7 +141,7 @@ impl World {
 
     /// START GROUP_REPLICATION. `Err`: the error's text; what the server logs is in its log.
     pub fn join(&mut self, member: &MemberName) -> Result<(), String> {
-        if self.shape == Shape::Alone {
+        if !self.shape.is_group() {
             return Err(
                 "The server is not configured properly to be an active member of the group"
                     .to_owned(),

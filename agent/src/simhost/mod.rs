@@ -24,6 +24,7 @@ mod log;
 mod mysql;
 mod packages;
 mod port;
+mod replication;
 mod server;
 mod service;
 mod state;
@@ -68,6 +69,10 @@ pub enum Shape {
     MultiPrimary,
     /// Servers that know nothing of each other.
     Alone,
+    /// The first one is the source of all others.
+    Replicas,
+    /// The first one is the source of the second, that of the third, and so on.
+    Chain,
 }
 
 /// The packages of every simulated host.
@@ -83,7 +88,15 @@ impl Shape {
     pub fn is_group(self) -> bool {
         match self {
             Self::Group | Self::MultiPrimary => true,
-            Self::Alone => false,
+            Self::Alone | Self::Replicas | Self::Chain => false,
+        }
+    }
+
+    /// Its servers replicate asynchronously.
+    pub fn is_topology(self) -> bool {
+        match self {
+            Self::Replicas | Self::Chain => true,
+            Self::Group | Self::MultiPrimary | Self::Alone => false,
         }
     }
 }
@@ -242,8 +255,25 @@ impl SimWorld {
         self.lock().host(member).uuid.clone()
     }
 
+    /// The primary of a group; in a replication topology the server that takes writes.
     pub fn primary(&self) -> Option<MemberName> {
-        self.lock().primary.clone()
+        let world = self.lock();
+        if world.shape.is_topology() {
+            return world.writable().into_iter().next();
+        }
+        world.primary.clone()
+    }
+
+    /// Whom the server replicates from, by channel.
+    pub fn sources(&self, member: &MemberName) -> Vec<(String, MemberName)> {
+        let world = self.lock();
+        let channels = world.host(member).data.channels.clone();
+        channels.into_iter().collect()
+    }
+
+    /// Receiver and applier run.
+    pub fn replicates(&self, member: &MemberName) -> bool {
+        self.lock().replicates(member)
     }
 
     /// The member's own state; `None`: mysqld does not answer.

@@ -3,11 +3,12 @@
 use super::Shape;
 use super::port::SimPort;
 use super::state::{HostState, Server, TxId, World};
-use crate::host::{HostError, HostResult, Machine, Mysql, Pulse};
+use crate::host::{HostError, HostResult, Machine, Mysql, Pulse, Replication};
 use async_trait::async_trait;
 use refit_shared::gtid::GtidSet;
 use refit_shared::ids::{MemberName, ServerUuid};
-use refit_shared::observation::{Fact, GroupFacts, MemberState, ServerFacts};
+use refit_shared::observation::{ChannelFacts, Fact, GroupFacts, MemberState, ServerFacts};
+use refit_shared::operation::SourceAddress;
 use refit_shared::survey::{Listing, Question, Survey};
 use refit_shared::version::MysqlVersion;
 use std::collections::{BTreeMap, BTreeSet};
@@ -38,8 +39,23 @@ fn sql(statement: &str, code: u16, message: String) -> HostError {
     }
 }
 
-/// Transactions as a GTID set under the group's name.
-fn gtids(group: &str, transactions: &BTreeSet<TxId>) -> HostResult<GtidSet> {
+/// Transactions as a GTID set: under the group's name, or in a replication topology under the UUID of where each was committed.
+fn gtids(world: &World, transactions: &BTreeSet<TxId>) -> HostResult<GtidSet> {
+    if !world.shape.is_topology() {
+        return under(&world.group_name, transactions);
+    }
+    let mut all = GtidSet::default();
+    for host in world.hosts.iter() {
+        let (name, host) = host;
+        let own = transactions
+            .iter()
+            .filter(|tx| world.commits.get(tx).is_some_and(|(at, _)| at == name));
+        all = all.union(&under(host.uuid.as_str(), &own.copied().collect())?);
+    }
+    Ok(all)
+}
+
+fn under(group: &str, transactions: &BTreeSet<TxId>) -> HostResult<GtidSet> {
     let mut text = String::new();
     let mut run: Option<(TxId, TxId)> = None;
     let mut close = |run: Option<(TxId, TxId)>| {
@@ -75,7 +91,7 @@ fn queue(world: &World, server: &Server) -> u64 {
 }
 
 fn group(world: &World, member: &MemberName, server: &Server) -> HostResult<GroupFacts> {
-    let received = gtids(&world.group_name, &world.host(member).data.transactions)?;
+    let received = gtids(world, &world.host(member).data.transactions)?;
     Ok(GroupFacts {
         group_name: world.group_name.clone(),
         view_id: format!("17000000000000000:{}", world.view_id),
@@ -106,6 +122,25 @@ impl Machine for SimPort {
     }
 }
 
+fn channels(world: &World, member: &MemberName) -> Vec<ChannelFacts> {
+    world.channels(member, |set| gtids(world, set).unwrap_or_default())
+}
+
+impl SimPort {
+    async fn threads(&self, point: &'static str, receiver: bool, applier: bool) -> HostResult<()> {
+        self.at(point, move |world, member| {
+            running(world, member)?;
+            if world.host(member).data.channels.is_empty() {
+                let why = "The server is not configured as replica".to_owned();
+                return Err(sql("START REPLICA", 1200, why));
+            }
+            world.start_threads(member, receiver, applier);
+            Ok(())
+        })
+        .await
+    }
+}
+
 #[async_trait]
 impl Mysql for SimPort {
     async fn facts(&self) -> HostResult<ServerFacts> {
@@ -132,6 +167,7 @@ impl Mysql for SimPort {
                 ("plugins".to_owned(), String::new()),
                 ("gtid_mode".to_owned(), on(true)),
                 ("enforce_gtid_consistency".to_owned(), on(true)),
+                ("binlog_format".to_owned(), "ROW".to_owned()),
             ]
             .into_iter()
             .chain(start_on_boot)
@@ -147,15 +183,15 @@ impl Mysql for SimPort {
                 read_only: server.super_read_only,
                 super_read_only: server.super_read_only,
                 offline_mode: false,
-                gtid_executed: gtids(&world.group_name, &host.data.transactions)?,
+                gtid_executed: gtids(world, &host.data.transactions)?,
                 gtid_purged: GtidSet::default(),
                 explicit_variables: variables.keys().cloned().collect(),
                 variables,
                 table_count: Fact::Known(100),
                 long_transactions: Fact::Known(Vec::new()),
                 prepared_xa: Fact::Known(0),
-                channels: Fact::Known(Vec::new()),
-                replicas: Fact::Known(Vec::new()),
+                channels: Fact::Known(channels(world, member)),
+                replicas: Fact::Known(world.connected(member)),
                 group: Fact::Known(match grouped {
                     true => Some(group(world, member, server)?),
                     false => None,
@@ -170,7 +206,7 @@ impl Mysql for SimPort {
             let server = running(world, member)?;
             match world.shape {
                 Shape::Group | Shape::MultiPrimary => Ok(Some(group(world, member, server)?)),
-                Shape::Alone => Ok(None),
+                Shape::Alone | Shape::Replicas | Shape::Chain => Ok(None),
             }
         })
         .await
@@ -203,6 +239,10 @@ impl Mysql for SimPort {
 
     async fn set_super_read_only(&self, on: bool) -> HostResult<()> {
         self.at("mysql.set_super_read_only", |world, member| {
+            running(world, member)?;
+            if !on {
+                world.judge_opening(member);
+            }
             let server = running_mut(world, member)?;
             server.super_read_only = on;
             let outside = server.member != MemberState::Online;
@@ -294,6 +334,120 @@ impl Mysql for SimPort {
             Ok(())
         })
         .await
+    }
+
+    async fn replication(&self) -> HostResult<Replication> {
+        self.at("mysql.replication", |world, member| {
+            running(world, member)?;
+            Ok(Replication {
+                channels: channels(world, member),
+                executed: gtids(world, &world.host(member).data.transactions)?,
+            })
+        })
+        .await
+    }
+
+    async fn start_replica(&self) -> HostResult<()> {
+        self.threads("mysql.start_replica", true, true).await
+    }
+
+    async fn start_receivers(&self) -> HostResult<()> {
+        self.threads("mysql.start_receivers", true, false).await
+    }
+
+    async fn start_appliers(&self) -> HostResult<()> {
+        self.threads("mysql.start_appliers", false, true).await
+    }
+
+    async fn stop_replica(&self) -> HostResult<()> {
+        self.at("mysql.stop_replica", |world, member| {
+            running(world, member)?;
+            world.stop_threads(member, true);
+            Ok(())
+        })
+        .await
+    }
+
+    async fn stop_receivers(&self) -> HostResult<()> {
+        self.at("mysql.stop_receivers", |world, member| {
+            running(world, member)?;
+            world.stop_threads(member, false);
+            Ok(())
+        })
+        .await
+    }
+
+    async fn forget_sources(&self) -> HostResult<()> {
+        self.at("mysql.forget_sources", |world, member| {
+            running(world, member)?;
+            let data = &mut world.host_mut(member).data;
+            data.channels.clear();
+            data.relay.clear();
+            Ok(())
+        })
+        .await
+    }
+
+    async fn change_source(&self, source: &SourceAddress, _: bool) -> HostResult<()> {
+        self.at("mysql.change_source", |world, member| {
+            running(world, member)?;
+            let found = world
+                .hosts
+                .keys()
+                .find(|name| name.as_str() == source.host)
+                .cloned();
+            let found = found.ok_or_else(|| {
+                sql(
+                    "CHANGE REPLICATION SOURCE TO",
+                    1210,
+                    "no such host".to_owned(),
+                )
+            })?;
+            if world
+                .host(member)
+                .server()
+                .is_some_and(|server| server.applier)
+            {
+                let why = "This operation cannot be performed with a running replica".to_owned();
+                return Err(sql("CHANGE REPLICATION SOURCE TO", 3021, why));
+            }
+            let data = &mut world.host_mut(member).data;
+            data.relay.clear();
+            data.channels.insert(source.channel.clone(), found);
+            Ok(())
+        })
+        .await
+    }
+
+    async fn persist_read_only(&self, on: bool) -> HostResult<()> {
+        self.at("mysql.persist_read_only", |world, member| {
+            running(world, member)?;
+            if !on {
+                world.judge_opening(member);
+            }
+            let word = if on { "ON" } else { "OFF" };
+            let host = world.host_mut(member);
+            host.config.insert(
+                "mysqld-auto.cnf".to_owned(),
+                format!("super_read_only={word}").into_bytes(),
+            );
+            running_mut(world, member)?.super_read_only = on;
+            Ok(())
+        })
+        .await
+    }
+
+    async fn discard_logs(&self) -> HostResult<()> {
+        self.at("mysql.discard_logs", |world, member| {
+            running(world, member)?;
+            world.host_mut(member).data.relay.clear();
+            Ok(())
+        })
+        .await
+    }
+
+    fn replication_user(&self) -> Option<String> {
+        Some("replica".to_owned())
     }
 
     async fn ask(&self, question: Question) -> HostResult<Listing> {

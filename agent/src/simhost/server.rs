@@ -1,7 +1,7 @@
 //! mysqld's process and its unit: starting on a data directory, stopping, dying.
 
 use super::log;
-use super::state::{Event, HostState, Process, Server, Unit, World};
+use super::state::{Event, HostState, Process, Receiver, Server, Unit, World};
 use refit_shared::config::judge::{Found, judge};
 use refit_shared::config::{ConfigFiles, OptionFile};
 use refit_shared::ids::MemberName;
@@ -233,8 +233,11 @@ impl World {
         host.data.upgrading_to = None;
         let start_on_boot = self.shape.is_group() && !process.in_maintenance;
         let host = self.host_mut(member);
+        // Relay logs are fetched again.
+        host.data.relay.clear();
+        let replicates = !process.in_maintenance && !host.data.channels.is_empty();
         let server = Server {
-            super_read_only: process.in_maintenance || start_on_boot,
+            super_read_only: process.in_maintenance || start_on_boot || host.starts_read_only(),
             start_on_boot,
             bootstrap: false,
             slow_shutdown: false,
@@ -242,6 +245,12 @@ impl World {
             writing_until: None,
             applied_at: now,
             queue: 0,
+            receiver: if replicates {
+                Receiver::Connecting { since: now }
+            } else {
+                Receiver::Off
+            },
+            applier: replicates,
         };
         let line = log::ready(process.version);
         host.unit = Unit::Active(process, server);
@@ -288,6 +297,13 @@ impl World {
                 member,
                 "mysqld was stopped while it was ONLINE in its group",
             );
+        }
+        let writable = self
+            .host(member)
+            .server()
+            .is_some_and(|s| !s.super_read_only);
+        if self.shape.is_topology() && writable {
+            self.violate(member, "mysqld was stopped while it took writes");
         }
         self.leave_view(member);
         self.host_mut(member).unit = Unit::Deactivating(process.clone());

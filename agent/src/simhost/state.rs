@@ -75,6 +75,8 @@ pub(super) struct World {
     pub primary: Option<MemberName>,
     pub next_tx: TxId,
     pub acknowledged: BTreeSet<TxId>,
+    /// In a replication topology: where and when a transaction was committed.
+    pub commits: BTreeMap<TxId, (MemberName, Instant)>,
     pub violations: Vec<String>,
     pub events: BTreeMap<(Instant, u64), Due>,
     pub next_event: u64,
@@ -151,6 +153,10 @@ pub(super) struct DataDir {
     /// Which version has it open, or did not close it cleanly.
     pub open_by: Option<MysqlVersion>,
     pub transactions: BTreeSet<TxId>,
+    /// Received and not applied.
+    pub relay: BTreeSet<TxId>,
+    /// Whom it replicates from.
+    pub channels: BTreeMap<String, MemberName>,
 }
 
 #[derive(Debug, Clone)]
@@ -191,6 +197,20 @@ pub(super) struct Server {
     /// Received transactions are all applied from then on.
     pub applied_at: Instant,
     pub queue: u64,
+    pub receiver: Receiver,
+    pub applier: bool,
+}
+
+/// A channel's receiver.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Receiver {
+    Off,
+    On,
+    Connecting {
+        since: Instant,
+    },
+    /// Off, after as many tries as it has.
+    GaveUp,
 }
 
 impl Unit {
@@ -230,6 +250,19 @@ impl HostState {
         match &mut self.unit {
             Unit::Active(_, server) if self.powered => Some(server),
             _ => None,
+        }
+    }
+
+    /// Whether the server is read-only when it starts: by mysqld-auto.cnf, which is read last, else by my.cnf.
+    pub fn starts_read_only(&self) -> bool {
+        let says = |file: &str| {
+            self.config
+                .get(file)
+                .map(|bytes| String::from_utf8_lossy(bytes))
+        };
+        match says("mysqld-auto.cnf") {
+            Some(persisted) => persisted.contains("super_read_only=ON"),
+            None => says(OPTION_FILE).is_some_and(|text| text.contains("super_read_only=ON")),
         }
     }
 
@@ -282,14 +315,19 @@ pub(super) fn pin(name: &str, version: &PackageVersion) -> PackagePin {
 pub const OPTION_FILE: &str = "/etc/mysql/my.cnf";
 
 /// With an option, where the version knows it, that a later one refuses.
-fn option_file(version: MysqlVersion) -> Vec<u8> {
+fn option_file(version: MysqlVersion, read_only: bool) -> Vec<u8> {
     let gone = refit_shared::rules::variables::removed::find("innodb_log_file_size", version);
     let known = if gone.is_none() {
         "innodb_log_file_size=1G\n"
     } else {
         ""
     };
-    format!("[mysqld]\nmax_connections=500\n{known}").into_bytes()
+    let closed = if read_only {
+        "super_read_only=ON\n"
+    } else {
+        ""
+    };
+    format!("[mysqld]\nmax_connections=500\n{known}{closed}").into_bytes()
 }
 
 impl World {
@@ -310,22 +348,31 @@ impl World {
             group_name: "aaaaaaaa-0000-4000-8000-000000000000".to_owned(),
             view: match shape {
                 Shape::Group | Shape::MultiPrimary => beginning.members.iter().cloned().collect(),
-                Shape::Alone => BTreeSet::new(),
+                Shape::Alone | Shape::Replicas | Shape::Chain => BTreeSet::new(),
             },
             view_id: 1,
             primary: match shape {
                 Shape::Group => beginning.members.first().cloned(),
-                Shape::MultiPrimary | Shape::Alone => None,
+                Shape::MultiPrimary | Shape::Alone | Shape::Replicas | Shape::Chain => None,
             },
             next_tx: 1,
             acknowledged: BTreeSet::new(),
+            commits: BTreeMap::new(),
             violations: Vec::new(),
             events: BTreeMap::new(),
             next_event: 0,
             clock_off_ms: 0,
             next_pid: 1000,
         };
+        let mut above: Option<MemberName> = None;
         for (name, number) in beginning.members.iter().zip(1u32..) {
+            let source = above.take();
+            above = match shape {
+                Shape::Chain => Some(name.clone()),
+                Shape::Replicas => source.clone().or_else(|| Some(name.clone())),
+                Shape::Group | Shape::MultiPrimary | Shape::Alone => None,
+            };
+            let replicates = source.is_some();
             let offered: Vec<PackageVersion> = beginning
                 .offered
                 .iter()
@@ -339,17 +386,24 @@ impl World {
                 upgrading: false,
             };
             let server = Server {
-                super_read_only: shape == Shape::Group && world.primary.as_ref() != Some(name),
+                super_read_only: replicates
+                    || (shape == Shape::Group && world.primary.as_ref() != Some(name)),
                 start_on_boot: shape.is_group(),
                 bootstrap: false,
                 slow_shutdown: false,
                 member: match shape {
                     Shape::Group | Shape::MultiPrimary => MemberState::Online,
-                    Shape::Alone => MemberState::Offline,
+                    Shape::Alone | Shape::Replicas | Shape::Chain => MemberState::Offline,
                 },
                 writing_until: None,
                 applied_at: now,
                 queue: 0,
+                receiver: if replicates {
+                    Receiver::On
+                } else {
+                    Receiver::Off
+                },
+                applier: replicates,
             };
             let host = HostState {
                 uuid: ServerUuid::new(format!("bbbbbbbb-0000-4000-8000-{number:012}"))
@@ -376,10 +430,12 @@ impl World {
                     upgrading_to: None,
                     open_by: Some(version),
                     transactions: BTreeSet::new(),
+                    relay: BTreeSet::new(),
+                    channels: source.into_iter().map(|s| (String::new(), s)).collect(),
                 },
                 snapshots: BTreeMap::new(),
                 dirty: BTreeSet::new(),
-                config: [(OPTION_FILE.to_owned(), option_file(version))].into(),
+                config: [(OPTION_FILE.to_owned(), option_file(version, replicates))].into(),
                 config_backups: BTreeMap::new(),
                 maintenance: false,
                 hold: false,

@@ -21,6 +21,7 @@ pub use clock::{Clock, SystemClock};
 pub use judge::Refusal;
 
 use crate::host::Host;
+use crate::lease::Lease;
 use crate::ledger::{Disk, Entry, Ledger, LedgerError, Memory};
 use crate::operations::{ErrorLog, OpContext};
 use crate::progress::Phase;
@@ -51,6 +52,7 @@ pub struct Workplace {
     pub state_dir: PathBuf,
     pub disk: Arc<dyn Disk>,
     pub clock: Arc<dyn Clock>,
+    pub lease: Lease,
 }
 
 impl Workplace {
@@ -63,6 +65,7 @@ impl Workplace {
             phase,
             log: self.log.clone(),
             memory,
+            lease: self.lease.clone(),
         }
     }
 }
@@ -121,11 +124,13 @@ pub struct Worker {
 pub struct WorkerTask {
     stop: watch::Sender<bool>,
     task: JoinHandle<()>,
+    lease: JoinHandle<()>,
 }
 
 impl Drop for WorkerTask {
     fn drop(&mut self) {
         self.task.abort();
+        self.lease.abort();
     }
 }
 
@@ -154,9 +159,10 @@ impl Worker {
     pub fn start(place: Workplace, ledger: Result<Ledger, LedgerError>) -> (Self, WorkerTask) {
         let (commands, receiver) = mpsc::channel(COMMANDS);
         let (stop, stopping) = watch::channel(false);
+        let lease = tokio::spawn(place.lease.clone().keep(place.host.clone()));
         let (task, view) = task::Task::new(place, ledger, receiver, stopping);
         let task = tokio::spawn(task.run());
-        (Self { commands, view }, WorkerTask { stop, task })
+        (Self { commands, view }, WorkerTask { stop, task, lease })
     }
 
     /// Accepts an order, or attaches to it. Once this has returned `Ok` the order is carried out whatever the caller does.

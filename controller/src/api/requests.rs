@@ -4,7 +4,7 @@ use super::limits::{MAX_DOCUMENT, MAX_REASON};
 use refit_proto::identity::PeerIdentity;
 use refit_proto::operator::{ErrorCode, Refusal, wire};
 use refit_shared::checks::{self, Selection};
-use refit_shared::ids::{ClusterName, RolloutId};
+use refit_shared::ids::{ClusterName, MemberName, RolloutId};
 use refit_shared::plan::document::{self, InvalidPlanFile};
 use refit_shared::plan::{Plan, Policy, Strategy};
 use refit_shared::planner::Request;
@@ -39,6 +39,7 @@ pub struct Asked {
     pub target: String,
     pub policy: Option<wire::Policy>,
     pub strategy: String,
+    pub promote: String,
 }
 
 impl From<wire::CheckRequest> for Asked {
@@ -48,6 +49,7 @@ impl From<wire::CheckRequest> for Asked {
             target: wire.target,
             policy: wire.policy,
             strategy: wire.strategy,
+            promote: String::new(),
         }
     }
 }
@@ -59,6 +61,7 @@ impl From<wire::PlanRequest> for Asked {
             target: wire.target,
             policy: wire.policy,
             strategy: wire.strategy,
+            promote: wire.promote,
         }
     }
 }
@@ -72,20 +75,28 @@ pub fn request(asked: Asked) -> Result<(ClusterName, Request), Refusal> {
         .ok_or_else(|| invalid("the policy is missing"))
         .and_then(|policy| Policy::try_from(policy).map_err(|error| invalid(error.to_string())));
     let strategy = strategy(&asked.strategy);
-    match (name, target, policy, strategy) {
-        (Ok(name), Ok(target), Ok(policy), Ok(strategy)) => {
+    let promote = promote(&asked.promote, strategy.as_ref().ok().copied().flatten());
+    match (name, target, policy, strategy, promote) {
+        (Ok(name), Ok(target), Ok(policy), Ok(strategy), Ok(promote)) => {
             let request = Request {
                 target,
                 policy,
                 strategy,
+                promote,
             };
             Ok((name, request))
         }
-        (name, target, policy, strategy) => {
-            let wrong: Vec<Refusal> = [name.err(), target.err(), policy.err(), strategy.err()]
-                .into_iter()
-                .flatten()
-                .collect();
+        (name, target, policy, strategy, promote) => {
+            let wrong: Vec<Refusal> = [
+                name.err(),
+                target.err(),
+                policy.err(),
+                strategy.err(),
+                promote.err(),
+            ]
+            .into_iter()
+            .flatten()
+            .collect();
             Err(together(wrong))
         }
     }
@@ -110,6 +121,19 @@ pub fn destination(
             Err(together(wrong.into_iter().flatten().collect()))
         }
     }
+}
+
+fn promote(text: &str, strategy: Option<Strategy>) -> Result<Option<MemberName>, Refusal> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    if strategy != Some(Strategy::Switchover) {
+        return Err(invalid(
+            "a replica is promoted by a switchover only: --promote needs --strategy switchover",
+        ));
+    }
+    let name = MemberName::new(text);
+    name.map(Some).map_err(|error| invalid(error.to_string()))
 }
 
 fn strategy(text: &str) -> Result<Option<Strategy>, Refusal> {
@@ -208,6 +232,7 @@ mod tests {
             target: "9.7".to_owned(),
             policy: None,
             strategy: "sideways".to_owned(),
+            promote: String::new(),
         })
         .unwrap_err();
         assert_eq!(refusal.code, ErrorCode::RequestInvalid);
@@ -239,6 +264,7 @@ mod tests {
             target: "9.7".to_owned(),
             policy: Some(policy),
             strategy: String::new(),
+            promote: String::new(),
         })
         .unwrap_err();
         assert_eq!(refusal.code, ErrorCode::TargetInvalid);

@@ -297,6 +297,9 @@ pub struct PlanArguments {
     /// How to upgrade. Left out: the usual one for the kind of cluster.
     #[arg(long, value_parser = strategies(), value_name = "STRATEGY")]
     pub strategy: Option<Strategy>,
+    /// The replica that becomes the source. Left out: the first one that fits. Only with --strategy switchover.
+    #[arg(long, value_name = "MEMBER", requires = "strategy")]
+    pub promote: Option<String>,
     /// Go on against the errors of this check, with a reason; may be given several times. Checks that protect data can't be.
     #[arg(long = "override", value_name = "CHECK", requires = "reason")]
     pub overridden: Vec<String>,

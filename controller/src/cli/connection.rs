@@ -131,12 +131,14 @@ impl Connection {
         target: &str,
         policy: Policy,
         strategy: Option<Strategy>,
+        promote: Option<&str>,
     ) -> Result<Vec<u8>, Failure> {
         let request = bounded(wire::PlanRequest {
             cluster: cluster.to_owned(),
             target: target.to_owned(),
             policy: Some(policy.into()),
             strategy: in_words(strategy),
+            promote: promote.unwrap_or_default().to_owned(),
         });
         Ok(self
             .answer(self.client.clone().plan(request).await)?

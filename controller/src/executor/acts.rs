@@ -40,7 +40,7 @@ fn may_approve(rollout: &Rollout) -> Result<(), String> {
     let before = rollout
         .plan
         .steps()
-        .take_while(|step| step.id != pivot.step);
+        .take_while(|step| step.id != pivot.asked_at());
     let mut open = before.filter(|step| {
         !step.is_gate() && !matches!(rollout.record(step.id).status, StepStatus::Done { .. })
     });

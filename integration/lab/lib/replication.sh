@@ -18,6 +18,7 @@ replication() {
   done
   each without_group "${servers[@]}"
   each make_accounts "${writable[@]}"
+  each keep_account "${servers[@]}"
   connect_all
   for name in "${replicas[@]}"; do
     within 60 replicating "$name" || die "$name does not replicate: $(replication_errors "$name")"
@@ -72,6 +73,12 @@ make_accounts() {
     CREATE USER IF NOT EXISTS 'repl'@'%' IDENTIFIED WITH caching_sha2_password BY '$(cat "$RUN/recovery.password")' REQUIRE SSL;
     GRANT REPLICATION SLAVE ON *.* TO 'repl'@'%';
     $(application)"
+}
+
+# For whoever has to make a server follow another one: /etc/replication.cnf, root's only.
+keep_account() {
+  printf '[client]\nuser=repl\npassword="%s"\n' "$(cat "$RUN/recovery.password")" |
+    run_in "$1" sh -c 'umask 077; cat > /etc/replication.cnf'
 }
 
 # A server can be replicated from as soon as it has the account, which it got from its own source.

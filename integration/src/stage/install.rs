@@ -94,6 +94,8 @@ pub struct Stage {
     /// Certificates and configuration as they were made, on this machine.
     pub workshop: PathBuf,
     bin: PathBuf,
+    /// Its servers replicate asynchronously.
+    replicates: bool,
 }
 
 impl Stage {
@@ -104,6 +106,7 @@ impl Stage {
             members,
             workshop: workshop(&lab)?,
             bin: bin.to_owned(),
+            replicates: matches!(fleet.shape, Shape::Replication(_)),
             lab,
         };
         say(&format!(
@@ -252,6 +255,16 @@ impl Stage {
         table.insert("snapshot_dir".into(), "/srv/mysql/snapshots".into());
         table.insert("listen".into(), format!("0.0.0.0:{AGENT_PORT}").into());
         table.insert("health_listen".into(), "0.0.0.0:8401".into());
+        if self.replicates {
+            // The account that lab.sh has made for servers that follow another one.
+            let mysql = table
+                .entry("mysql")
+                .or_insert(toml::Table::new().into())
+                .as_table_mut()
+                .context("[mysql] of deploy/agent.toml")?;
+            let file = "/etc/replication.cnf";
+            mysql.insert("replication_credentials_file".into(), file.into());
+        }
         Ok(table.to_string())
     }
 

@@ -192,6 +192,12 @@ fn an_unwind_in_which_any_call_breaks_still_restores() {
         (Hop::MultiSeries, 27),
         (Hop::AlonePatch, 11),
         (Hop::AloneSeries, 10),
+        (Hop::ReplicasPatch, 38),
+        (Hop::ChainSeries, 39),
+        (Hop::ChainOffline, 33),
+        (Hop::SwitchPatch, 37),
+        (Hop::SwitchSeries, 35),
+        (Hop::Downgrade, 21),
     ] {
         let story = Story {
             person: Person {

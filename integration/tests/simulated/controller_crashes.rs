@@ -53,6 +53,10 @@ fn killed_at_every_append_of_an_unwind_it_goes_on_to_the_end() {
         (Hop::MultiSeries, 21),
         (Hop::AlonePatch, 9),
         (Hop::AloneSeries, 10),
+        (Hop::ReplicasSeries, 38),
+        (Hop::ChainSeries, 37),
+        (Hop::SwitchPatch, 37),
+        (Hop::Downgrade, 20),
     ] {
         let story = Story {
             person: Person {

@@ -7,17 +7,23 @@ use refit_shared::ids::MemberName;
 use refit_shared::receipt::FailureCode;
 use refit_shared::saga::{End, ParkReason};
 
-/// The member that is taken out last, to another series.
+/// The server is started behind the pivot.
 fn last_is_past_pivot(hop: Hop, refuses: Option<&MemberName>) -> bool {
     match hop {
         Hop::Series => refuses == Some(&member("db1")),
         Hop::MultiSeries => refuses == Some(&member("db3")),
+        Hop::SwitchPatch | Hop::SwitchSeries => refuses == Some(&member("db1")),
+        Hop::Downgrade => refuses != Some(&member("db1")),
         Hop::Patch
         | Hop::MultiPatch
         | Hop::OfflinePatch
         | Hop::OfflineSeries
         | Hop::AlonePatch
-        | Hop::AloneSeries => false,
+        | Hop::AloneSeries
+        | Hop::ReplicasPatch
+        | Hop::ReplicasSeries
+        | Hop::ChainSeries
+        | Hop::ChainOffline => false,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::world::controller::Controller;
 use crate::world::faults::{Break, Point, Strike, Trouble};
-use crate::world::judge::{self, LONGEST_GAP};
+use crate::world::judge::{self, LONGEST_GAP, LONGEST_SWITCH};
 use crate::world::wire::{Pulse, Twice, Wire};
 use crate::world::{Hop, World, cluster};
 use refit_agent::simhost::SimWorld;
@@ -105,6 +105,8 @@ pub struct Told {
     pub controllers: usize,
     pub met: Vec<Point>,
     pub broken: Vec<(Point, Break)>,
+    /// Another controller took over while the first one still ran.
+    pub replaced: bool,
     /// What the story says would strike has struck.
     pub struck: bool,
     pub longest_gap: Duration,
@@ -187,6 +189,7 @@ impl<'a> Telling<'a> {
                 controllers: 0,
                 met: Vec::new(),
                 broken: Vec::new(),
+                replaced: false,
                 struck: false,
                 longest_gap: Duration::ZERO,
                 acknowledged: 0,
@@ -232,7 +235,11 @@ impl<'a> Telling<'a> {
         let writes = world.client.end();
         self.told.longest_gap = writes.longest_gap;
         self.told.acknowledged = writes.acknowledged;
-        if writes.longest_gap > LONGEST_GAP && !self.story.hop.stops_writes() {
+        let longest = match self.story.hop.hands_over() {
+            true => LONGEST_SWITCH,
+            false => LONGEST_GAP,
+        };
+        if writes.longest_gap > longest && !self.story.hop.stops_writes() {
             let gap = writes.longest_gap;
             self.told
                 .wrongs
@@ -271,6 +278,7 @@ impl<'a> Telling<'a> {
                 Life::Frozen => {
                     journal = self.copied(&journal, controller.epoch).await;
                     controller.freeze_for(FROZEN);
+                    self.told.replaced = true;
                     self.rival = Some(controller);
                 }
                 Life::LostJournal => {

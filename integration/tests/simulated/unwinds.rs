@@ -24,7 +24,12 @@ fn moments(hop: Hop) -> Vec<(Moment, bool)> {
     {
         let before = pivot.is_none_or(|pivot| step.id < pivot);
         moments.push((Moment::Intended(step.id), before));
-        moments.push((Moment::Resolved(step.id), before));
+        // Approved earlier, the pivot is begun at once when the step before it is done.
+        let begun_at_once = plan
+            .pivot
+            .as_ref()
+            .is_some_and(|pivot| pivot.asked_at() < pivot.step && step.id.0 + 1 == pivot.step.0);
+        moments.push((Moment::Resolved(step.id), before && !begun_at_once));
     }
     moments.push((Moment::End, pivot.is_none()));
     moments

@@ -133,6 +133,7 @@ impl FromWire<wire::AgentFacts> for AgentFacts {
             in_maintenance,
             holding_server_down,
             measured,
+            replication_user,
         } = facts;
         let mut measured_s = BTreeMap::new();
         for (i, wire::MeasuredTime { kind, milliseconds }) in measured.into_iter().enumerate() {
@@ -151,6 +152,7 @@ impl FromWire<wire::AgentFacts> for AgentFacts {
             working_on,
             in_maintenance,
             holding_server_down,
+            replication_user,
             measured_s,
         })
     }
@@ -164,6 +166,7 @@ impl From<AgentFacts> for wire::AgentFacts {
             working_on,
             in_maintenance,
             holding_server_down,
+            replication_user,
             measured_s,
         } = facts;
         let measured = |(kind, Seconds(milliseconds))| wire::MeasuredTime {
@@ -177,6 +180,7 @@ impl From<AgentFacts> for wire::AgentFacts {
             in_maintenance,
             holding_server_down,
             measured: measured_s.into_iter().map(measured).collect(),
+            replication_user,
         }
     }
 }

@@ -10,14 +10,17 @@ use crate::common as wire;
 use crate::common::operation::Operation as Choice;
 use refit_shared::config::edit::{LineEdit, Rewrite};
 use refit_shared::observation::PackagePin;
-use refit_shared::operation::{AttemptId, Direction, Operation, OperationKind, Order};
+use refit_shared::operation::{
+    AttemptId, Direction, Operation, OperationKind, Order, SourceAddress,
+};
 
 wire_enum! {
     Direction { Perform, Undo }
     OperationKind {
         FetchPackages, BackUpConfig, EnterMaintenance, LeaveGroup, StopServer, SnapshotData, SwapPackages, StartServer,
         JoinGroup, LeaveMaintenance, AppointPrimary, KeepPrimary, ReleaseArtifacts, KeepWritable, AllowWrites,
-        DissolveGroup, BootstrapGroup, RewriteConfig, ValidateConfig,
+        DissolveGroup, BootstrapGroup, StopReplica, StartReplica, KeepReplica, PauseWrites, DemoteSource, PromoteReplica,
+        FollowSource, DiscardLogs, RewriteConfig, ValidateConfig,
     }
 }
 
@@ -134,6 +137,14 @@ fn variant(choice: &Choice) -> &'static str {
         Choice::BootstrapGroup(_) => OperationKind::BootstrapGroup,
         Choice::KeepWritable(_) => OperationKind::KeepWritable,
         Choice::AllowWrites(_) => OperationKind::AllowWrites,
+        Choice::StopReplica(_) => OperationKind::StopReplica,
+        Choice::StartReplica(_) => OperationKind::StartReplica,
+        Choice::KeepReplica(_) => OperationKind::KeepReplica,
+        Choice::PauseWrites(_) => OperationKind::PauseWrites,
+        Choice::DemoteSource(_) => OperationKind::DemoteSource,
+        Choice::PromoteReplica(_) => OperationKind::PromoteReplica,
+        Choice::FollowSource(_) => OperationKind::FollowSource,
+        Choice::DiscardLogs(_) => OperationKind::DiscardLogs,
         Choice::ReleaseArtifacts(_) => OperationKind::ReleaseArtifacts,
     };
     kind.as_str()
@@ -196,6 +207,20 @@ fn read(choice: Choice) -> Result<Operation, InvalidMessage> {
         Choice::BootstrapGroup(wire::BootstrapGroup {}) => Operation::BootstrapGroup,
         Choice::KeepWritable(wire::KeepWritable {}) => Operation::KeepWritable,
         Choice::AllowWrites(wire::AllowWrites {}) => Operation::AllowWrites,
+        Choice::StopReplica(wire::StopReplica { drain_s }) => Operation::StopReplica { drain_s },
+        Choice::StartReplica(wire::StartReplica { catch_up_s }) => {
+            Operation::StartReplica { catch_up_s }
+        }
+        Choice::KeepReplica(wire::KeepReplica {}) => Operation::KeepReplica,
+        Choice::PauseWrites(wire::PauseWrites { drain_s, lease_s }) => {
+            Operation::PauseWrites { drain_s, lease_s }
+        }
+        Choice::DemoteSource(wire::DemoteSource {}) => Operation::DemoteSource,
+        Choice::PromoteReplica(wire::PromoteReplica {}) => Operation::PromoteReplica,
+        Choice::FollowSource(source) => Operation::FollowSource {
+            source: source_address(source)?,
+        },
+        Choice::DiscardLogs(wire::DiscardLogs {}) => Operation::DiscardLogs,
         Choice::ReleaseArtifacts(wire::ReleaseArtifacts { snapshot }) => {
             Operation::ReleaseArtifacts {
                 snapshot: snapshot_name("snapshot", snapshot)?,
@@ -262,6 +287,20 @@ impl From<Operation> for wire::Operation {
             Operation::BootstrapGroup => Choice::BootstrapGroup(wire::BootstrapGroup {}),
             Operation::KeepWritable => Choice::KeepWritable(wire::KeepWritable {}),
             Operation::AllowWrites => Choice::AllowWrites(wire::AllowWrites {}),
+            Operation::StopReplica { drain_s } => {
+                Choice::StopReplica(wire::StopReplica { drain_s })
+            }
+            Operation::StartReplica { catch_up_s } => {
+                Choice::StartReplica(wire::StartReplica { catch_up_s })
+            }
+            Operation::KeepReplica => Choice::KeepReplica(wire::KeepReplica {}),
+            Operation::PauseWrites { drain_s, lease_s } => {
+                Choice::PauseWrites(wire::PauseWrites { drain_s, lease_s })
+            }
+            Operation::DemoteSource => Choice::DemoteSource(wire::DemoteSource {}),
+            Operation::PromoteReplica => Choice::PromoteReplica(wire::PromoteReplica {}),
+            Operation::FollowSource { source } => Choice::FollowSource(source.into()),
+            Operation::DiscardLogs => Choice::DiscardLogs(wire::DiscardLogs {}),
             Operation::ReleaseArtifacts { snapshot } => {
                 Choice::ReleaseArtifacts(wire::ReleaseArtifacts { snapshot })
             }
@@ -362,6 +401,59 @@ impl From<PackagePin> for wire::PackagePin {
             name,
             version: version.into(),
             sha256,
+        }
+    }
+}
+
+/// Both end up in a statement, between quotes: nothing that could end a quote is let in.
+fn source_address(source: wire::FollowSource) -> Result<SourceAddress, InvalidMessage> {
+    let wire::FollowSource {
+        channel,
+        host,
+        port,
+        uuid,
+        ssl,
+        get_public_key,
+        connect_retry_s,
+        retry_count,
+    } = source;
+    Ok(SourceAddress {
+        channel: if channel.is_empty() {
+            channel
+        } else {
+            word("channel", "channel name", "'-', '.', '_'", b"-._", channel)?
+        },
+        host: word("host", "host", "'-', '.', '_', ':'", b"-._:", host)?,
+        port: field("port", port)?,
+        uuid: field("uuid", uuid)?,
+        ssl,
+        get_public_key,
+        connect_retry_s,
+        retry_count,
+    })
+}
+
+impl From<SourceAddress> for wire::FollowSource {
+    fn from(source: SourceAddress) -> Self {
+        let SourceAddress {
+            channel,
+            host,
+            port,
+            uuid,
+            ssl,
+            get_public_key,
+            connect_retry_s,
+            retry_count,
+        } = source;
+        Self {
+            channel,
+            host,
+            port: port.into(),
+            uuid: uuid.into(),
+            ssl,
+            get_public_key,
+            connect_retry_s,
+            retry_count,
         }
     }
 }

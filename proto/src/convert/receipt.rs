@@ -9,7 +9,7 @@ wire_enum! {
     FailureCode {
         Precondition, Fenced, Superseded, PackageUnavailable, PackageHashMismatch, PackageInstall, DiskSpace,
         ServerRefused, ServerDied, UncleanShutdown, Snapshot, GroupJoin, GroupLeave, GroupPrimary, Gate, Expectation,
-        Deadline, Host, Sql,
+        Deadline, Host, Sql, Replication,
     }
 }
 

@@ -13,7 +13,9 @@ use refit_shared::ids::{
     Attempt, ClusterName, Digest, Epoch, MemberName, RolloutId, Seq, ServerUuid, StepId,
 };
 use refit_shared::observation::PackagePin;
-use refit_shared::operation::{AttemptId, Direction, Operation, OperationKind, Order};
+use refit_shared::operation::{
+    AttemptId, Direction, Operation, OperationKind, Order, SourceAddress,
+};
 use refit_shared::receipt::{Failure, FailureCode, Outcome, Probe, Progress, Receipt};
 use refit_shared::version::{MysqlVersion, PackageVersion};
 
@@ -154,6 +156,44 @@ fn operation_of(kind: OperationKind) -> BoxedStrategy<Operation> {
         OperationKind::BootstrapGroup => Just(Operation::BootstrapGroup).boxed(),
         OperationKind::KeepWritable => Just(Operation::KeepWritable).boxed(),
         OperationKind::AllowWrites => Just(Operation::AllowWrites).boxed(),
+        OperationKind::StopReplica => any::<u32>()
+            .prop_map(|drain_s| Operation::StopReplica { drain_s })
+            .boxed(),
+        OperationKind::StartReplica => any::<u32>()
+            .prop_map(|catch_up_s| Operation::StartReplica { catch_up_s })
+            .boxed(),
+        OperationKind::KeepReplica => Just(Operation::KeepReplica).boxed(),
+        OperationKind::PauseWrites => (any::<u32>(), any::<u32>())
+            .prop_map(|(drain_s, lease_s)| Operation::PauseWrites { drain_s, lease_s })
+            .boxed(),
+        OperationKind::DemoteSource => Just(Operation::DemoteSource).boxed(),
+        OperationKind::PromoteReplica => Just(Operation::PromoteReplica).boxed(),
+        OperationKind::FollowSource => (
+            prop_oneof![Just(String::new()), word()],
+            word(),
+            any::<u16>(),
+            uuid(),
+            any::<[bool; 2]>(),
+            any::<u32>(),
+            any::<u64>(),
+        )
+            .prop_map(
+                |(channel, host, port, uuid, [ssl, get_public_key], retry_s, tries)| {
+                    let source = SourceAddress {
+                        channel,
+                        host,
+                        port,
+                        uuid,
+                        ssl,
+                        get_public_key,
+                        connect_retry_s: retry_s,
+                        retry_count: tries,
+                    };
+                    Operation::FollowSource { source }
+                },
+            )
+            .boxed(),
+        OperationKind::DiscardLogs => Just(Operation::DiscardLogs).boxed(),
         OperationKind::ReleaseArtifacts => word()
             .prop_map(|snapshot| Operation::ReleaseArtifacts { snapshot })
             .boxed(),

@@ -49,6 +49,7 @@ fn agent() -> impl Strategy<Value = AgentFacts> {
         any::<bool>(),
         any::<bool>(),
         btree_map(kind(), any::<u64>().prop_map(Seconds), 0..4),
+        option::of(text()),
     )
         .prop_map(
             |(
@@ -58,6 +59,7 @@ fn agent() -> impl Strategy<Value = AgentFacts> {
                 in_maintenance,
                 holding_server_down,
                 measured_s,
+                replication_user,
             )| {
                 AgentFacts {
                     version,
@@ -65,6 +67,7 @@ fn agent() -> impl Strategy<Value = AgentFacts> {
                     working_on,
                     in_maintenance,
                     holding_server_down,
+                    replication_user,
                     measured_s,
                 }
             },

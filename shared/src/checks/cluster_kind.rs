@@ -32,7 +32,7 @@ fn run(subject: Subject<'_>) -> Vec<Finding> {
         Unfit::NoKind(NoKind::Unseen(_)) => {
             "see that the agents and servers answer, then check again".to_owned()
         }
-        Unfit::NoKind(NoKind::Contradiction(_)) => {
+        Unfit::NoKind(NoKind::Contradiction(_)) | Unfit::Contradictions(_) => {
             "correct the cluster's members in the fleet file, or the servers' replication"
                 .to_owned()
         }

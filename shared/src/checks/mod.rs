@@ -108,7 +108,7 @@ pub struct Subject<'a> {
 impl Subject<'_> {
     /// What kind of cluster this is and how it would be upgraded.
     pub fn chosen(&self) -> Result<Chosen, Unfit> {
-        choose(self.seen, self.strategy)
+        choose(self.seen, self.strategy, self.target)
     }
 }
 
@@ -139,7 +139,12 @@ pub const TOPOLOGIES: &[Kind] = &[Kind::ReplicationTopology];
 pub const GROUPS: &[Kind] = &[Kind::SinglePrimaryGroup, Kind::MultiPrimaryGroup];
 pub const ANY_STRATEGY: &[Strategy] = &Strategy::ALL;
 /// Strategies that take one member after the other out while the rest serves.
-pub const ROLLING: &[Strategy] = &[Strategy::InGroupRolling];
+pub const ROLLING: &[Strategy] = &[
+    Strategy::InGroupRolling,
+    Strategy::ReplicasFirst,
+    Strategy::Switchover,
+    Strategy::SourceFirst,
+];
 
 /// Where a check's rule comes from.
 #[derive(Debug, Clone, Copy)]

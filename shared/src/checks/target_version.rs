@@ -1,8 +1,9 @@
 //! The target is a version that each member can be upgraded to in place.
 
 use super::{ANY_KIND, ANY_STRATEGY, Check, Finding, Level, Overriding, Reference, Subject, When};
+use crate::plan::Strategy;
 use crate::rules::releases::ReleaseTable;
-use crate::rules::upgrade_path::upgrade;
+use crate::rules::upgrade_path::{Vendor, downgrade, upgrade};
 
 pub const CHECK: Check = Check {
     id: "upgradePath",
@@ -17,7 +18,7 @@ pub const CHECK: Check = Check {
     ),
     needs: &[],
     title: "The target can be reached in place",
-    description: "MySQL is upgraded patch to patch, series to next series, and never past a long-term release.",
+    description: "MySQL is upgraded patch to patch, series to next series, and never past a long-term release; downgraded in place it is only between patch releases of one long-term series.",
     kinds: ANY_KIND,
     strategies: ANY_STRATEGY,
     run,
@@ -30,8 +31,26 @@ fn run(subject: Subject<'_>) -> Vec<Finding> {
         .servers()
         .map(|(_, server)| server.version)
         .collect();
+    let down = subject
+        .chosen()
+        .is_ok_and(|chosen| chosen.strategy == Strategy::SourceFirst);
     for (name, server) in subject.seen.servers() {
-        if subject.target < server.version {
+        if down {
+            let vendor = Vendor::Upstream;
+            let judged = downgrade(
+                &ReleaseTable::built_in(),
+                vendor,
+                server.version,
+                subject.target,
+            );
+            if let Err(refused) = judged {
+                found.push(CHECK.error(
+                    name,
+                    refused.to_string(),
+                    "give a lower patch release of the same long-term series, not above any member's version",
+                ));
+            }
+        } else if subject.target < server.version {
             found.push(CHECK.error(
                 name,
                 format!("runs {}; the target {} is lower: an upgrade can't go down", server.version, subject.target),

@@ -3,14 +3,18 @@
 //!
 //! One file a rule, by what the rule is for: some hold for every plan, some for groups, some for one strategy.
 
+mod directions;
 mod group_lane;
+mod hand_over;
 mod keeping;
 mod numbering;
 mod offline;
+mod offline_topology;
 mod out;
 mod overriding;
 mod pivot;
 mod primary_last;
+mod replica_lane;
 mod rewrites;
 mod single_lane;
 mod starts;
@@ -48,12 +52,23 @@ pub fn judge(plan: &Plan) -> Vec<Violation> {
             Strategy::InGroupRolling => group_lane::judge(plan, lane, &mut found),
             Strategy::Offline => {}
             Strategy::SingleServer => single_lane::judge(plan, lane, &mut found),
+            Strategy::ReplicasFirst | Strategy::Switchover | Strategy::SourceFirst => {
+                replica_lane::judge(plan, lane, &mut found);
+            }
         }
     }
     match plan.strategy {
         Strategy::InGroupRolling => primary_last::judge(plan, &mut found),
-        Strategy::Offline => offline::judge(plan, &mut found),
+        Strategy::Offline if plan.made_from.group.is_some() => offline::judge(plan, &mut found),
+        Strategy::Offline => {
+            offline_topology::judge(plan, &mut found);
+            hand_over::judge(plan, &mut found);
+        }
         Strategy::SingleServer => {}
+        Strategy::ReplicasFirst | Strategy::Switchover | Strategy::SourceFirst => {
+            directions::judge(plan, &mut found);
+            hand_over::judge(plan, &mut found);
+        }
     }
     pivot::judge(plan, &mut found);
     keeping::judge(plan, &mut found);

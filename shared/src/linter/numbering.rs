@@ -2,7 +2,8 @@
 
 use super::{Violation, breaks};
 use crate::ids::StepId;
-use crate::plan::Plan;
+use crate::operation::Operation;
+use crate::plan::{Plan, Step, Strategy};
 
 pub(super) fn judge(plan: &Plan, found: &mut Vec<Violation>) {
     for (expected, step) in (0u16..).zip(plan.steps()) {
@@ -19,7 +20,13 @@ pub(super) fn judge(plan: &Plan, found: &mut Vec<Violation>) {
         }
     }
     for lane in plan.all_stages().flat_map(|stage| &stage.lanes) {
-        for step in lane.steps.iter().filter(|step| step.member != lane.member) {
+        // Both sides of a hand-over are one lane: it ends as a whole or is undone as a whole.
+        let other_side = |step: &Step| {
+            plan.strategy == Strategy::Switchover
+                && matches!(step.operation(), Some(Operation::PromoteReplica))
+        };
+        let strays = lane.steps.iter().filter(|step| step.member != lane.member);
+        for step in strays.filter(|step| !other_side(step)) {
             breaks(
                 found,
                 "a lane is one member's",

@@ -1,5 +1,4 @@
-//! Invariant 5 of the design: never more members down than the rest can lose. Every strategy that does not stop writes by
-//! design takes one at a time.
+//! Invariant 5 of the design: never more members down than the rest can lose. Rolling strategies take one at a time.
 
 use super::{Violation, breaks, position};
 use crate::ids::MemberName;
@@ -8,7 +7,7 @@ use crate::plan::Plan;
 use std::collections::BTreeSet;
 
 pub(super) fn judge(plan: &Plan, found: &mut Vec<Violation>) {
-    if plan.strategy.stops_writes() {
+    if !plan.strategy.is_rolling() {
         return;
     }
     for stage in &plan.stages {

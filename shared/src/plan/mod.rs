@@ -161,7 +161,18 @@ pub enum Reversibility {
 #[serde(deny_unknown_fields)]
 pub struct Pivot {
     pub step: StepId,
+    /// The step before which a person is asked, where that is an earlier one: what lies between would else wait with writes
+    /// paused. Until the pivot itself is begun everything can still be undone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked_at: Option<StepId>,
     pub why: String,
+}
+
+impl Pivot {
+    /// The step that is not begun without approval.
+    pub fn asked_at(&self) -> StepId {
+        self.asked_at.unwrap_or(self.step)
+    }
 }
 
 /// What a person should read beside the steps.

@@ -12,10 +12,23 @@ pub enum Strategy {
     Offline,
     /// One server that replicates from nobody: stopped, upgraded, started.
     SingleServer,
+    /// Replicas one after the other, each after all that replicate from it; the source last, restarted in place.
+    ReplicasFirst,
+    /// The same, but the source hands the writes over to an upgraded replica and is upgraded as a replica of that one.
+    Switchover,
+    /// Back within a long-term series: the source first, then its replicas.
+    SourceFirst,
 }
 
 impl Strategy {
-    pub const ALL: [Strategy; 3] = [Self::InGroupRolling, Self::Offline, Self::SingleServer];
+    pub const ALL: [Strategy; 6] = [
+        Self::InGroupRolling,
+        Self::Offline,
+        Self::SingleServer,
+        Self::ReplicasFirst,
+        Self::Switchover,
+        Self::SourceFirst,
+    ];
 
     /// As it is typed: `--strategy in-group-rolling`.
     pub fn flag(self) -> &'static str {
@@ -23,6 +36,9 @@ impl Strategy {
             Self::InGroupRolling => "in-group-rolling",
             Self::Offline => "offline",
             Self::SingleServer => "single-server",
+            Self::ReplicasFirst => "replicas-first",
+            Self::Switchover => "switchover",
+            Self::SourceFirst => "source-first",
         }
     }
 
@@ -32,11 +48,21 @@ impl Strategy {
             .find(|strategy| strategy.flag() == flag)
     }
 
-    /// The whole cluster stops taking writes for a while, by design.
+    /// The whole cluster stops taking writes for a while, by design: for longer than a hand-over takes.
     pub fn stops_writes(self) -> bool {
         match self {
-            Self::InGroupRolling => false,
-            Self::Offline | Self::SingleServer => true,
+            Self::InGroupRolling | Self::Switchover => false,
+            Self::Offline | Self::SingleServer | Self::ReplicasFirst | Self::SourceFirst => true,
+        }
+    }
+
+    /// Members are taken out one after the other, and the rest serves reads at least.
+    pub fn is_rolling(self) -> bool {
+        match self {
+            Self::InGroupRolling | Self::ReplicasFirst | Self::Switchover | Self::SourceFirst => {
+                true
+            }
+            Self::Offline | Self::SingleServer => false,
         }
     }
 }
@@ -47,6 +73,9 @@ impl fmt::Display for Strategy {
             Self::InGroupRolling => "in-group rolling",
             Self::Offline => "offline",
             Self::SingleServer => "single server",
+            Self::ReplicasFirst => "replicas first",
+            Self::Switchover => "replicas first, switchover",
+            Self::SourceFirst => "source first",
         })
     }
 }

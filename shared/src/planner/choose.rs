@@ -1,7 +1,9 @@
 //! Which strategy fits which kind of cluster.
 
 use crate::plan::Strategy;
+use crate::topology::replication::{Contradiction, Tree};
 use crate::topology::{Kind, NoKind, Sighting};
+use crate::version::MysqlVersion;
 
 /// The kind that was seen and the strategy for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,6 +23,8 @@ pub enum Unfit {
         kind: Kind,
         fitting: Vec<Strategy>,
     },
+    #[error("the servers contradict each other: {}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+    Contradictions(Vec<Contradiction>),
     #[error("this is a {kind}, and no strategy of this release fits it")]
     NoStrategy { kind: Kind },
 }
@@ -32,13 +36,24 @@ pub fn fitting(kind: Kind) -> &'static [Strategy] {
             &[Strategy::InGroupRolling, Strategy::Offline]
         }
         Kind::StandaloneServer => &[Strategy::SingleServer],
-        Kind::ReplicationTopology => &[],
+        Kind::ReplicationTopology => &[
+            Strategy::ReplicasFirst,
+            Strategy::Switchover,
+            Strategy::SourceFirst,
+            Strategy::Offline,
+        ],
     }
 }
 
-/// The strategy that was asked for where it fits what was seen, else the usual one.
-pub fn choose(seen: &Sighting, asked: Option<Strategy>) -> Result<Chosen, Unfit> {
+/// The strategy that was asked for where it fits what was seen, else the usual one: for a replication topology the way that the
+/// target lies, up or down.
+pub fn choose(
+    seen: &Sighting,
+    asked: Option<Strategy>,
+    target: MysqlVersion,
+) -> Result<Chosen, Unfit> {
     let kind = seen.kind()?;
+    let down = seen.servers().any(|(_, server)| server.version > target);
     let fitting = fitting(kind);
     let strategy = match (asked, fitting.first()) {
         (Some(asked), _) if fitting.contains(&asked) => asked,
@@ -49,8 +64,12 @@ pub fn choose(seen: &Sighting, asked: Option<Strategy>) -> Result<Chosen, Unfit>
                 fitting: fitting.to_vec(),
             });
         }
+        (None, Some(Strategy::ReplicasFirst)) if down => Strategy::SourceFirst,
         (None, Some(usual)) => *usual,
         (None, None) => return Err(Unfit::NoStrategy { kind }),
     };
+    if kind == Kind::ReplicationTopology {
+        Tree::of(seen).map_err(Unfit::Contradictions)?;
+    }
     Ok(Chosen { kind, strategy })
 }

@@ -77,6 +77,19 @@ impl Draft {
         id
     }
 
+    /// A gate that is waited for at most so many seconds.
+    pub fn gate_within(
+        &mut self,
+        member: &MemberName,
+        gate: Gate,
+        deadline_s: u32,
+        why: &str,
+    ) -> Step {
+        let mut step = self.gate(member, gate, why);
+        step.deadline_s = deadline_s;
+        step
+    }
+
     pub fn gate(&mut self, member: &MemberName, gate: Gate, why: &str) -> Step {
         Step {
             id: self.id(),
@@ -308,7 +321,15 @@ fn reversibility(order: &Operation) -> Reversibility {
         | Kind::DissolveGroup
         | Kind::BootstrapGroup
         | Kind::KeepWritable
-        | Kind::AllowWrites => Reversibility::Undoable,
+        | Kind::AllowWrites
+        | Kind::StopReplica
+        | Kind::StartReplica
+        | Kind::KeepReplica
+        | Kind::PauseWrites
+        | Kind::DemoteSource
+        | Kind::PromoteReplica
+        | Kind::FollowSource
+        | Kind::DiscardLogs => Reversibility::Undoable,
     }
 }
 

@@ -105,5 +105,12 @@ fn reckon_ms(operation: &Operation, seen: &Observation) -> u64 {
         OperationKind::StartServer => 2_000,
         OperationKind::JoinGroup => 8_000,
         OperationKind::AppointPrimary => 500,
+        OperationKind::StopReplica => 500,
+        OperationKind::StartReplica => 3_000,
+        OperationKind::KeepReplica => 200,
+        OperationKind::PauseWrites | OperationKind::DemoteSource => 100,
+        OperationKind::PromoteReplica => 300,
+        OperationKind::FollowSource => 2_000,
+        OperationKind::DiscardLogs => 500,
     }
 }

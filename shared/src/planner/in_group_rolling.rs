@@ -115,6 +115,7 @@ pub fn plan(
         if one_way {
             pivot = Some(Pivot {
                 step: lane.steps[LEAVES_AT].id,
+                asked_at: None,
                 why: format!(
                     "{} is the last member of {}: once it has left, writes are taken by {} and no member of {} can join again",
                     c.name,

@@ -12,10 +12,16 @@ mod draft;
 pub(crate) mod estimate;
 mod in_group_rolling;
 mod offline;
+mod offline_topology;
+mod replicas_first;
+mod replication;
 mod report;
 mod single_server;
+mod source_first;
+mod switchover;
 
 use crate::checks::{CheckResult, Finding, Level, of_level, overridden};
+use crate::ids::MemberName;
 use crate::linter::Violation;
 use crate::plan::drift::World;
 use crate::plan::{Plan, Policy, Strategy};
@@ -29,6 +35,8 @@ pub struct Request {
     pub policy: Policy,
     /// `None`: the usual one for the kind of cluster that is seen.
     pub strategy: Option<Strategy>,
+    /// For a switchover: the replica that becomes the source. `None`: one that fits.
+    pub promote: Option<MemberName>,
 }
 
 /// Why there is no plan.
@@ -74,8 +82,16 @@ pub fn plan(
         Strategy::InGroupRolling => {
             in_group_rolling::plan(request, seen, world, &results, made_unix_ms)
         }
-        Strategy::Offline => offline::plan(request, seen, world, &results, made_unix_ms),
+        Strategy::Offline if chosen.kind.is_group() => {
+            offline::plan(request, seen, world, &results, made_unix_ms)
+        }
+        Strategy::Offline => offline_topology::plan(request, seen, world, &results, made_unix_ms),
         Strategy::SingleServer => single_server::plan(request, seen, world, &results, made_unix_ms),
+        Strategy::ReplicasFirst => {
+            replicas_first::plan(request, seen, world, &results, made_unix_ms)
+        }
+        Strategy::Switchover => switchover::plan(request, seen, world, &results, made_unix_ms),
+        Strategy::SourceFirst => source_first::plan(request, seen, world, &results, made_unix_ms),
     }
     .map_err(Refusal::Blocked)?;
     let violations = crate::linter::judge(&plan);

@@ -101,6 +101,7 @@ pub fn plan(
     stages.extend(build.give_back());
     let pivot = Pivot {
         step: opens,
+        asked_at: None,
         why: format!(
             "from here on the group takes writes on {}: putting the snapshots back would lose them",
             request.target

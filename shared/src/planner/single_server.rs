@@ -136,6 +136,7 @@ pub fn plan(
     });
     let pivot = Pivot {
         step: pivot,
+        asked_at: None,
         why: format!(
             "from here on {} takes writes on {}: putting the snapshot back would lose them",
             c.name, request.target

@@ -130,7 +130,7 @@ fn forward(rollout: &Rollout, index: usize, stage: &Stage, epoch: Epoch) -> Next
                     .plan
                     .pivot
                     .as_ref()
-                    .is_some_and(|pivot| pivot.step == step.id);
+                    .is_some_and(|pivot| [pivot.step, pivot.asked_at()].contains(&step.id));
                 if is_pivot && rollout.pivot_approved.is_none() {
                     awaiting = Some(step.id);
                 } else {

@@ -241,12 +241,10 @@ impl Rollout {
                         "{step} is intended while the rollout is not going forward"
                     ));
                 }
-                let is_pivot = self
-                    .plan
-                    .pivot
-                    .as_ref()
-                    .is_some_and(|pivot| pivot.step == *step);
-                if is_pivot && self.pivot_approved.is_none() {
+                let pivot = self.plan.pivot.as_ref();
+                let is_pivot = pivot.is_some_and(|pivot| pivot.step == *step);
+                let is_asked = pivot.is_some_and(|pivot| pivot.asked_at() == *step);
+                if (is_pivot || is_asked) && self.pivot_approved.is_none() {
                     return Err(format!("{step} is the pivot and has not been approved"));
                 }
                 self.change(*step, *attempt, StepChange::Intended, at)?;
@@ -305,7 +303,7 @@ impl Rollout {
                     return Err("the plan has no pivot".to_owned());
                 };
                 // What the gate saw was seen before the person thought about it, hours ago perhaps.
-                self.gate_due = self.plan.gate_before(pivot.step).map(|gate| gate.id);
+                self.gate_due = self.plan.gate_before(pivot.asked_at()).map(|gate| gate.id);
                 self.pivot_approved = Some(by.clone());
             }
             Event::Parked { reason } => {

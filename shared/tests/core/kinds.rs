@@ -6,6 +6,7 @@ use refit_shared::plan::Strategy;
 use refit_shared::planner::choose::{Unfit, choose};
 use refit_shared::planner::{Refusal, plan};
 use refit_shared::topology::{Kind, NoKind, Sighting};
+use refit_shared::version::MysqlVersion;
 
 type Change = fn(&mut Sighting);
 
@@ -176,14 +177,16 @@ fn too_little_seen_is_not_a_kind() {
 fn a_strategy_that_does_not_fit_is_refused_with_those_that_do() {
     let mut seen = three();
     assert_eq!(
-        choose(&seen, None).unwrap().strategy,
+        choose(&seen, None, MysqlVersion::new(9, 7, 4))
+            .unwrap()
+            .strategy,
         Strategy::InGroupRolling
     );
     each(&mut seen, without_group);
     change_server(&mut seen, "db2", replicates);
     let asked = Some(Strategy::InGroupRolling);
     assert!(matches!(
-        choose(&seen, asked),
+        choose(&seen, asked, MysqlVersion::new(9, 7, 4)),
         Err(Unfit::Strategy {
             kind: Kind::ReplicationTopology,
             ..

@@ -10,3 +10,4 @@ mod replication;
 mod replication_checks;
 mod saga;
 mod support;
+mod topologies;

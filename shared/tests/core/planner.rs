@@ -26,13 +26,21 @@ fn text(plan: &Plan) -> String {
                     .pivot
                     .as_ref()
                     .is_some_and(|pivot| pivot.step == step.id);
+                let asked = plan
+                    .pivot
+                    .as_ref()
+                    .is_some_and(|pivot| pivot.asked_at() == step.id);
                 out += &format!(
                     "  {} {} {} [{:?}{}] {}\n",
                     step.id,
-                    lane.member,
+                    step.member,
                     step.title(),
                     step.reversibility,
-                    if pivot { ", PIVOT" } else { "" },
+                    match (pivot, asked) {
+                        (true, _) => ", PIVOT",
+                        (false, true) => ", a person is asked",
+                        (false, false) => "",
+                    },
                     step.why
                 );
                 if let Action::Gate(gate) = &step.action {
@@ -73,7 +81,7 @@ fn text(plan: &Plan) -> String {
     out + &format!("risk level: {:?}\n", report.risk.level)
 }
 
-fn golden(name: &str, request: &Request, seen: &Sighting) {
+pub fn golden(name: &str, request: &Request, seen: &Sighting) {
     let (plan, _) =
         plan(request, seen, 1_700_000_000_000).unwrap_or_else(|refusal| panic!("{refusal:?}"));
     insta::with_settings!({ snapshot_path => "golden", prepend_module_to_snapshot => false, omit_expression => true }, {

@@ -204,6 +204,7 @@ fn observation(i: usize, version: &str, view: &[GroupMember], offered: &[&str]) 
             working_on: None,
             in_maintenance: false,
             holding_server_down: false,
+            replication_user: Some("replica".into()),
             measured_s: BTreeMap::new(),
         },
         host: HostFacts {
@@ -291,6 +292,7 @@ pub fn request(target: &str) -> Request {
             overrides: Vec::new(),
         },
         strategy: None,
+        promote: None,
     }
 }
 

@@ -3,6 +3,7 @@
 //! Group Replication's own channels are part of the group's facts, not channels of the operator's.
 
 use super::connection::Session;
+use super::credentials::Credentials;
 use super::group::{parse_gtids, unexpected};
 use crate::host::{HostError, HostResult};
 use mysql_async::prelude::FromRow;
@@ -12,6 +13,7 @@ use refit_shared::ids::ServerUuid;
 use refit_shared::observation::{
     ChannelDetail, ChannelFacts, ConnectedReplica, Fact, ReplicationService, ThreadState,
 };
+use refit_shared::operation::SourceAddress;
 use std::collections::BTreeMap;
 
 /// One row a channel. A worker's own error comes first: of it the coordinator only says where to look.
@@ -98,6 +100,52 @@ impl FromRow for Found {
             detail,
         })
     }
+}
+
+/// A string as a literal, whatever is in it.
+pub(super) fn quoted(text: &str) -> String {
+    let mut literal = String::from("'");
+    for c in text.chars() {
+        // Doubled both: right in every sql_mode that the session is given.
+        if matches!(c, '\'' | '\\') {
+            literal.push(c);
+        }
+        literal.push(c);
+    }
+    literal.push('\'');
+    literal
+}
+
+/// The statement; `account`: for a channel that is new.
+pub(super) fn change_source(
+    source: &SourceAddress,
+    account: Option<&Credentials>,
+) -> HostResult<String> {
+    let mut statement = format!(
+        "CHANGE REPLICATION SOURCE TO SOURCE_HOST={}, SOURCE_PORT={}, SOURCE_AUTO_POSITION=1",
+        quoted(&source.host),
+        source.port
+    );
+    if let Some(account) = account {
+        let (user, password) = account.read().map_err(|e| HostError::Io {
+            action: "read",
+            what: e.path.display().to_string(),
+            source: std::io::Error::other(e.why),
+        })?;
+        let bit = |on: bool| u8::from(on);
+        statement.push_str(&format!(
+            ", SOURCE_USER={}, SOURCE_PASSWORD={}, SOURCE_SSL={}, GET_SOURCE_PUBLIC_KEY={}, \
+             SOURCE_CONNECT_RETRY={}, SOURCE_RETRY_COUNT={}",
+            quoted(&user),
+            quoted(&password.unwrap_or_default()),
+            bit(source.ssl),
+            bit(source.get_public_key),
+            source.connect_retry_s,
+            source.retry_count
+        ));
+    }
+    statement.push_str(&format!(" FOR CHANNEL {}", quoted(&source.channel)));
+    Ok(statement)
 }
 
 /// Every channel, by name.

@@ -171,6 +171,18 @@ impl Session<'_> {
     }
 }
 
+impl Session<'_> {
+    /// A statement that nobody may read in an error: only what it is called is told.
+    pub(super) async fn execute_unnamed(
+        &mut self,
+        name: &'static str,
+        statement: &str,
+    ) -> HostResult<()> {
+        self.within(name, async |conn| conn.query_drop(statement).await)
+            .await
+    }
+}
+
 fn connect_error(socket: &Path, error: Error) -> HostError {
     match error {
         Error::Server(e) if SERVER_ERRORS_THAT_MEAN_AWAY.contains(&e.code) => {

@@ -24,24 +24,29 @@ pub use credentials::{Credentials, CredentialsError};
 pub use paths::{AskPaths, ServerPaths};
 
 use super::files::options;
-use super::{HostError, HostResult, Mysql, Pulse};
+use super::{HostError, HostResult, Mysql, Pulse, Replication};
 use async_trait::async_trait;
 use connection::Sessions;
-use mysql_async::Value;
+use mysql_async::{Row, Value};
 use refit_shared::ids::ServerUuid;
 use refit_shared::observation::{GroupFacts, ServerFacts};
+use refit_shared::operation::SourceAddress;
 use refit_shared::survey::{Listing, Question};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// A question that the server answers from memory.
 const QUESTION: Duration = Duration::from_secs(5);
+/// A statement that waits for replication threads to end, and they for the transaction in hand.
+const REPLICA: Duration = Duration::from_secs(120);
 
 /// The server behind a socket. Cheap to make: connections are opened when they are needed.
 #[derive(Debug)]
 pub struct LocalMysql {
     sessions: Sessions,
     option_file: PathBuf,
+    /// The account for a channel that is new.
+    replication: Option<Credentials>,
 }
 
 impl LocalMysql {
@@ -50,7 +55,15 @@ impl LocalMysql {
         Self {
             sessions: Sessions::new(socket, credentials),
             option_file: option_file.to_owned(),
+            replication: None,
         }
+    }
+
+    /// With the account that the server replicates as, should it ever follow another.
+    #[must_use]
+    pub fn replicating_as(mut self, replication: Option<Credentials>) -> Self {
+        self.replication = replication;
+        self
     }
 
     async fn flag(&self, question: &'static str) -> HostResult<bool> {
@@ -208,6 +221,93 @@ impl Mysql for LocalMysql {
                     .await
             }
         }
+    }
+
+    async fn replication(&self) -> HostResult<Replication> {
+        let mut session = self.sessions.get(QUESTION).await?;
+        let channels = channels::read(&mut session).await?;
+        let executed: Option<String> = session.one("SELECT @@GLOBAL.gtid_executed").await?;
+        session.keep();
+        Ok(Replication {
+            channels,
+            executed: group::parse_gtids("gtid_executed", &executed.unwrap_or_default())?,
+        })
+    }
+
+    async fn start_replica(&self) -> HostResult<()> {
+        self.set("START REPLICA", REPLICA).await
+    }
+
+    async fn start_receivers(&self) -> HostResult<()> {
+        self.set("START REPLICA IO_THREAD", REPLICA).await
+    }
+
+    async fn start_appliers(&self) -> HostResult<()> {
+        self.set("START REPLICA SQL_THREAD", REPLICA).await
+    }
+
+    async fn stop_replica(&self) -> HostResult<()> {
+        self.set("STOP REPLICA", REPLICA).await
+    }
+
+    async fn stop_receivers(&self) -> HostResult<()> {
+        self.set("STOP REPLICA IO_THREAD", REPLICA).await
+    }
+
+    async fn forget_sources(&self) -> HostResult<()> {
+        self.set("RESET REPLICA ALL", REPLICA).await
+    }
+
+    async fn change_source(&self, source: &SourceAddress, known: bool) -> HostResult<()> {
+        let account = match (&self.replication, known) {
+            (_, true) => None,
+            (Some(credentials), false) => Some(credentials),
+            (None, false) => {
+                return Err(HostError::Unexpected(
+                    "the agent's configuration names no replication_credentials_file".to_owned(),
+                ));
+            }
+        };
+        let statement = channels::change_source(source, account)?;
+        let mut session = self.sessions.get(REPLICA).await?;
+        // Backslashes in a literal mean the same whatever the server's own mode is.
+        session.execute("SET SESSION sql_mode = ''").await?;
+        // The statement holds a password: only its name may be told.
+        session
+            .execute_unnamed("CHANGE REPLICATION SOURCE TO", &statement)
+            .await
+    }
+
+    async fn persist_read_only(&self, on: bool) -> HostResult<()> {
+        // Waits for commits in progress and for global read locks.
+        match on {
+            true => self.set("SET PERSIST super_read_only = ON", REPLICA).await,
+            // One statement: between two the server would be neither.
+            false => {
+                let both = "SET PERSIST super_read_only = OFF, PERSIST read_only = OFF";
+                self.set(both, REPLICA).await
+            }
+        }
+    }
+
+    async fn discard_logs(&self) -> HostResult<()> {
+        let mut session = self.sessions.get(REPLICA).await?;
+        session.execute("RESET REPLICA").await?;
+        session.execute("FLUSH LOCAL BINARY LOGS").await?;
+        let logs: Vec<Row> = session.all("SHOW BINARY LOGS").await?;
+        let last: Option<String> = logs.last().and_then(|row| row.get(0));
+        let last = last.ok_or_else(|| {
+            HostError::Unexpected("SHOW BINARY LOGS: the server has no binary log".to_owned())
+        })?;
+        let purge = format!("PURGE BINARY LOGS TO {}", channels::quoted(&last));
+        session.execute(&purge).await?;
+        session.keep();
+        Ok(())
+    }
+
+    fn replication_user(&self) -> Option<String> {
+        let (user, _) = self.replication.as_ref()?.read().ok()?;
+        Some(user)
     }
 
     async fn ask(&self, question: Question) -> HostResult<Listing> {

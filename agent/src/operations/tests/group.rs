@@ -196,7 +196,7 @@ async fn a_new_server_that_dies_before_it_joins_is_put_back() {
 #[tokio::test(start_paused = true)]
 async fn a_stopped_server_neither_leaves_nor_joins() {
     let rig = Rig::new("m3", Hop::patch());
-    rig.up_to(5).await;
+    rig.up_to(6).await;
     for operation in [LEAVE, JOIN] {
         let failure = rig.refused(Direction::Perform, &operation).await;
         assert_eq!(failure.code, FailureCode::Sql, "{failure}");

@@ -3,6 +3,7 @@
 mod closing;
 mod faults;
 mod group;
+mod replication;
 mod rig;
 mod server;
 mod worlds;

@@ -1,6 +1,7 @@
 //! One simulated cluster and the orders of one rollout to one of its agents.
 
 use crate::host::Host;
+use crate::lease::Lease;
 use crate::ledger::{FileDisk, Memory};
 use crate::operations::{OpContext, run};
 use crate::progress::Phase;
@@ -47,7 +48,7 @@ impl Hop {
         self.to.mysql_version().unwrap()
     }
     /// What its option file needs, and a pin, so that there is something to change within a series, too.
-    fn rewrite(&self) -> Rewrite {
+    fn rewrite(&self, closed: &str) -> Rewrite {
         let edit = |line, replaces, new: &str| LineEdit {
             line,
             replaces,
@@ -65,10 +66,28 @@ impl Hop {
         };
         Rewrite {
             path: OPTION_FILE.to_owned(),
-            before: Digest::of(before.as_bytes()),
+            before: Digest::of(format!("{before}{closed}").as_bytes()),
             after: None,
             edits,
         }
+    }
+
+    /// What is done to a replica, in order.
+    pub fn replica_lane(&self) -> Vec<Operation> {
+        let mut lane = self.lane();
+        for operation in &mut lane {
+            match operation {
+                Operation::LeaveGroup { .. } => *operation = Operation::StopReplica { drain_s: 60 },
+                Operation::JoinGroup { .. } => {
+                    *operation = Operation::StartReplica { catch_up_s: 60 }
+                }
+                Operation::RewriteConfig { files } | Operation::ValidateConfig { files, .. } => {
+                    *files = vec![self.rewrite("super_read_only=ON\n")];
+                }
+                _ => {}
+            }
+        }
+        lane
     }
 
     /// What is done to one member, in order.
@@ -82,7 +101,7 @@ impl Hop {
             Operation::ValidateConfig {
                 version: self.new_version(),
                 packages: pins(&self.to),
-                files: vec![self.rewrite()],
+                files: vec![self.rewrite("")],
             },
             Operation::EnterMaintenance,
             Operation::LeaveGroup { drain_s: 10 },
@@ -95,7 +114,7 @@ impl Hop {
                 name: "before".to_owned(),
             },
             Operation::RewriteConfig {
-                files: vec![self.rewrite()],
+                files: vec![self.rewrite("")],
             },
             Operation::SwapPackages {
                 from: pins(&self.from),
@@ -132,11 +151,18 @@ pub struct Picture {
     writable: bool,
     data: MysqlVersion,
     config: Vec<(String, Vec<u8>)>,
+    sources: Vec<(String, MemberName)>,
+    replicates: bool,
 }
 
 impl Rig {
     pub fn new(name: &str, hop: Hop) -> Self {
         Self::of(Shape::Group, &["m1", "m2", "m3"], name, hop)
+    }
+
+    /// `m1` is the source of `m2` and `m3`.
+    pub fn replicas(name: &str, hop: Hop) -> Self {
+        Self::of(Shape::Replicas, &["m1", "m2", "m3"], name, hop)
     }
 
     /// A server that stands alone.
@@ -155,6 +181,17 @@ impl Rig {
         for _ in 0..5 {
             world.write().unwrap();
         }
+        Self {
+            world,
+            member: member(name),
+            hop,
+            deadline_s: 3600,
+            state_dir: tempfile::tempdir().unwrap(),
+        }
+    }
+
+    /// Another host's agent in a world that is there already.
+    pub fn in_world(world: SimWorld, name: &str, hop: Hop) -> Self {
         Self {
             world,
             member: member(name),
@@ -189,6 +226,11 @@ impl Rig {
             phase: Phase::silent(),
             log: Arc::new(port.clone()),
             memory,
+            lease: Lease::open(
+                self.state_dir.path(),
+                FileDisk::quick(),
+                Arc::new(self.world.clone()),
+            ),
         };
         (port.host(), cx)
     }
@@ -272,6 +314,8 @@ impl Rig {
             writable: world.is_writable(member),
             data: world.data_version(member),
             config: world.config(member),
+            sources: world.sources(member),
+            replicates: world.replicates(member),
         }
     }
 }

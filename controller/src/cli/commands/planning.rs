@@ -22,6 +22,7 @@ pub async fn plan(
             &arguments.target,
             arguments.policy(),
             arguments.strategy,
+            arguments.promote.as_deref(),
         )
         .await?;
     let unreadable = |error: String| {

@@ -22,6 +22,8 @@ pub struct Ticket {
     pub began_unix_ms: i64,
     pub last_unix_ms: i64,
     pub members: Vec<MemberLine>,
+    /// Who replicates from whom now; empty for a group or a server that stands alone.
+    pub tree: Vec<String>,
     /// In the plan's order; steps that were never begun are left out.
     pub steps: Vec<StepTimes>,
     pub largest_write_gap_ms: u64,
@@ -44,6 +46,7 @@ pub struct MemberLine {
     pub package_after: Option<String>,
     pub state: Option<MemberState>,
     pub role: Option<MemberRole>,
+    pub writable: Option<bool>,
 }
 
 /// How long a kind of step took, for each member.
@@ -85,6 +88,7 @@ impl Ticket {
                     package_after: now.and_then(|now| now.package_version.clone()),
                     state: now.and_then(|now| now.state),
                     role: now.and_then(|now| now.role),
+                    writable: now.and_then(|now| now.writable),
                 }
             })
             .collect();
@@ -101,6 +105,7 @@ impl Ticket {
             last_unix_ms: summary.last_unix_ms,
             steps: times(view, &members),
             members,
+            tree: seen.map(|cluster| cluster.tree.clone()).unwrap_or_default(),
             largest_write_gap_ms: view.writes.largest_gap_ms,
             planned_downtime_ms: view.planned_downtime_ms,
             client: writer
@@ -176,6 +181,12 @@ pub fn text(ticket: &Ticket, style: Style) -> String {
         ticket.plan_digest.get(..12).unwrap_or(&ticket.plan_digest),
     ));
     out.push_str(&members(ticket, style));
+    if !ticket.tree.is_empty() {
+        out.push('\n');
+    }
+    for line in &ticket.tree {
+        out.push_str(&format!("  {}\n", clean(line)));
+    }
     if let Some(why) = &ticket.not_seen {
         out.push_str(&format!(
             "  {}\n",
@@ -239,12 +250,19 @@ fn members(ticket: &Ticket, style: Style) -> String {
             Cell::new(&member.version_before),
             some(&member.version_after),
             some(&member.package_after),
-            Cell::new(member.state.map_or("?", MemberState::as_str)),
-            Cell::new(match member.role {
-                Some(MemberRole::Primary) => "PRIMARY",
-                Some(MemberRole::Secondary) => "SECONDARY",
-                Some(MemberRole::None) => "none",
-                None => "?",
+            Cell::new(match (member.state, member.role) {
+                (Some(state), _) => state.as_str(),
+                // A server in no group has no state in one.
+                (None, Some(MemberRole::None)) => "-",
+                (None, _) => "?",
+            }),
+            Cell::new(match (member.role, member.writable) {
+                (Some(MemberRole::Primary), _) => "PRIMARY",
+                (Some(MemberRole::Secondary), _) => "SECONDARY",
+                (Some(MemberRole::None), Some(true)) => "takes writes",
+                (Some(MemberRole::None), Some(false)) => "read-only",
+                (Some(MemberRole::None), None) => "none",
+                (None, _) => "?",
             }),
         ]);
     }

@@ -6,6 +6,7 @@
 
 mod hand_over;
 mod many_tables;
+mod switchover;
 
 use anyhow::{Context, Result, bail};
 use clap::{Parser, Subcommand};
@@ -29,6 +30,15 @@ struct Arguments {
     /// Hand-overs of each kind.
     #[arg(long, default_value_t = 5)]
     hand_overs: u32,
+    /// Only the switchover of a replication topology.
+    #[arg(long)]
+    only_switchover: bool,
+    /// Commits a second during the switchover.
+    #[arg(long, default_value = "1000")]
+    switchover_rate: String,
+    /// Switchovers of each kind.
+    #[arg(long, default_value_t = 2)]
+    switchovers: u32,
     /// Only the check of a cluster with many tables.
     #[arg(long)]
     only_check: bool,
@@ -66,6 +76,9 @@ fn main() -> Result<()> {
     if arguments.only_check {
         return many_tables::check(&stage("previous-series")?, arguments.tables);
     }
+    if arguments.only_switchover {
+        return switchovers(&arguments);
+    }
     let mut runs: BTreeMap<&str, Vec<Run>> = BTreeMap::new();
     for round in 1..=arguments.rounds {
         for contender in ["naive", "careful", "refit"] {
@@ -79,6 +92,7 @@ fn main() -> Result<()> {
     }
     let hand_overs = hand_overs(&arguments)?;
     report(&runs, &hand_overs);
+    switchovers(&arguments)?;
     many_tables::check(&stage("previous-series")?, arguments.tables)?;
     if hand_overs.lost > 0 || of(&runs, "refit").iter().any(|run| run.lost > 0) {
         bail!("Refit lost acknowledged writes")
@@ -103,6 +117,39 @@ fn hand_overs(arguments: &Arguments) -> Result<HandOvers> {
     let load = stage.load()?;
     load.start(arguments.threads, &arguments.rate)?;
     hand_over::measure(&stage, &load, arguments.hand_overs)
+}
+
+/// The write gap of a switchover: expected below a second.
+fn switchovers(arguments: &Arguments) -> Result<()> {
+    const EXPECTED_MS: f64 = 1000.0;
+    let (mut bare, mut refit, mut lost) = (Vec::new(), Vec::new(), 0);
+    for round in 1..=arguments.switchovers {
+        let gap = switchover::bare(arguments.threads, &arguments.switchover_rate)?;
+        println!("switchover {round}  bare statements  write gap {gap:5.0} ms");
+        bare.push(gap);
+        let run = switchover::refit(arguments.threads, &arguments.switchover_rate)?;
+        println!(
+            "switchover {round}  refit            write gap {:5.0} ms   {} acknowledged, {} lost",
+            run.ms, run.acked, run.lost
+        );
+        refit.push(run.ms);
+        lost += run.lost;
+    }
+    let (theirs, ours) = (median(bare), median(refit));
+    println!(
+        "  switchover write gap of Refit at {} commits/s, median: {ours:.0} ms, {:.2} of bare statements'   (expected below {EXPECTED_MS:.0} ms: {})",
+        arguments.switchover_rate,
+        ours / theirs,
+        if ours < EXPECTED_MS {
+            "as expected"
+        } else {
+            "FALLS SHORT"
+        }
+    );
+    if lost > 0 {
+        bail!("Refit lost {lost} acknowledged writes in a switchover");
+    }
+    Ok(())
 }
 
 fn upgrade(contender: &str, arguments: &Arguments) -> Result<Run> {

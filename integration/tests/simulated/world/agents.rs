@@ -2,6 +2,7 @@
 
 use super::cluster;
 use refit_agent::host::HostResult;
+use refit_agent::lease::Lease;
 use refit_agent::ledger::Ledger;
 use refit_agent::simhost::{SimDisk, SimPort, SimWorld};
 use refit_agent::worker::{Clock, Worker, WorkerTask, Workplace};
@@ -142,8 +143,9 @@ impl Agent {
             host: port.host(),
             log: Arc::new(port.clone()),
             state_dir: state_dir.to_owned(),
-            disk,
+            disk: disk.clone(),
             clock: Arc::new(SimClock(sim.clone())),
+            lease: Lease::open(state_dir, disk, Arc::new(SimClock(sim.clone()))),
         };
         let (worker, task) = Worker::start(place, ledger);
         let agent = Self {
@@ -223,6 +225,7 @@ impl Agent {
                 working_on: view.working_on,
                 in_maintenance: holds(host.files.in_maintenance().await).await,
                 holding_server_down: holds(host.files.held().await).await,
+                replication_user: host.mysql.replication_user(),
                 measured_s: view.measured_s,
             },
             host: HostFacts {

@@ -17,6 +17,8 @@ use tokio::time::{Instant, sleep, timeout};
 /// No client waits longer than this, whatever breaks once: a drain that is given up, a dead primary that is expelled, an
 /// agent that comes back and lifts the pause it had begun.
 pub const LONGEST_GAP: Duration = Duration::from_secs(45);
+/// The same for a switchover: a lease runs out, or a person answers once both sides are closed.
+pub const LONGEST_SWITCH: Duration = Duration::from_secs(150);
 /// What is not so at once (an election, a recovery) must be so by then.
 const SETTLES_WITHIN: Duration = Duration::from_secs(60);
 const ASK_EVERY: Duration = Duration::from_millis(500);
@@ -37,6 +39,8 @@ struct Member {
     start_on_boot: Option<String>,
     /// Variables that are no defaults.
     explicit: BTreeSet<String>,
+    /// Whom it replicates from.
+    sources: Vec<(String, MemberName)>,
 }
 
 impl Before {
@@ -57,6 +61,7 @@ impl Before {
                 packages: sim.installed(&name),
                 held: sim.held_packages(&name),
                 config: sim.config(&name),
+                sources: sim.sources(&name),
                 start_on_boot: facts
                     .as_ref()
                     .and_then(|f| f.variables.get(variable).cloned()),
@@ -110,6 +115,7 @@ fn serving(world: &World, name: &MemberName, wrongs: &mut Vec<String>) {
         // All are of one version then.
         Shape::MultiPrimary => state == Some(MemberState::Online) && sim.is_writable(name),
         Shape::Alone => sim.is_writable(name),
+        Shape::Replicas | Shape::Chain => sim.is_writable(name) || sim.replicates(name),
     };
     if !serves {
         wrongs.push(format!("{name} is {state:?} and does not serve"));
@@ -139,6 +145,13 @@ async fn upgraded(world: &World) -> Vec<String> {
         if sim.running_version(name) != version || Some(sim.data_version(name)) != version {
             wrongs.push(format!("{name} does not run {target} on data of {target}"));
         }
+        if world.hop.hands_over() {
+            follows(world, name, &mut wrongs);
+            continue;
+        }
+        if is.sources != was.sources {
+            wrongs.push(format!("{name} replicates from {:?}", is.sources));
+        }
         if is.start_on_boot != was.start_on_boot {
             wrongs.push(format!("{name}: settings have changed"));
         }
@@ -151,7 +164,7 @@ async fn upgraded(world: &World) -> Vec<String> {
             Err(why) => wrongs.push(format!("{name}: option files: {why}")),
         }
     }
-    if now.primary != world.before.primary {
+    if !world.hop.hands_over() && now.primary != world.before.primary {
         wrongs.push(format!(
             "the primary is {:?}, and was not given back",
             now.primary
@@ -189,6 +202,34 @@ fn as_reviewed(world: &World, was: &Member, is: &Member) -> Result<Vec<(String, 
         *content = apply(content, &rewrite.edits).map_err(|e| e.to_string())?;
     }
     Ok(expected)
+}
+
+/// After a switchover: whoever took the writes is followed by all others, after a restart too.
+fn follows(world: &World, name: &MemberName, wrongs: &mut Vec<String>) {
+    let sim = &world.sim;
+    let Some(source) = sim
+        .primary()
+        .filter(|source| Some(source) != world.before.primary())
+    else {
+        wrongs.push("the writes were not handed over".to_owned());
+        return;
+    };
+    let expected: Vec<(String, MemberName)> = match *name == source {
+        true => Vec::new(),
+        false => vec![(String::new(), source.clone())],
+    };
+    if sim.sources(name) != expected {
+        wrongs.push(format!("{name} replicates from {:?}", sim.sources(name)));
+    }
+    let persisted = sim
+        .config(name)
+        .into_iter()
+        .find(|(file, _)| file == "mysqld-auto.cnf");
+    let wanted = if *name == source { "OFF" } else { "ON" };
+    let is = persisted.map(|(_, bytes)| String::from_utf8_lossy(&bytes).into_owned());
+    if is != Some(format!("super_read_only={wanted}")) {
+        wrongs.push(format!("{name} has persisted {is:?}, not {wanted}"));
+    }
 }
 
 async fn restored(world: &World) -> Vec<String> {

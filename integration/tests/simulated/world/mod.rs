@@ -45,10 +45,22 @@ pub enum Hop {
     /// The same of a server that stands alone: there is a pivot, too, where writes are let in again.
     AlonePatch,
     AloneSeries,
+    /// The same of a source and its replicas: there is a pivot where the source takes writes again.
+    ReplicasPatch,
+    ReplicasSeries,
+    /// The same along a chain.
+    ChainSeries,
+    /// The same with the writes handed over to a replica: the pivot.
+    SwitchPatch,
+    SwitchSeries,
+    /// Back within a long-term series, along a chain: the source first.
+    Downgrade,
+    /// A chain with all servers stopped at once.
+    ChainOffline,
 }
 
 impl Hop {
-    pub const ALL: [Hop; 8] = [
+    pub const ALL: [Hop; 15] = [
         Self::Patch,
         Self::Series,
         Self::OfflinePatch,
@@ -57,6 +69,13 @@ impl Hop {
         Self::MultiSeries,
         Self::AlonePatch,
         Self::AloneSeries,
+        Self::ReplicasPatch,
+        Self::ReplicasSeries,
+        Self::ChainSeries,
+        Self::SwitchPatch,
+        Self::SwitchSeries,
+        Self::Downgrade,
+        Self::ChainOffline,
     ];
 
     pub fn shape(self) -> Shape {
@@ -64,13 +83,19 @@ impl Hop {
             Self::Patch | Self::Series | Self::OfflinePatch | Self::OfflineSeries => Shape::Group,
             Self::MultiPatch | Self::MultiSeries => Shape::MultiPrimary,
             Self::AlonePatch | Self::AloneSeries => Shape::Alone,
+            Self::ReplicasPatch | Self::ReplicasSeries | Self::SwitchPatch | Self::SwitchSeries => {
+                Shape::Replicas
+            }
+            Self::ChainSeries | Self::Downgrade | Self::ChainOffline => Shape::Chain,
         }
     }
 
     /// `db1` to `db3`, the first one the primary; or `db1` alone.
     pub fn members(self) -> Vec<MemberName> {
         let names: &[&str] = match self.shape() {
-            Shape::Group | Shape::MultiPrimary => &["db1", "db2", "db3"],
+            Shape::Group | Shape::MultiPrimary | Shape::Replicas | Shape::Chain => {
+                &["db1", "db2", "db3"]
+            }
             Shape::Alone => &["db1"],
         };
         names.iter().map(|name| member(name)).collect()
@@ -79,8 +104,21 @@ impl Hop {
     /// Writes are stopped by design, for as long as the upgrade takes.
     pub fn stops_writes(self) -> bool {
         match self {
-            Self::Patch | Self::Series | Self::MultiPatch | Self::MultiSeries => false,
-            Self::OfflinePatch | Self::OfflineSeries | Self::AlonePatch | Self::AloneSeries => true,
+            Self::Patch
+            | Self::Series
+            | Self::MultiPatch
+            | Self::MultiSeries
+            | Self::SwitchPatch
+            | Self::SwitchSeries => false,
+            Self::OfflinePatch
+            | Self::OfflineSeries
+            | Self::AlonePatch
+            | Self::AloneSeries
+            | Self::ReplicasPatch
+            | Self::ReplicasSeries
+            | Self::ChainSeries
+            | Self::ChainOffline
+            | Self::Downgrade => true,
         }
     }
 
@@ -92,20 +130,48 @@ impl Hop {
             | Self::MultiPatch
             | Self::MultiSeries
             | Self::AlonePatch
-            | Self::AloneSeries => None,
-            Self::OfflinePatch | Self::OfflineSeries => Some(Strategy::Offline),
+            | Self::AloneSeries
+            | Self::ReplicasPatch
+            | Self::ReplicasSeries
+            | Self::ChainSeries
+            | Self::Downgrade => None,
+            Self::SwitchPatch | Self::SwitchSeries => Some(Strategy::Switchover),
+            Self::OfflinePatch | Self::OfflineSeries | Self::ChainOffline => {
+                Some(Strategy::Offline)
+            }
         }
     }
 
     pub fn from(self) -> PackageVersion {
         package(match self {
-            Self::Patch | Self::OfflinePatch | Self::MultiPatch | Self::AlonePatch => "9.7.3-1",
-            Self::Series | Self::OfflineSeries | Self::MultiSeries | Self::AloneSeries => "8.4.6-1",
+            Self::Patch
+            | Self::OfflinePatch
+            | Self::MultiPatch
+            | Self::AlonePatch
+            | Self::ReplicasPatch
+            | Self::SwitchPatch => "9.7.3-1",
+            Self::Series
+            | Self::OfflineSeries
+            | Self::MultiSeries
+            | Self::AloneSeries
+            | Self::ReplicasSeries
+            | Self::ChainSeries
+            | Self::ChainOffline
+            | Self::SwitchSeries => "8.4.6-1",
+            Self::Downgrade => "9.7.4-2",
         })
     }
 
     pub fn to(self) -> PackageVersion {
-        package("9.7.4-2")
+        package(match self {
+            Self::Downgrade => "9.7.3-1",
+            _ => "9.7.4-2",
+        })
+    }
+
+    /// The writes end on another server than they began on.
+    pub fn hands_over(self) -> bool {
+        matches!(self, Self::SwitchPatch | Self::SwitchSeries)
     }
 }
 
@@ -213,6 +279,7 @@ impl World {
                 overrides: Vec::new(),
             },
             strategy: self.hop.strategy(),
+            promote: None,
         }
     }
 

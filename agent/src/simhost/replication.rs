@@ -1,0 +1,277 @@
+//! Asynchronous replication: receivers, appliers, and what must never happen to a topology.
+//!
+//! Source: MYSQL.md of the project's notes, §3. A replica receives at once and applies a little later; relay logs are fetched
+//! again after a restart (`relay_log_recovery` with GTID auto-position). Channels are part of the data directory.
+
+use super::state::{NoWrite, Receiver, TxId, World};
+use refit_shared::ids::MemberName;
+use refit_shared::observation::{
+    ChannelDetail, ChannelFacts, ConnectedReplica, Fact, ReplicationService, ThreadState,
+};
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+/// From the commit on the source until a replica has applied it.
+const LAG: Duration = Duration::from_millis(100);
+/// A replica that has less than what was committed so long ago has lost something.
+const CAUGHT_UP_WITHIN: Duration = Duration::from_secs(2);
+/// SOURCE_CONNECT_RETRY times SOURCE_RETRY_COUNT.
+const GIVES_UP_AFTER: Duration = Duration::from_secs(600);
+const CANT_CONNECT: u32 = 2003;
+
+impl World {
+    /// Who takes writes now.
+    pub fn writable(&self) -> Vec<MemberName> {
+        let takes = |member: &&MemberName| {
+            let server = self.host(member).server();
+            server.is_some_and(|server| !server.super_read_only)
+        };
+        self.hosts.keys().filter(takes).cloned().collect()
+    }
+
+    /// Clients find the server that takes writes, wherever it is.
+    pub fn write_to_source(&mut self) -> Result<TxId, NoWrite> {
+        let writable = self.writable();
+        let Some(source) = writable.first().cloned() else {
+            return Err(NoWrite("nobody takes writes"));
+        };
+        if self.host(&source).isolated {
+            return Err(NoWrite("the source is cut off"));
+        }
+        let tx = self.next_tx;
+        self.next_tx += 1;
+        self.commits.insert(tx, (source.clone(), self.now));
+        self.host_mut(&source).data.transactions.insert(tx);
+        self.acknowledged.insert(tx);
+        Ok(tx)
+    }
+
+    /// Brings every replica up to the present.
+    pub fn replicate(&mut self) {
+        if !self.shape.is_topology() {
+            return;
+        }
+        let members: Vec<MemberName> = self.hosts.keys().cloned().collect();
+        // Along a chain a transaction takes a pass a hop.
+        for _ in 0..members.len() {
+            let mut moved = false;
+            for member in &members {
+                moved |= self.receive(member);
+                moved |= self.apply(member);
+            }
+            if !moved {
+                return;
+            }
+        }
+    }
+
+    fn receive(&mut self, member: &MemberName) -> bool {
+        let host = self.host(member);
+        let Some(server) = host.server() else {
+            return false;
+        };
+        let Some(source) = host.data.channels.values().next().cloned() else {
+            return false;
+        };
+        if matches!(server.receiver, Receiver::Off | Receiver::GaveUp) {
+            return false;
+        }
+        let above = self.host(&source);
+        let reachable = above.server().is_some() && !above.isolated && !host.isolated;
+        if !reachable {
+            let now = self.now;
+            if let Some(server) = self.host_mut(member).server_mut() {
+                server.receiver = match server.receiver {
+                    Receiver::Connecting { since } if now >= since + GIVES_UP_AFTER => {
+                        Receiver::GaveUp
+                    }
+                    Receiver::Connecting { since } => Receiver::Connecting { since },
+                    Receiver::On | Receiver::Off | Receiver::GaveUp => {
+                        Receiver::Connecting { since: now }
+                    }
+                };
+            }
+            return false;
+        }
+        if host.running_version() < above.running_version() {
+            self.violate(member, format!("replicates from {source}, which is newer"));
+        }
+        let (above, host) = (self.host(&source), self.host(member));
+        let known =
+            |tx: &&TxId| host.data.transactions.contains(tx) || host.data.relay.contains(tx);
+        let has = host.data.transactions.len() + host.data.relay.len();
+        let new: Vec<TxId> = if has == above.data.transactions.len() {
+            Vec::new()
+        } else {
+            let all = above.data.transactions.iter();
+            all.filter(|tx| !known(tx)).copied().collect()
+        };
+        let host = self.host_mut(member);
+        if let Some(server) = host.server_mut() {
+            server.receiver = Receiver::On;
+        }
+        let moved = !new.is_empty();
+        host.data.relay.extend(new);
+        moved
+    }
+
+    fn apply(&mut self, member: &MemberName) -> bool {
+        let now = self.now;
+        let host = self.host(member);
+        if host.data.relay.is_empty() || host.server().is_none_or(|server| !server.applier) {
+            return false;
+        }
+        let due = |tx: &&TxId| {
+            let commit = self.commits.get(tx);
+            commit.is_none_or(|(_, at)| *at + LAG <= now)
+        };
+        let ready: Vec<TxId> = host.data.relay.iter().filter(due).copied().collect();
+        let host = self.host_mut(member);
+        for tx in &ready {
+            host.data.relay.remove(tx);
+            host.data.transactions.insert(*tx);
+        }
+        !ready.is_empty()
+    }
+
+    /// A replica is a little behind, and further where the server above it is away.
+    pub fn is_on_its_way(&self, member: &MemberName, tx: TxId) -> bool {
+        let host = self.host(member);
+        let mut above = host.data.channels.values();
+        let away = above.any(|source| {
+            let source = self.host(source);
+            source.server().is_none() || !source.data.transactions.contains(&tx)
+        });
+        let commit = self.commits.get(&tx);
+        let fresh = commit.is_some_and(|(_, at)| *at + CAUGHT_UP_WITHIN > self.now);
+        !host.data.channels.is_empty() && (away || fresh)
+    }
+
+    /// What letting writes in on this server would break.
+    pub fn judge_opening(&mut self, member: &MemberName) {
+        if !self.shape.is_topology() {
+            return;
+        }
+        if !self.host(member).data.channels.is_empty() {
+            self.violate(member, "a replica was made writable");
+        }
+        let others: Vec<_> = self.writable();
+        if let Some(other) = others.iter().find(|other| *other != member) {
+            let why = format!("was made writable while {other} takes writes");
+            self.violate(member, why);
+        }
+        let lacking = self
+            .acknowledged
+            .difference(&self.host(member).data.transactions)
+            .count();
+        if lacking > 0 {
+            let why = format!("was made writable without {lacking} acknowledged transactions");
+            self.violate(member, why);
+        }
+    }
+
+    /// The channels as the server tells of them.
+    pub fn channels(
+        &self,
+        member: &MemberName,
+        gtids: impl Fn(&BTreeSet<TxId>) -> refit_shared::gtid::GtidSet,
+    ) -> Vec<ChannelFacts> {
+        let host = self.host(member);
+        let Some(server) = host.server() else {
+            return Vec::new();
+        };
+        let state = |service, errno, error: &str| ThreadState {
+            service,
+            errno,
+            error: error.to_owned(),
+        };
+        let away = "error connecting to source";
+        let receiver = match server.receiver {
+            Receiver::On => state(ReplicationService::On, 0, ""),
+            Receiver::Off => state(ReplicationService::Off, 0, ""),
+            Receiver::Connecting { .. } => {
+                state(ReplicationService::Connecting, CANT_CONNECT, away)
+            }
+            Receiver::GaveUp => state(ReplicationService::Off, CANT_CONNECT, away),
+        };
+        let applier = if server.applier {
+            state(ReplicationService::On, 0, "")
+        } else {
+            state(ReplicationService::Off, 0, "")
+        };
+        let received: BTreeSet<TxId> = host.data.relay.clone();
+        let one = |(name, source): (&String, &MemberName)| ChannelFacts {
+            name: name.clone(),
+            source_host: source.to_string(),
+            receiving: receiver.service == ReplicationService::On,
+            applying: server.applier,
+            last_error: receiver.error.clone(),
+            detail: Fact::Known(ChannelDetail {
+                source_port: 3306,
+                source_uuid: Some(self.host(source).uuid.clone()),
+                user: "replica".to_owned(),
+                auto_position: true,
+                connect_retry_s: 60,
+                retry_count: 10,
+                ssl: true,
+                get_public_key: false,
+                auto_failover: false,
+                delay_s: 0,
+                filters: Vec::new(),
+                received: gtids(&received),
+                receiver: receiver.clone(),
+                applier: applier.clone(),
+                lag_ms: Some(if received.is_empty() { 0 } else { 100 }),
+            }),
+        };
+        host.data.channels.iter().map(one).collect()
+    }
+
+    /// Who reads from this server now.
+    pub fn connected(&self, member: &MemberName) -> Vec<ConnectedReplica> {
+        let reads = |name: &&MemberName| {
+            let host = self.host(name);
+            host.data.channels.values().any(|source| source == member)
+                && host
+                    .server()
+                    .is_some_and(|s| matches!(s.receiver, Receiver::On))
+        };
+        let row = |name: &MemberName| ConnectedReplica {
+            server_id: u64::from(self.host(name).number),
+            host: name.to_string(),
+            port: 3306,
+            uuid: Some(self.host(name).uuid.clone()),
+        };
+        self.hosts.keys().filter(reads).map(row).collect()
+    }
+
+    /// Both threads run.
+    pub fn replicates(&self, member: &MemberName) -> bool {
+        let host = self.host(member);
+        !host.data.channels.is_empty()
+            && host
+                .server()
+                .is_some_and(|s| s.applier && matches!(s.receiver, Receiver::On))
+    }
+
+    pub fn start_threads(&mut self, member: &MemberName, receiver: bool, applier: bool) {
+        let now = self.now;
+        let any = !self.host(member).data.channels.is_empty();
+        if let Some(server) = self.host_mut(member).server_mut()
+            && any
+        {
+            if receiver && !matches!(server.receiver, Receiver::On) {
+                server.receiver = Receiver::Connecting { since: now };
+            }
+            server.applier |= applier;
+        }
+        self.replicate();
+    }
+
+    pub fn stop_threads(&mut self, member: &MemberName, applier: bool) {
+        if let Some(server) = self.host_mut(member).server_mut() {
+            server.receiver = Receiver::Off;
+            server.applier &= !applier;
+        }
+    }
+}

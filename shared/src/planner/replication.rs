@@ -1,0 +1,468 @@
+//! Stages that the strategies for replication topologies take alike.
+//!
+//! ```text
+//! look      sources    gate (undone last: all is as it was)      replicas   keep_replica
+//! replica   a member   enter_maintenance · gate · stop_replica [· discard_logs] · stop · snapshot · swap · start
+//!                      start_replica · leave_maintenance · gate
+//! follow    replicas   keep_replica                              side by side, after the server above them was away
+//! source    a member   keep_writable · enter_maintenance · gate · [pause_writes · gate · demote_source ·] stop · snapshot
+//!                      swap · start · gate · leave_maintenance (PIVOT) · allow_writes · gate
+//! done      sources    gate
+//! ```
+//!
+//! Source: MySQL manual, "Upgrading or Downgrading a Replication Topology".
+
+use super::candidate::{Candidate, candidates, common_target, everybody};
+use super::draft::{Draft, as_before};
+use super::report::Risks;
+use super::{Request, blocked};
+use crate::checks::Finding;
+use crate::condition::Condition;
+use crate::expectation::Expectation;
+use crate::ids::{MemberName, StepId};
+use crate::operation::Operation;
+use crate::plan::drift::World;
+use crate::plan::{Gate, Lane, Pivot, RiskLevel, Stage, Step, Strategy};
+use crate::topology::Sighting;
+use crate::topology::replication::{Link, Role, Tree};
+
+/// A transaction that has run for longer would be cut off, in seconds.
+const LONG_TRANSACTION_S: u64 = 30;
+/// Transactions that a replica may be behind: at 1,000 commits a second what two agents see is never of one instant.
+pub const BEHIND: u64 = 1000;
+/// How long a pause of writes may wait for what is in flight, in seconds.
+pub const DRAIN_S: u32 = 10;
+/// How long a replica may apply what it has received before it is stopped, and catch up afterwards, in seconds.
+const APPLY_S: u32 = 3600;
+/// How long the agent keeps a source read-only by itself, in seconds: for the drain, and for [`CAUGHT_UP_WITHIN_S`].
+pub const LEASE_S: u32 = 60;
+/// How long writes wait for a replica to have everything, in seconds.
+const CAUGHT_UP_WITHIN_S: u32 = 30;
+
+/// A plan for a replication topology in the making.
+pub struct Topology<'a> {
+    pub request: &'a Request,
+    pub world: &'a World,
+    pub tree: Tree,
+    pub everybody: Vec<Candidate<'a>>,
+    pub candidates: Vec<Candidate<'a>>,
+    pub draft: Draft,
+}
+
+/// One source's stage, and what the report says of it.
+pub struct SourceStage {
+    pub stage: Stage,
+    /// Writes are taken no more from here on, and again from there on.
+    pub closes: StepId,
+    pub opens: StepId,
+    pub pivot: Pivot,
+    /// The place of the pivot in its lane.
+    pub pivot_at: usize,
+}
+
+fn lane(c: &Candidate<'_>, steps: Vec<Step>) -> Lane {
+    Lane {
+        member: c.name.clone(),
+        steps,
+    }
+}
+
+pub fn member(name: &MemberName, is: Expectation) -> Condition {
+    Condition::Member {
+        member: name.clone(),
+        is,
+    }
+}
+
+/// That this link works, with so many transactions missing at most.
+pub fn replicates(name: &MemberName, link: &Link, behind: u64) -> Condition {
+    Condition::Replicates {
+        member: name.clone(),
+        channel: link.channel.clone(),
+        source: link.source.clone(),
+        behind,
+    }
+}
+
+impl<'a> Topology<'a> {
+    pub fn begin(
+        strategy: Strategy,
+        request: &'a Request,
+        seen: &'a Sighting,
+        world: &'a World,
+        made_unix_ms: i64,
+    ) -> Result<Self, Vec<Finding>> {
+        let finding = |why: String| blocked(strategy, seen.cluster.as_str(), why);
+        let tree = Tree::of(seen).map_err(|wrong| {
+            wrong
+                .iter()
+                .map(|w| finding(w.to_string()))
+                .collect::<Vec<_>>()
+        })?;
+        let candidates = candidates(seen, world, request.target);
+        let package = common_target(request.target, &candidates).ok_or_else(|| {
+            vec![finding(format!(
+                "no one package version of {} is offered on every host",
+                request.target
+            ))]
+        })?;
+        Ok(Self {
+            request,
+            world,
+            tree,
+            everybody: everybody(seen, world),
+            candidates,
+            draft: Draft::new(request, seen, made_unix_ms, package, None),
+        })
+    }
+
+    /// Where it stands among those that are to be changed.
+    pub fn candidate(&self, name: &MemberName) -> Option<Candidate<'a>> {
+        self.candidates.iter().find(|c| c.name == name).copied()
+    }
+
+    fn known(&self, name: &MemberName) -> Candidate<'a> {
+        *self
+            .everybody
+            .iter()
+            .find(|c| c.name == name)
+            .expect("the tree has only members that were seen")
+    }
+
+    fn is_source(&self, c: &Candidate<'_>) -> bool {
+        self.tree.role(c.name) == Role::Source
+    }
+
+    /// Every link of these members.
+    fn links(&self, of: impl Fn(&MemberName) -> bool) -> Vec<Condition> {
+        self.tree
+            .members()
+            .filter(|name| of(name))
+            .flat_map(|name| {
+                let links = self.tree.links(name).iter();
+                links.map(move |link| replicates(name, link, BEHIND))
+            })
+            .collect()
+    }
+
+    fn sources_take_writes(&self) -> Vec<Condition> {
+        let sources = self.tree.sources().into_iter();
+        sources
+            .map(|name| member(name, Expectation::TakesWrites { on: true }))
+            .collect()
+    }
+
+    /// The topology is as it was planned for, and works.
+    pub fn whole(&self) -> Vec<Condition> {
+        let mut whole = self.sources_take_writes();
+        whole.extend(self.links(|_| true));
+        whole
+    }
+
+    pub fn look(&mut self) -> Stage {
+        let mut whole = self.whole();
+        let mut restored = whole.clone();
+        restored.extend(as_before(self.world));
+        whole.push(Condition::NoErrantTransactions);
+        let gate = Gate {
+            conditions: whole,
+            undo_conditions: restored,
+            hold_ms: 0,
+        };
+        let mut lanes = Vec::new();
+        let members = self.everybody.clone();
+        let (sources, replicas): (Vec<_>, Vec<_>) = members.iter().partition(|c| self.is_source(c));
+        let first = sources.first().expect("a tree has a source");
+        let why = "every replica follows; when unwound: versions, packages, option files, and who replicates from whom are as before";
+        lanes.push(lane(first, vec![self.draft.gate(first.name, gate, why)]));
+        for c in replicas {
+            let why = "when unwound, replication goes on";
+            lanes.push(lane(
+                &c,
+                vec![self.draft.on(&c, Operation::KeepReplica, 600, why)],
+            ));
+        }
+        Stage {
+            title: "look".to_owned(),
+            lanes,
+        }
+    }
+
+    /// One replica, from maintenance to maintenance.
+    pub fn replica(&mut self, c: &Candidate<'_>, discards_logs: bool) -> Stage {
+        let descend = self.draft.descend(c);
+        let mut conditions = self.whole();
+        conditions.push(Condition::NoErrantTransactions);
+        conditions.push(Condition::NoPreparedXa {
+            member: c.name.clone(),
+        });
+        let before = Gate {
+            conditions,
+            undo_conditions: Vec::new(),
+            hold_ms: 0,
+        };
+        let why = "all others serve, and nothing is behind";
+        let before = self.draft.gate(c.name, before, why);
+        let order = Operation::StopReplica { drain_s: APPLY_S };
+        let why = "what was received is applied first";
+        let mut stop = self.draft.on(c, order, APPLY_S + 120, why);
+        stop.before = vec![Expectation::MaintenanceIs { on: true }];
+        let mut steps = vec![descend, before, stop];
+        if discards_logs {
+            let why = "a lower version need not read what a higher one wrote";
+            steps.push(self.draft.on(c, Operation::DiscardLogs, 300, why));
+        }
+        steps.extend(self.draft.replace(c, 0));
+        let order = Operation::StartReplica {
+            catch_up_s: APPLY_S,
+        };
+        let why = "catches up from its source";
+        let start = self.draft.on(c, order, APPLY_S + 600, why);
+        let ascend = self.draft.ascend(c);
+        let mut conditions = self.links(|name| name == c.name);
+        conditions.extend([
+            member(
+                c.name,
+                Expectation::ServerRunning {
+                    version: self.request.target,
+                },
+            ),
+            Condition::NoErrantTransactions,
+        ]);
+        conditions.extend(self.sources_take_writes());
+        let after = Gate {
+            conditions,
+            undo_conditions: self.sources_take_writes(),
+            hold_ms: self.request.policy.soak_s.saturating_mul(1000),
+        };
+        let why = "it follows its source on the new version";
+        let after = self.draft.gate(c.name, after, why);
+        steps.extend([start, ascend, after]);
+        Stage {
+            title: format!("{} {}", self.verb(c), c.name),
+            lanes: vec![lane(c, steps)],
+        }
+    }
+
+    fn verb(&self, c: &Candidate<'_>) -> &'static str {
+        if self.request.target < c.world.version {
+            "downgrade"
+        } else {
+            "upgrade"
+        }
+    }
+
+    /// Those that replicate from a server that was away go on. A receiver gives up after SOURCE_RETRY_COUNT tries, and waits
+    /// SOURCE_CONNECT_RETRY seconds between two (MYSQL.md §3.4).
+    pub fn follow(&mut self, above: &MemberName) -> Option<Stage> {
+        let replicas: Vec<MemberName> = self.tree.replicas(above).into_iter().cloned().collect();
+        let mut lanes = Vec::new();
+        for name in replicas {
+            let c = self.known(&name);
+            let why = "the server above it was away";
+            lanes.push(lane(
+                &c,
+                vec![self.draft.on(&c, Operation::KeepReplica, 600, why)],
+            ));
+        }
+        (!lanes.is_empty()).then(|| Stage {
+            title: format!("replicas of {above} go on"),
+            lanes,
+        })
+    }
+
+    /// Before writes are paused: everybody follows, and nothing long is under way.
+    pub fn before_pause(&self, c: &Candidate<'_>) -> Gate {
+        let mut conditions = self.whole();
+        conditions.extend([
+            Condition::NoErrantTransactions,
+            Condition::NoTransactionOlderThan {
+                seconds: LONG_TRANSACTION_S,
+            },
+            Condition::NoPreparedXa {
+                member: c.name.clone(),
+            },
+        ]);
+        Gate {
+            conditions,
+            undo_conditions: Vec::new(),
+            hold_ms: 0,
+        }
+    }
+
+    /// keep_writable and enter_maintenance of a source.
+    pub fn close_in(&mut self, c: &Candidate<'_>) -> Vec<Step> {
+        let why = "when unwound, writes are let in again";
+        let keep = self.draft.on(c, Operation::KeepWritable, 60, why);
+        vec![keep, self.draft.descend(c)]
+    }
+
+    /// Writes are paused on a lease, the proof is waited for, and the pause is made lasting.
+    pub fn hand_off(&mut self, c: &Candidate<'_>, proof: Vec<Condition>, why: &str) -> Vec<Step> {
+        let order = Operation::PauseWrites {
+            drain_s: DRAIN_S,
+            lease_s: LEASE_S,
+        };
+        let title = "a lease: the agent lets writes in again by itself";
+        let mut pause = self.draft.on(c, order, DRAIN_S + 30, title);
+        pause.before = vec![Expectation::MaintenanceIs { on: true }];
+        let mut conditions = vec![member(c.name, Expectation::TakesWrites { on: false })];
+        conditions.extend(proof);
+        let proof = Gate {
+            conditions,
+            undo_conditions: Vec::new(),
+            hold_ms: 0,
+        };
+        let proof = self
+            .draft
+            .gate_within(c.name, proof, CAUGHT_UP_WITHIN_S, why);
+        let title = "the pause is lasting from here on";
+        let demote = self.draft.on(c, Operation::DemoteSource, 30, title);
+        vec![pause, proof, demote]
+    }
+
+    /// One source, restarted in place. `waits_for_replicas`: it is stopped only when they have everything.
+    pub fn source(&mut self, c: &Candidate<'_>, waits_for_replicas: bool) -> SourceStage {
+        let mut steps = self.close_in(c);
+        let gate = self.before_pause(c);
+        let why = "every replica follows, and nothing would be cut off now";
+        steps.push(self.draft.gate(c.name, gate, why));
+        let closing = steps.len();
+        let mut drain_s = DRAIN_S;
+        if waits_for_replicas {
+            let below: Vec<MemberName> = self.tree.replicas(c.name).into_iter().cloned().collect();
+            let proof = below
+                .iter()
+                .flat_map(|name| {
+                    let links = self.tree.links(name).iter();
+                    links
+                        .filter(|link| link.source == *c.name)
+                        .map(move |link| replicates(name, link, 0))
+                })
+                .collect();
+            steps.extend(self.hand_off(c, proof, "its binary logs are fully processed"));
+            drain_s = 0;
+        }
+        steps.extend(self.draft.replace(c, drain_s));
+        let mut as_planned = vec![
+            Expectation::ServerRunning {
+                version: self.request.target,
+            },
+            Expectation::PackagesAt {
+                version: self.draft.package.clone(),
+            },
+            Expectation::TakesWrites { on: false },
+        ];
+        // Rewritten files are compared with what was reviewed where they are rewritten.
+        if self.draft.rewrites(c.name).is_empty() {
+            let digest = c.world.config;
+            as_planned.insert(2, Expectation::Config { digest });
+        }
+        let verified = Gate {
+            conditions: as_planned
+                .into_iter()
+                .map(|is| member(c.name, is))
+                .collect(),
+            undo_conditions: Vec::new(),
+            hold_ms: 0,
+        };
+        let why = "the new version runs and can be read; nothing has been written on it yet";
+        steps.push(self.draft.gate(c.name, verified, why));
+        let pivot_at = steps.len();
+        let mut ascend = self.draft.ascend(c);
+        ascend.why = "from here on a restart lets writes in".to_owned();
+        let mut allow = self
+            .draft
+            .on(c, Operation::AllowWrites, 120, "the write pause ends");
+        allow.after = vec![Expectation::TakesWrites { on: true }];
+        let opens = allow.id;
+        let after = Gate {
+            conditions: [
+                Expectation::ServerRunning {
+                    version: self.request.target,
+                },
+                Expectation::TakesWrites { on: true },
+                Expectation::MaintenanceIs { on: false },
+            ]
+            .map(|is| member(c.name, is))
+            .to_vec(),
+            undo_conditions: Vec::new(),
+            hold_ms: 0,
+        };
+        let pivot = Pivot {
+            step: ascend.id,
+            asked_at: Some(steps[closing].id),
+            why: format!(
+                "from here on {} takes writes on {}: putting its snapshot back would lose them",
+                c.name, self.request.target
+            ),
+        };
+        let after = self
+            .draft
+            .gate(c.name, after, "the source serves on the new version");
+        let closes = steps[closing].id;
+        steps.extend([ascend, allow, after]);
+        SourceStage {
+            stage: Stage {
+                title: format!("{} {}", self.verb(c), c.name),
+                lanes: vec![lane(c, steps)],
+            },
+            closes,
+            opens,
+            pivot,
+            pivot_at,
+        }
+    }
+
+    /// The last gate, with the soak.
+    pub fn done(&mut self, at: &MemberName, mut whole: Vec<Condition>) -> Stage {
+        whole.extend(self.everybody.iter().map(|c| {
+            member(
+                c.name,
+                Expectation::ServerRunning {
+                    version: self.request.target,
+                },
+            )
+        }));
+        whole.push(Condition::NoErrantTransactions);
+        let gate = Gate {
+            conditions: whole,
+            undo_conditions: Vec::new(),
+            hold_ms: self.request.policy.soak_s.saturating_mul(1000),
+        };
+        let why = "every replica follows its source on the new version";
+        Stage {
+            title: "all follow".to_owned(),
+            lanes: vec![Lane {
+                member: at.clone(),
+                steps: vec![self.draft.gate(at, gate, why)],
+            }],
+        }
+    }
+
+    /// Why a member stands where it does.
+    pub fn reason(&self, c: &Candidate<'_>) -> String {
+        let below = self.tree.replicas(c.name).len();
+        match self.tree.role(c.name) {
+            Role::Replica => "replica".to_owned(),
+            Role::Intermediate => format!("intermediate source, {below} below it"),
+            Role::Source => format!("source of {below}"),
+        }
+    }
+
+    /// What the shape of the topology adds to the risk of the hop.
+    pub fn risks(&self) -> Risks {
+        let mut risks = Risks::of_hop(self.request.target, &self.candidates);
+        for source in self.tree.sources() {
+            if self.tree.replicas(source).len() < 2 {
+                risks.raise(
+                    RiskLevel::Medium,
+                    format!(
+                        "while its only replica is out, nobody has {source}'s writes but {source}"
+                    ),
+                );
+            }
+        }
+        risks
+    }
+}
