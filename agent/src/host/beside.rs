@@ -114,6 +114,7 @@ impl Unpacked {
         make_public_dir(&self.dir)?;
         // The command line beats the files: whatever they say, nothing of the server's own is opened.
         let finished = Program::at(&root.join("usr/sbin/mysqld"), "mysqld", JUDGE)
+            .env("LD_LIBRARY_PATH", libraries(&root))
             .arg(with("defaults-file", options))
             .args([
                 "--validate-config",
@@ -155,6 +156,13 @@ impl Beside for Unpacked {
         disk::remove_tree(&self.dir)?;
         judged
     }
+}
+
+/// Where packages bring libraries of their own: those beside, not those of the version that is installed.
+fn libraries(root: &Path) -> String {
+    let own = ["usr/lib/mysql/private", "usr/lib/mysql"];
+    let own = own.map(|dir| root.join(dir).display().to_string());
+    own.join(":")
 }
 
 fn make_public_dir(dir: &Path) -> HostResult<()> {
