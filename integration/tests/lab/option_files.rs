@@ -1,3 +1,4 @@
+use crate::play::lab;
 use refit_integration::stage::Lab;
 use refit_shared::config::names::is_server_group;
 use refit_shared::config::{ConfigFiles, OptionFile};
@@ -92,7 +93,7 @@ fn expected(config: &ConfigFiles, version: MysqlVersion) -> Option<String> {
 /// The option-file reader and the programs of MySQL themselves agree on every file of the corpus.
 #[test]
 fn option_files_are_read_as_mysqld_reads_them() {
-    let lab = Lab::named("test");
+    let lab = lab();
     lab.raise(&["1", "--version", "newest"]).unwrap();
     let package = lab.version("newest").unwrap();
     let version = MysqlVersion::parse_prefix(&package).unwrap();

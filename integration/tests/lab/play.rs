@@ -24,9 +24,14 @@ pub fn set(role: &str) -> Stage {
     set_as(role, Fleet::of_three)
 }
 
+/// The lab that scenarios use: `test`, or LAB_NAME, so that several can run side by side.
+pub fn lab() -> Lab {
+    Lab::named(std::env::var("LAB_NAME").as_deref().unwrap_or("test"))
+}
+
 /// The same for another kind of cluster.
 pub fn set_as(role: &str, fleet: fn(&str) -> Fleet) -> Stage {
-    let lab = Lab::named("test");
+    let lab = lab();
     let version = lab.version(role).unwrap();
     Stage::set(lab, &fleet(&version), &programs(), |line| {
         println!("  {line}")
@@ -155,7 +160,15 @@ pub fn wait_for_state(stage: &Stage, wanted: &[&str]) -> Value {
             bail!("{}", standing(&rollout))
         },
     )
-    .unwrap()
+    .unwrap_or_else(|why| panic!("{why:#}\n{}", everything_about(stage)))
+}
+
+/// What `refit show` prints of the newest rollout, for whoever has to find out why it is not where it should be.
+fn everything_about(stage: &Stage) -> String {
+    stage
+        .refit()
+        .run(&["show", &rollout_id(stage)])
+        .map_or_else(|why| format!("{why:#}"), |shown| shown.stdout)
 }
 
 /// No acknowledged write is missing anywhere, none that failed is present.
