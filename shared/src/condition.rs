@@ -376,6 +376,11 @@ fn replicates(
             )));
         }
     }
+    if detail.source_uuid.is_none() {
+        return Err(Holds::No(format!(
+            "the receiver of {member}{named} has not yet learnt who its source is"
+        )));
+    }
     if detail.source_uuid.as_ref() != Some(&above.uuid) {
         return Err(Holds::No(format!(
             "{member}{named} replicates from {}, not from {source}",

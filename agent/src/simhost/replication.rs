@@ -17,6 +17,8 @@ const LAG: Duration = Duration::from_millis(100);
 const CAUGHT_UP_WITHIN: Duration = Duration::from_secs(2);
 /// SOURCE_CONNECT_RETRY times SOURCE_RETRY_COUNT.
 const GIVES_UP_AFTER: Duration = Duration::from_secs(600);
+/// From a connection to the source until its server_uuid has been asked for.
+const INTRODUCTION: Duration = Duration::from_millis(70);
 const CANT_CONNECT: u32 = 2003;
 
 impl World {
@@ -106,8 +108,12 @@ impl World {
             let all = above.data.transactions.iter();
             all.filter(|tx| !known(tx)).copied().collect()
         };
+        let now = self.now;
         let host = self.host_mut(member);
         if let Some(server) = host.server_mut() {
+            if server.receiver != Receiver::On {
+                server.introduced_at = now + INTRODUCTION;
+            }
             server.receiver = Receiver::On;
         }
         let moved = !new.is_empty();
@@ -200,6 +206,7 @@ impl World {
             state(ReplicationService::Off, 0, "")
         };
         let received: BTreeSet<TxId> = host.data.relay.clone();
+        let introduced = server.introduced_at <= self.now;
         let one = |(name, source): (&String, &MemberName)| ChannelFacts {
             name: name.clone(),
             source_host: source.to_string(),
@@ -208,7 +215,7 @@ impl World {
             last_error: receiver.error.clone(),
             detail: Fact::Known(ChannelDetail {
                 source_port: 3306,
-                source_uuid: Some(self.host(source).uuid.clone()),
+                source_uuid: introduced.then(|| self.host(source).uuid.clone()),
                 user: "replica".to_owned(),
                 auto_position: true,
                 connect_retry_s: 60,

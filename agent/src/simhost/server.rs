@@ -250,6 +250,7 @@ impl World {
             } else {
                 Receiver::Off
             },
+            introduced_at: now,
             applier: replicates,
         };
         let line = log::ready(process.version);

@@ -198,6 +198,8 @@ pub(super) struct Server {
     pub applied_at: Instant,
     pub queue: u64,
     pub receiver: Receiver,
+    /// The receiver knows whom it is connected to from then on: it runs before it has asked (rpl_replica.cc, handle_slave_io).
+    pub introduced_at: Instant,
     pub applier: bool,
 }
 
@@ -403,6 +405,7 @@ impl World {
                 } else {
                     Receiver::Off
                 },
+                introduced_at: now,
                 applier: replicates,
             };
             let host = HostState {

@@ -42,9 +42,12 @@ fn detail(channel: &ChannelFacts) -> Result<&ChannelDetail, Failure> {
         .map_err(|why| refuse(format!("channel {:?}: {why}", channel.name)))
 }
 
+/// Both threads run, and the receiver knows its source: it says ON before it has asked for the source's version and server_uuid
+/// (rpl_replica.cc, handle_slave_io), and may wait there for ever (MYSQL.md §3.4).
 fn is_running(channel: &ChannelFacts) -> Result<bool, Failure> {
     let detail = detail(channel)?;
     Ok(detail.receiver.service == ReplicationService::On
+        && detail.source_uuid.is_some()
         && detail.applier.service == ReplicationService::On)
 }
 

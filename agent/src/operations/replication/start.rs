@@ -3,7 +3,7 @@
 use super::{EVERY, detail, failure, is_running, look, named, of_replica};
 use crate::host::{Host, HostError, Replication};
 use crate::operations::{Notes, OpContext};
-use refit_shared::observation::{ChannelFacts, ReplicationService};
+use refit_shared::observation::{ChannelDetail, ChannelFacts, ReplicationService};
 use refit_shared::receipt::{Failure, Probe};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -75,16 +75,8 @@ pub async fn connected(host: &Host, cx: &OpContext) -> Result<(), Failure> {
         let mut why = None;
         for channel in &seen.channels {
             if !is_running(channel)? {
-                let receiver = &detail(channel)?.receiver;
-                let error = match receiver.errno {
-                    0 => String::new(),
-                    errno => format!(" (error {errno}: {})", receiver.error),
-                };
-                why = why.or(Some(format!(
-                    "{}the receiver is {}{error}",
-                    named(channel),
-                    receiver.service.as_str()
-                )));
+                let state = not_running(detail(channel)?);
+                why = why.or(Some(format!("{}{state}", named(channel))));
             }
         }
         let Some(why) = why else {
@@ -95,6 +87,22 @@ pub async fn connected(host: &Host, cx: &OpContext) -> Result<(), Failure> {
             return Err(failure(format!("replication did not begin in time: {why}")));
         }
     }
+}
+
+/// Why a channel does not count as running, for people.
+fn not_running(detail: &ChannelDetail) -> String {
+    let threads = [("receiver", &detail.receiver), ("applier", &detail.applier)];
+    let off = threads
+        .into_iter()
+        .find(|(_, thread)| thread.service != ReplicationService::On);
+    let Some((what, thread)) = off else {
+        return "the receiver is connected and has not yet learnt who its source is".to_owned();
+    };
+    let error = match thread.errno {
+        0 => String::new(),
+        errno => format!(" (error {errno}: {})", thread.error),
+    };
+    format!("the {what} is {}{error}", thread.service.as_str())
 }
 
 /// A thread that has ended with an error. One that tries to connect may still succeed.
