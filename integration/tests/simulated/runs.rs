@@ -1,7 +1,8 @@
 //! Many runs: which of them are made, and what is told of them.
 //!
 //! Everything is enumerated. Where that would take minutes a sample is drawn, the same each time unless another seed is given:
-//! `REFIT_SIM_SEED=7` draws another one, `REFIT_SIM_ALL=1` makes every run.
+//! `REFIT_SIM_SEED=7` draws another one, `REFIT_SIM_ALL=1` makes every run, `REFIT_SIM_RUN='text of its name'` makes these again.
+//! Whether a run is in a sample follows from its name alone, so that a change that adds runs leaves the others in it.
 
 use crate::story::{Story, Told};
 use std::fmt::Write as _;
@@ -18,6 +19,19 @@ pub fn seed() -> u64 {
         Ok(text) => text.parse().expect("REFIT_SIM_SEED is a number"),
         Err(_) => 2026,
     }
+}
+
+/// Only runs whose names contain this.
+fn run_wanted() -> Option<String> {
+    std::env::var("REFIT_SIM_RUN").ok()
+}
+
+/// A name's place in the order in which a sample is drawn (FNV-1a, then SplitMix64).
+fn draw(name: &str) -> u64 {
+    let hash = name.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    Dice::new(hash ^ seed()).roll()
 }
 
 fn all_wanted() -> bool {
@@ -60,12 +74,10 @@ impl Runs {
     /// All of these, or so many of them.
     pub fn sample(title: &'static str, mut stories: Vec<(String, Story)>, most: usize) -> Self {
         let of = stories.len();
-        if !all_wanted() {
-            let mut dice = Dice::new(seed());
-            for place in 0..most.min(of) {
-                let other = place + dice.below(of - place);
-                stories.swap(place, other);
-            }
+        if let Some(text) = run_wanted() {
+            stories.retain(|(name, _)| name.contains(&text));
+        } else if !all_wanted() {
+            stories.sort_by_key(|(name, _)| draw(name));
             stories.truncate(most);
         }
         Self { title, stories, of }
