@@ -59,7 +59,12 @@ pub(super) fn judge(plan: &Plan, lane: &Lane, found: &mut Vec<Violation>) {
         .values()
         .map(|m| m.channels.len())
         .sum();
-    let closes = [Kind::StopReplica, Kind::PauseWrites, Kind::StopServer];
+    let closes = [
+        Kind::EnterMaintenance,
+        Kind::StopReplica,
+        Kind::PauseWrites,
+        Kind::StopServer,
+    ];
     let first = lane
         .steps
         .iter()

@@ -4,7 +4,7 @@
 //! ```text
 //! look      sources    gate (undone last: all is as it was)      replicas   keep_replica
 //! fetch     all        fetch_packages · back_up_config           side by side, everybody serves
-//! close     sources    keep_writable · enter_maintenance · gate (a person is asked) · pause_writes · gate · demote_source
+//! close     a source   keep_writable · gate · enter_maintenance (a person is asked) · pause_writes · gate · demote_source
 //! halt      replicas   enter_maintenance · stop_replica          side by side
 //! upgrade   all        stop · snapshot · swap · start            side by side
 //! open      sources    gate · leave_maintenance (PIVOT) · allow_writes
@@ -14,12 +14,13 @@
 
 use super::candidate::Candidate;
 use super::draft::irreversible_from;
-use super::replication::{Topology, member, replicates};
+use super::replication::{CloseIn, Topology, member, replicates};
 use super::report::{downtime, total, warnings};
 use super::{Request, blocked};
 use crate::checks::{CheckResult, Finding};
 use crate::condition::Condition;
 use crate::expectation::Expectation;
+use crate::ids::StepId;
 use crate::operation::Operation;
 use crate::plan::drift::World;
 use crate::plan::{
@@ -48,9 +49,18 @@ pub fn plan(
         .partition(|c| build.tree.role(c.name) == Role::Source);
     let candidates = build.candidates.clone();
     let mut stages = vec![build.look(), build.draft.fetch(&candidates)];
-    let close = close(&mut build, &sources);
-    let closes = close.lanes[0].steps[3].id;
-    stages.push(close);
+    let closing: Vec<Closing> = sources.iter().map(|c| close(&mut build, c)).collect();
+    let Some(&Closing {
+        asked_at, closes, ..
+    }) = closing.first()
+    else {
+        return Err(vec![blocked(
+            Strategy::Offline,
+            seen.cluster.as_str(),
+            "no source was seen".to_owned(),
+        )]);
+    };
+    stages.extend(closing.into_iter().map(|closing| closing.stage));
     stages.push(halt(&mut build, &replicas));
     let upgrade = candidates
         .iter()
@@ -60,14 +70,8 @@ pub fn plan(
         lanes: upgrade.collect(),
     });
     let mut open = open(&mut build, &sources);
-    let (Some(first), Some(last)) = (open.lanes.first(), open.lanes.last()) else {
-        return Err(vec![blocked(
-            Strategy::Offline,
-            seen.cluster.as_str(),
-            "no source was seen".to_owned(),
-        )]);
-    };
-    let (pivot_at, opens) = (first.steps[1].id, last.steps[2].id);
+    let pivot_at = open.lanes[0].steps[1].id;
+    let opens = open.lanes[sources.len() - 1].steps[2].id;
     for (at, lane) in open.lanes.iter_mut().enumerate() {
         irreversible_from(&mut lane.steps, usize::from(at == 0));
     }
@@ -83,7 +87,7 @@ pub fn plan(
     }
     let pivot = Pivot {
         step: pivot_at,
-        asked_at: Some(closes),
+        asked_at: Some(asked_at),
         why: format!(
             "from here on {} takes writes on {}: putting the snapshots back would lose them",
             sources[0].name, request.target
@@ -96,7 +100,7 @@ pub fn plan(
     )];
     if request.policy.approve_pivot == ApprovePivot::Person {
         hand_over.push(format!(
-            "before {closes} it waits, with everybody serving, for `refit approve` (--approve-pivot auto goes on by itself)"
+            "before {asked_at} it waits, with everybody serving, for `refit approve` (--approve-pivot auto goes on by itself)"
         ));
     }
     let mut risks = build.risks();
@@ -149,28 +153,40 @@ fn lane(c: &Candidate<'_>, steps: Vec<Step>) -> Lane {
     }
 }
 
-fn close(build: &mut Topology<'_>, sources: &[Candidate<'_>]) -> Stage {
-    let mut lanes = Vec::new();
-    for c in sources {
-        let mut steps = build.close_in(c);
-        let gate = build.before_pause(c);
-        let why = "every replica follows, and nothing would be cut off now";
-        steps.push(build.draft.gate(c.name, gate, why));
-        // Every link: what reaches a replica by way of another one must be there, too.
-        let proof = build
-            .tree
-            .members()
-            .flat_map(|name| {
-                let links = build.tree.links(name).iter();
-                links.map(move |link| replicates(name, link, 0))
-            })
-            .collect();
-        steps.extend(build.hand_off(c, proof, "every replica has everything"));
-        lanes.push(lane(c, steps));
-    }
-    Stage {
-        title: "close".to_owned(),
-        lanes,
+/// The stage that ends a source's writes.
+struct Closing {
+    stage: Stage,
+    asked_at: StepId,
+    closes: StepId,
+}
+
+/// One source after another: nothing is paused anywhere before a person has answered.
+fn close(build: &mut Topology<'_>, c: &Candidate<'_>) -> Closing {
+    let gate = build.before_pause(c);
+    let why = "every replica follows, and nothing would be cut off now";
+    let CloseIn {
+        mut steps,
+        asked_at,
+    } = build.close_in(c, gate, why);
+    // Every link: what reaches a replica by way of another one must be there, too.
+    let proof = build
+        .tree
+        .members()
+        .flat_map(|name| {
+            let links = build.tree.links(name).iter();
+            links.map(move |link| replicates(name, link, 0))
+        })
+        .collect();
+    let paused = build.hand_off(c, proof, "every replica has everything");
+    let closes = paused[0].id;
+    steps.extend(paused);
+    Closing {
+        stage: Stage {
+            title: format!("close {}", c.name),
+            lanes: vec![lane(c, steps)],
+        },
+        asked_at,
+        closes,
     }
 }
 

@@ -2,10 +2,10 @@
 //!
 //! ```text
 //! look      sources    gate (undone last: all is as it was)      replicas   keep_replica
-//! replica   a member   enter_maintenance · gate · stop_replica [· discard_logs] · stop · snapshot · swap · start
+//! replica   a member   gate · enter_maintenance · stop_replica [· discard_logs] · stop · snapshot · swap · start
 //!                      start_replica · leave_maintenance · gate
 //! follow    replicas   keep_replica                              side by side, after the server above them was away
-//! source    a member   keep_writable · enter_maintenance · gate · [pause_writes · gate · demote_source ·] stop · snapshot
+//! source    a member   keep_writable · gate · enter_maintenance · [pause_writes · gate · demote_source ·] stop · snapshot
 //!                      swap · start · gate · leave_maintenance (PIVOT) · allow_writes · gate
 //! done      sources    gate
 //! ```
@@ -47,6 +47,13 @@ pub struct Topology<'a> {
     pub everybody: Vec<Candidate<'a>>,
     pub candidates: Vec<Candidate<'a>>,
     pub draft: Draft,
+}
+
+/// What stands before a source's writes are paused.
+pub struct CloseIn {
+    pub steps: Vec<Step>,
+    /// A person is asked before this one, the last of them.
+    pub asked_at: StepId,
 }
 
 /// One source's stage, and what the report says of it.
@@ -190,7 +197,6 @@ impl<'a> Topology<'a> {
 
     /// One replica, from maintenance to maintenance.
     pub fn replica(&mut self, c: &Candidate<'_>, discards_logs: bool) -> Stage {
-        let descend = self.draft.descend(c);
         let mut conditions = self.whole();
         conditions.push(Condition::NoErrantTransactions);
         conditions.push(Condition::NoPreparedXa {
@@ -203,11 +209,12 @@ impl<'a> Topology<'a> {
         };
         let why = "all others serve, and nothing is behind";
         let before = self.draft.gate(c.name, before, why);
+        let descend = self.draft.descend(c);
         let order = Operation::StopReplica { drain_s: APPLY_S };
         let why = "what was received is applied first";
         let mut stop = self.draft.on(c, order, APPLY_S + 120, why);
         stop.before = vec![Expectation::MaintenanceIs { on: true }];
-        let mut steps = vec![descend, before, stop];
+        let mut steps = vec![before, descend, stop];
         if discards_logs {
             let why = "a lower version need not read what a higher one wrote";
             steps.push(self.draft.on(c, Operation::DiscardLogs, 300, why));
@@ -290,11 +297,17 @@ impl<'a> Topology<'a> {
         }
     }
 
-    /// keep_writable and enter_maintenance of a source.
-    pub fn close_in(&mut self, c: &Candidate<'_>) -> Vec<Step> {
-        let why = "when unwound, writes are let in again";
-        let keep = self.draft.on(c, Operation::KeepWritable, 60, why);
-        vec![keep, self.draft.descend(c)]
+    /// keep_writable of a source, the gate, and then enter_maintenance, where a person is asked: a source that waits in
+    /// maintenance and is restarted meanwhile would come up without taking writes, for as long as the gate or the person takes.
+    pub fn close_in(&mut self, c: &Candidate<'_>, gate: Gate, why: &str) -> CloseIn {
+        let when = "when unwound, writes are let in again";
+        let keep = self.draft.on(c, Operation::KeepWritable, 60, when);
+        let gate = self.draft.gate(c.name, gate, why);
+        let descend = self.draft.descend(c);
+        CloseIn {
+            asked_at: descend.id,
+            steps: vec![keep, gate, descend],
+        }
     }
 
     /// Writes are paused on a lease, the proof is waited for, and the pause is made lasting.
@@ -323,10 +336,12 @@ impl<'a> Topology<'a> {
 
     /// One source, restarted in place. `waits_for_replicas`: it is stopped only when they have everything.
     pub fn source(&mut self, c: &Candidate<'_>, waits_for_replicas: bool) -> SourceStage {
-        let mut steps = self.close_in(c);
         let gate = self.before_pause(c);
         let why = "every replica follows, and nothing would be cut off now";
-        steps.push(self.draft.gate(c.name, gate, why));
+        let CloseIn {
+            mut steps,
+            asked_at,
+        } = self.close_in(c, gate, why);
         let closing = steps.len();
         let mut drain_s = DRAIN_S;
         if waits_for_replicas {
@@ -391,7 +406,7 @@ impl<'a> Topology<'a> {
         };
         let pivot = Pivot {
             step: ascend.id,
-            asked_at: Some(steps[closing].id),
+            asked_at: Some(asked_at),
             why: format!(
                 "from here on {} takes writes on {}: putting its snapshot back would lose them",
                 c.name, self.request.target

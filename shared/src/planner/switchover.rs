@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! ...          the replicas, as in replicas_first
-//! switch over  source     keep_writable · enter_maintenance · gate (a person is asked) · pause_writes (a lease)
+//! switch over  source     keep_writable · gate · enter_maintenance (a person is asked) · pause_writes (a lease)
 //!                         gate: the new source has everything · demote_source (the pause is lasting)
 //!                         gate: the same once more · promote_replica on the new source (PIVOT)
 //! re-point     the others follow_source
@@ -16,7 +16,7 @@
 
 use super::candidate::Candidate;
 use super::draft::irreversible_from;
-use super::replication::{BEHIND, Topology, member, replicates};
+use super::replication::{BEHIND, CloseIn, Topology, member, replicates};
 use super::report::{downtime, total, warnings};
 use super::{Request, blocked};
 use crate::checks::{CheckResult, Finding};
@@ -254,7 +254,6 @@ struct Switched {
 }
 
 fn switch_over(build: &mut Topology<'_>, source: &Candidate<'_>, heir: &Heir) -> Switched {
-    let mut steps = build.close_in(source);
     let mut gate = build.before_pause(source);
     gate.conditions.extend(
         build
@@ -271,7 +270,10 @@ fn switch_over(build: &mut Topology<'_>, source: &Candidate<'_>, heir: &Heir) ->
             }),
     );
     let why = "every replica is upgraded and follows, and nothing would be cut off now";
-    steps.push(build.draft.gate(source.name, gate, why));
+    let CloseIn {
+        mut steps,
+        asked_at,
+    } = build.close_in(source, gate, why);
     let closing = steps.len();
     let all: BTreeSet<MemberName> = build.tree.members().cloned().collect();
     let everything = Condition::HasEverything {
@@ -304,7 +306,7 @@ fn switch_over(build: &mut Topology<'_>, source: &Candidate<'_>, heir: &Heir) ->
     promote.after = vec![Expectation::TakesWrites { on: true }];
     let pivot = Pivot {
         step: promote.id,
-        asked_at: Some(steps[closing].id),
+        asked_at: Some(asked_at),
         why: format!(
             "from here on {} takes the writes, on {}: {} would not have them",
             heir.name, build.request.target, source.name
