@@ -83,7 +83,11 @@ async fn pause_and_stop(
     loop {
         // What can't be asked now may be asked again: only time ends the drain.
         let waiting = match in_flight(host, primary).await {
-            Ok(None) => break,
+            Ok(None) => match still_paused(host).await {
+                Ok(true) => break,
+                Ok(false) => "another member's view change let writes in again".to_owned(),
+                Err(error) => error.to_string(),
+            },
             Ok(Some(what)) => what,
             Err(error) => error.to_string(),
         };
@@ -98,6 +102,16 @@ async fn pause_and_stop(
         .stop_group_replication(cx.left().max(SETTLE))
         .await;
     settle(host, stopped.err()).await
+}
+
+/// Whether it is still read-only. A view change makes a member of the lowest version of a multi-primary group writable again,
+/// whoever set it read-only (MYSQL.md §2.3): it is set anew then.
+async fn still_paused(host: &Host) -> Result<bool, HostError> {
+    if host.mysql.super_read_only().await? {
+        return Ok(true);
+    }
+    host.mysql.set_super_read_only(true).await?;
+    Ok(false)
 }
 
 /// What still has to end before the member may go; `None` when nothing.
