@@ -105,6 +105,50 @@ questions! {
     HistoryLength = "history_length", 5;
     /// Group Replication's own actions that are running. `detail`: the stage.
     GroupActions = "group_actions", 5;
+    /// Events that are enabled.
+    EnabledEvents = "enabled_events", 5;
+    /// Stored code with replication statements that 8.4 does not have. `detail`: `procedure: show slave,reset master`.
+    OldStatements = "old_statements", 5;
+    /// Stored code with GROUP BY … ASC or DESC. `detail`: `procedure: asc`.
+    GroupByOrder = "group_by_order", 5;
+    /// Stored code with a name that begins with a dot. `detail`: what it is.
+    EmptyDotNames = "empty_dot_names", 5;
+    /// Routines and events whose schema does not exist. `detail`: `procedure`, `function` or `event`.
+    OrphanedObjects = "orphaned_objects", 5;
+    /// Stored code with flags in its sql_mode that 8.0 does not have. `part`: what it is; `detail`: the whole sql_mode.
+    SqlModes = "sql_modes", 5;
+    /// Columns in the temporal format of 5.5. `detail`: the type.
+    OldTemporals = "old_temporals", 5;
+    /// Geometry columns in the format of 5.6.
+    OldGeometries = "old_geometries", 5;
+    /// BLOB, TEXT, JSON and geometry columns with a literal default. `detail`: the type.
+    ImpossibleDefaults = "impossible_defaults", 5;
+    /// ENUM and SET columns with elements that are too long. `detail`: the longest, in characters.
+    LongElements = "long_elements", 5;
+    /// Indexes of REDUNDANT and COMPACT tables with more than 767 bytes of a column. `part`: the index; `detail`: the bytes.
+    LargeIndexes = "large_indexes", 5;
+    /// Partitioned tables of another engine than InnoDB. `detail`: the engine.
+    OtherPartitions = "other_partitions", 5;
+    /// Foreign keys with too long names. `detail`: the table.
+    LongForeignKeys = "long_foreign_keys", 5;
+    /// Foreign keys to a table of another engine, or to none. `part`: the constraint; `detail`: what the parent is.
+    ForeignKeyEngines = "foreign_key_engines", 5;
+    /// Tables that InnoDB has and the server has not.
+    OrphanedTables = "orphaned_tables", 5;
+    /// Tables that InnoDB has and that the server takes for others. `detail`: the engine.
+    EngineMixups = "engine_mixups", 5;
+    /// Tables in schema mysql that have the name of a dictionary table.
+    DictionaryNames = "dictionary_names", 5;
+    /// Tables with FTS in their names.
+    FtsNames = "fts_names", 5;
+    /// Schemas and tables whose names could not be decoded.
+    UndecodedNames = "undecoded_names", 5;
+    /// Tablespaces that are encrypted.
+    EncryptedTablespaces = "encrypted_tablespaces", 5;
+    /// A row when the server's certificate is valid for less than 30 days. `detail`: when it ends.
+    CertificateEnds = "certificate_ends", 5;
+    /// Limits that the unit of mysqld has. `name`: systemd's property; `detail`: its value.
+    ServiceLimits = "service_limits", 5;
     /// A number: files that mysqld may have open.
     OpenFiles = "open_files", 5;
     /// The option files and `mysqld-auto.cnf`; they come in [`Survey::config`], and the number is how many there are.
@@ -137,6 +181,7 @@ impl Question {
                 | Self::ClockNotSynchronised
                 | Self::AutomaticRestarts
                 | Self::Confinement
+                | Self::ServiceLimits
         )
     }
 

@@ -1,4 +1,4 @@
-//! Questions about the machine that mysqld runs on: read from the kernel's files and by two programs that only ask.
+//! Questions about the machine that mysqld runs on: read from the kernel's files and by three programs that only ask.
 
 use super::{HostError, HostResult, Machine};
 use crate::process::Program;
@@ -8,24 +8,32 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 /// Programs that restart services or change packages by themselves when they are installed.
-const OTHERS: [(&str, &str); 5] = [
+const OTHERS: [(&str, &str); 10] = [
     ("monit", "usr/bin/monit"),
     ("puppet", "opt/puppetlabs/bin/puppet"),
     ("puppet", "usr/bin/puppet"),
     ("chef", "usr/bin/chef-client"),
     ("salt", "usr/bin/salt-minion"),
+    ("cfengine", "var/cfengine/bin/cf-agent"),
+    ("pacemaker", "usr/sbin/pacemakerd"),
+    ("supervisor", "usr/bin/supervisord"),
+    ("orchestrator", "usr/local/orchestrator/orchestrator"),
+    ("mha", "usr/bin/masterha_manager"),
 ];
 
 /// This machine, below a root directory (`/`; tests give another).
 #[derive(Debug)]
 pub struct LocalMachine {
     root: PathBuf,
+    /// mysqld's.
+    unit: String,
 }
 
 impl LocalMachine {
-    pub fn new(root: &Path) -> Self {
+    pub fn new(root: &Path, unit: &str) -> Self {
         Self {
             root: root.to_owned(),
+            unit: unit.to_owned(),
         }
     }
 
@@ -111,6 +119,14 @@ impl LocalMachine {
         }
     }
 
+    async fn service_limits(&self) -> HostResult<Listing> {
+        let program = Program::new("systemctl", Question::ServiceLimits.limit());
+        let properties = format!("--property={}", LIMITS.join(","));
+        let asked = program.args(["show", &properties, &self.unit]);
+        let answer = asked.run().await?.success()?;
+        limits(&answer.stdout)
+    }
+
     fn confinement(&self) -> HostResult<Listing> {
         let mut rows = Vec::new();
         let profiles = self.read("sys/kernel/security/apparmor/profiles")?;
@@ -136,11 +152,35 @@ impl Machine for LocalMachine {
             Question::ClockNotSynchronised => self.clock().await,
             Question::AutomaticRestarts => self.restarts().await,
             Question::Confinement => self.confinement(),
+            Question::ServiceLimits => self.service_limits().await,
             other => Err(HostError::Unexpected(format!(
                 "{other} is not about the machine"
             ))),
         }
     }
+}
+
+/// Properties of a unit that end or kill what runs too long or takes too much.
+const LIMITS: [&str; 4] = [
+    "WatchdogUSec",
+    "MemoryMax",
+    "TimeoutStartUSec",
+    "TimeoutStopUSec",
+];
+
+/// Those that are set. systemd shows a watchdog that is off as 0, anything else without a limit as infinity.
+fn limits(shown: &str) -> HostResult<Listing> {
+    let mut rows = Vec::new();
+    for name in LIMITS {
+        let mut lines = shown.lines().filter_map(|line| line.split_once('='));
+        let value = lines.find_map(|(key, value)| (key == name).then_some(value));
+        let value = value
+            .ok_or_else(|| HostError::Unexpected(format!("systemctl does not show {name}")))?;
+        if !matches!(value, "infinity" | "0" | "") {
+            rows.push(row(name, value));
+        }
+    }
+    Ok(listing(rows))
 }
 
 fn row(name: &str, detail: impl Into<String>) -> Row {
@@ -169,7 +209,7 @@ mod tests {
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             std::fs::write(path, text).unwrap();
         }
-        let machine = LocalMachine::new(root.path());
+        let machine = LocalMachine::new(root.path(), "mysql.service");
         (root, machine)
     }
 
@@ -195,6 +235,27 @@ mod tests {
         assert_eq!(
             nothing.ask(Question::AutomaticRestarts).await.unwrap(),
             Listing::default()
+        );
+    }
+
+    #[test]
+    fn only_limits_that_are_set_are_told() {
+        let debian = "TimeoutStartUSec=infinity\nTimeoutStopUSec=infinity\nWatchdogUSec=0\nMemoryMax=infinity\n";
+        assert_eq!(limits(debian).unwrap(), Listing::default());
+        let strict = "TimeoutStartUSec=1min 30s\nTimeoutStopUSec=infinity\nWatchdogUSec=30s\nMemoryMax=4294967296\n";
+        let told = limits(strict).unwrap().rows;
+        let told: Vec<_> = told.iter().map(|row| (&*row.name, &*row.detail)).collect();
+        assert_eq!(
+            told,
+            [
+                ("WatchdogUSec", "30s"),
+                ("MemoryMax", "4294967296"),
+                ("TimeoutStartUSec", "1min 30s")
+            ]
+        );
+        assert!(
+            limits("MemoryMax=infinity\n").is_err(),
+            "what is not shown is not unlimited"
         );
     }
 

@@ -34,7 +34,7 @@ impl Host {
                 &config.mysql.frozen_file,
             )),
             files: Arc::new(HostFiles::new(config, mysql.clone())),
-            machine: Arc::new(LocalMachine::new(Path::new("/"))),
+            machine: Arc::new(LocalMachine::new(Path::new("/"), &config.unit)),
             beside: Arc::new(Unpacked::new(&config.state_dir)),
             mysql,
         }

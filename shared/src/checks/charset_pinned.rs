@@ -1,8 +1,7 @@
 //! The default character set changes at 8.0.
 
-use super::{
-    ANY_STRATEGY, Check, Finding, Level, Overriding, Reference, Subject, TOPOLOGIES, When,
-};
+use super::{ANY_STRATEGY, Check, Finding, Level, Overriding, Reference, Subject, When};
+use crate::topology::Kind;
 use crate::version::MysqlVersion;
 
 pub const CHECK: Check = Check {
@@ -17,10 +16,17 @@ pub const CHECK: Check = Check {
     needs: &[],
     title: "The character set does not change by itself",
     description: "From 8.0 on character_set_server is utf8mb4 by default. While versions differ, a table that is created without a character set would get another one on an upgraded replica than on its source: pin both settings until every server is upgraded.",
-    kinds: TOPOLOGIES,
+    kinds: SEVERAL,
     strategies: ANY_STRATEGY,
     run,
 };
+
+/// Where versions differ for a while.
+const SEVERAL: &[Kind] = &[
+    Kind::SinglePrimaryGroup,
+    Kind::MultiPrimaryGroup,
+    Kind::ReplicationTopology,
+];
 
 fn run(subject: Subject<'_>) -> Vec<Finding> {
     let mut found = Vec::new();

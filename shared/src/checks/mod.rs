@@ -7,6 +7,7 @@ mod async_channels;
 mod auth_method_usage;
 mod automatic_restarts;
 mod binlog_retention;
+mod certificate_ends;
 mod changed_functions;
 mod channel_failover;
 mod channel_login;
@@ -25,9 +26,18 @@ mod default_auth;
 mod delayed_replicas;
 mod disk_space;
 mod dollar_sign_name;
+mod empty_dot_table;
+mod encrypted_tablespaces;
+mod engine_mixup;
+mod enum_set_length;
 mod errant_transactions;
+mod events_follow;
+mod foreign_key_engines;
+mod foreign_key_length;
 mod foreign_key_references;
+mod fts_table_name;
 mod group_actions;
+mod group_by_order;
 mod group_defaults;
 mod group_engines;
 mod group_join;
@@ -36,14 +46,24 @@ mod group_primary_keys;
 mod group_settings;
 mod gtid_auto_position;
 mod gtid_mode_pinned;
+mod impossible_defaults;
+mod index_too_large;
+mod invalid_57_names;
 mod invalid_privileges;
 mod known_bad_releases;
 mod leftovers;
 mod listed;
 mod long_transactions;
 mod manual;
+mod maxdb_sql_mode;
 mod memory;
+mod mysql_schema;
+mod non_native_partitioning;
+mod obsolete_sql_mode;
+mod old_geometry;
+mod old_temporal;
 mod open_files;
+mod orphaned_objects;
 mod overriding;
 mod package_holds;
 mod package_state;
@@ -52,7 +72,9 @@ mod persisted_variables;
 mod plugin_usage;
 mod prepared_xa;
 mod purge_backlog;
+mod recovery_login;
 mod removed_functions;
+mod removed_statements;
 mod replicas_read_only;
 mod replication_filters;
 mod replication_queues;
@@ -62,10 +84,12 @@ mod router_auth;
 mod routine_syntax;
 mod row_format;
 mod row_versions;
+mod schema_inconsistency;
 mod selection;
 mod semi_sync_count;
 mod semi_sync_options;
 mod server_takes_writes;
+mod service_limits;
 mod shared_partitions;
 mod spare_member;
 mod spatial_index;
@@ -77,6 +101,7 @@ mod target_maturity;
 mod target_package;
 mod target_version;
 mod temporal_delimiter;
+mod upgrade_option;
 mod utf8mb3;
 mod when;
 mod zero_dates;
@@ -250,11 +275,20 @@ pub const ALL: &[Check] = &[
     group_settings::CHECK,
     group_defaults::CHECK,
     binlog_retention::CHECK,
+    recovery_login::CHECK,
+    events_follow::CHECK,
     sys_vars::CHECK,
     sys_vars_new_defaults::CHECK,
     persisted_variables::CHECK,
+    upgrade_option::CHECK,
     removed_functions::CHECK,
     routine_syntax::CHECK,
+    removed_statements::CHECK,
+    group_by_order::CHECK,
+    empty_dot_table::CHECK,
+    orphaned_objects::CHECK,
+    maxdb_sql_mode::CHECK,
+    obsolete_sql_mode::CHECK,
     reserved_keywords::CHECK,
     plugin_usage::CHECK,
     auth_method_usage::CHECK,
@@ -262,23 +296,39 @@ pub const ALL: &[Check] = &[
     default_auth::CHECK,
     invalid_privileges::CHECK,
     column_definition::CHECK,
+    impossible_defaults::CHECK,
+    enum_set_length::CHECK,
+    old_temporal::CHECK,
+    old_geometry::CHECK,
     partitions_with_prefix_keys::CHECK,
     shared_partitions::CHECK,
+    non_native_partitioning::CHECK,
     temporal_delimiter::CHECK,
     circular_directory::CHECK,
+    encrypted_tablespaces::CHECK,
     row_versions::CHECK,
     spatial_index::CHECK,
     foreign_key_references::CHECK,
+    foreign_key_engines::CHECK,
+    foreign_key_length::CHECK,
     changed_functions::CHECK,
     zero_dates::CHECK,
     dollar_sign_name::CHECK,
     utf8mb3::CHECK,
     row_format::CHECK,
+    index_too_large::CHECK,
     tablespace_states::CHECK,
+    schema_inconsistency::CHECK,
+    engine_mixup::CHECK,
+    mysql_schema::CHECK,
+    fts_table_name::CHECK,
+    invalid_57_names::CHECK,
     group_primary_keys::CHECK,
     group_engines::CHECK,
     automatic_restarts::CHECK,
     clock::CHECK,
+    certificate_ends::CHECK,
+    service_limits::CHECK,
     open_files::CHECK,
     confinement::CHECK,
 ];

@@ -14,6 +14,7 @@ pub const CHECK: Check = Check {
         link: Some("https://dev.mysql.com/doc/refman/8.4/en/server-plugin-loading.html"),
     },
     applies: When::Crosses(&[
+        MysqlVersion::new(8, 3, 0),
         MysqlVersion::new(8, 4, 0),
         MysqlVersion::new(9, 3, 0),
         MysqlVersion::new(9, 5, 0),
@@ -39,11 +40,16 @@ const KEYRING: &str = "mysql_migrate_keyring to a component, while the old versi
 const SEMI_SYNC: &str = "UNINSTALL PLUGIN it and INSTALL PLUGIN rpl_semi_sync_source or rpl_semi_sync_replica, before the upgrade";
 const V84: MysqlVersion = MysqlVersion::new(8, 4, 0);
 
-const GONE: [Plugin; 7] = [
+const GONE: [Plugin; 8] = [
     Plugin {
         name: "authentication_fido",
         removed: V84,
         instead: "authentication_webauthn",
+    },
+    Plugin {
+        name: "daemon_memcached",
+        removed: MysqlVersion::new(8, 3, 0),
+        instead: "UNINSTALL PLUGIN daemon_memcached; its clients need another cache",
     },
     Plugin {
         name: "keyring_encrypted_file",
@@ -77,6 +83,16 @@ const GONE: [Plugin; 7] = [
     },
 ];
 
+/// Plugins that 9.x still has, and whose place components take (MYSQL.md §5.3).
+const COMPONENTS: [&str; 6] = [
+    "audit_log",
+    "connection_control",
+    "connection_control_failed_login_attempts",
+    "keyring_hashicorp",
+    "mysql_firewall",
+    "mysql_firewall_users",
+];
+
 fn run(subject: Subject<'_>) -> Vec<Finding> {
     let mut found = Vec::new();
     for (name, server) in subject.seen.servers() {
@@ -100,6 +116,22 @@ fn run(subject: Subject<'_>) -> Vec<Finding> {
                     plugin.instead,
                 ));
             }
+        }
+        if pair.crosses(MysqlVersion::new(9, 3, 0)) {
+            let old = COMPONENTS
+                .iter()
+                .filter(|plugin| active.iter().any(|name| name == *plugin));
+            found.extend(old.map(|plugin| {
+                CHECK.finding(
+                    Level::Notice,
+                    name,
+                    format!(
+                        "plugin {plugin} is active: still there in {}, and deprecated",
+                        subject.target
+                    ),
+                    "use its component, after the last member is upgraded",
+                )
+            }));
         }
     }
     found

@@ -13,10 +13,14 @@ pub const CHECK: Check = Check {
     id: "removedFunctions",
     level: Level::Error,
     reference: Reference {
-        source: "release notes of 8.0.11 and 9.6.0; upgrades from 8.4 to 9.7 with an object of every kind",
+        source: "release notes of 8.0.11, 8.4.0 and 9.6.0; upgrades from 8.4 to 9.7 with an object of every kind (MYSQL.md §3.3, §5.4)",
         link: Some("https://dev.mysql.com/doc/relnotes/mysql/9.6/en/news-9-6-0.html"),
     },
-    applies: When::Crosses(&[MysqlVersion::new(8, 0, 11), MysqlVersion::new(9, 6, 0)]),
+    applies: When::Crosses(&[
+        MysqlVersion::new(8, 0, 11),
+        MysqlVersion::new(8, 4, 0),
+        MysqlVersion::new(9, 6, 0),
+    ]),
     overriding: Overriding::Refused(
         "the new mysqld would crash, or a table be unreadable after it",
     ),

@@ -76,6 +76,427 @@ const N: Option<Level> = Some(Level::Notice);
 /// Each row's rule is in its check's file, with its source.
 const CASES: &[Case] = &[
     (
+        "orphanedObjects",
+        "5.7.44",
+        "8.0.46",
+        Question::OrphanedObjects,
+        ["gone", "p", "", "procedure"],
+        E,
+    ),
+    (
+        "orphanedObjects",
+        "8.0.46",
+        "8.4.6",
+        Question::OrphanedObjects,
+        ["gone", "p", "", "procedure"],
+        None,
+    ),
+    (
+        "oldTemporal",
+        "5.7.44",
+        "8.0.46",
+        Question::OldTemporals,
+        ["shop", "t", "at", "datetime /* 5.5 binary format */"],
+        E,
+    ),
+    (
+        "oldTemporal",
+        "8.0.46",
+        "8.4.6",
+        Question::OldTemporals,
+        ["shop", "t", "at", "datetime /* 5.5 binary format */"],
+        None,
+    ),
+    (
+        "mysqlSchema",
+        "5.7.44",
+        "8.0.46",
+        Question::DictionaryNames,
+        ["mysql", "tables", "", ""],
+        E,
+    ),
+    (
+        "mysqlSchema",
+        "8.0.46",
+        "8.4.6",
+        Question::DictionaryNames,
+        ["mysql", "tables", "", ""],
+        None,
+    ),
+    (
+        "nonNativePartitioning",
+        "5.7.44",
+        "8.0.46",
+        Question::OtherPartitions,
+        ["shop", "t", "", "MyISAM"],
+        E,
+    ),
+    (
+        "nonNativePartitioning",
+        "8.0.46",
+        "8.4.6",
+        Question::OtherPartitions,
+        ["shop", "t", "", "MyISAM"],
+        None,
+    ),
+    (
+        "foreignKeyLength",
+        "5.7.44",
+        "8.0.46",
+        Question::LongForeignKeys,
+        ["shop", "long", "", "shop/t"],
+        E,
+    ),
+    (
+        "foreignKeyLength",
+        "8.0.46",
+        "8.4.6",
+        Question::LongForeignKeys,
+        ["shop", "long", "", "shop/t"],
+        None,
+    ),
+    (
+        "enumSetElementLength",
+        "5.7.44",
+        "8.0.46",
+        Question::LongElements,
+        ["shop", "t", "kind", "300"],
+        E,
+    ),
+    (
+        "enumSetElementLength",
+        "8.0.46",
+        "8.4.6",
+        Question::LongElements,
+        ["shop", "t", "kind", "300"],
+        None,
+    ),
+    (
+        "maxdbSqlModeFlags",
+        "5.7.44",
+        "8.0.46",
+        Question::SqlModes,
+        ["shop", "p", "procedure", "MAXDB,ANSI"],
+        W,
+    ),
+    (
+        "maxdbSqlModeFlags",
+        "8.0.46",
+        "8.4.6",
+        Question::SqlModes,
+        ["shop", "p", "procedure", "MAXDB,ANSI"],
+        None,
+    ),
+    (
+        "maxdbSqlModeFlags",
+        "5.7.44",
+        "8.0.46",
+        Question::SqlModes,
+        ["shop", "p", "procedure", "ORACLE"],
+        None,
+    ),
+    (
+        "obsoleteSqlModeFlags",
+        "5.7.44",
+        "8.0.46",
+        Question::SqlModes,
+        ["shop", "p", "procedure", "ORACLE"],
+        N,
+    ),
+    (
+        "obsoleteSqlModeFlags",
+        "8.0.46",
+        "8.4.6",
+        Question::SqlModes,
+        ["shop", "p", "procedure", "ORACLE"],
+        None,
+    ),
+    (
+        "obsoleteSqlModeFlags",
+        "5.7.44",
+        "8.0.46",
+        Question::SqlModes,
+        ["shop", "p", "procedure", "STRICT_TRANS_TABLES"],
+        None,
+    ),
+    (
+        "groupbyAscSyntax",
+        "5.7.44",
+        "8.0.46",
+        Question::GroupByOrder,
+        ["shop", "p", "", "procedure: desc"],
+        E,
+    ),
+    (
+        "groupbyAscSyntax",
+        "8.0.46",
+        "8.4.6",
+        Question::GroupByOrder,
+        ["shop", "p", "", "procedure: desc"],
+        None,
+    ),
+    (
+        "emptyDotTableSyntax",
+        "5.7.44",
+        "8.0.46",
+        Question::EmptyDotNames,
+        ["shop", "p", "", "procedure"],
+        E,
+    ),
+    (
+        "emptyDotTableSyntax",
+        "8.0.46",
+        "8.4.6",
+        Question::EmptyDotNames,
+        ["shop", "p", "", "procedure"],
+        None,
+    ),
+    (
+        "schemaInconsistency",
+        "5.7.44",
+        "8.0.46",
+        Question::OrphanedTables,
+        ["shop", "lost", "", ""],
+        E,
+    ),
+    (
+        "schemaInconsistency",
+        "8.0.46",
+        "8.4.6",
+        Question::OrphanedTables,
+        ["shop", "lost", "", ""],
+        None,
+    ),
+    (
+        "ftsInTablename",
+        "5.7.44",
+        "8.0.17",
+        Question::FtsNames,
+        ["shop", "GIFTS", "", ""],
+        E,
+    ),
+    (
+        "ftsInTablename",
+        "8.0.46",
+        "8.4.6",
+        Question::FtsNames,
+        ["shop", "GIFTS", "", ""],
+        None,
+    ),
+    (
+        "ftsInTablename",
+        "5.7.44",
+        "8.0.18",
+        Question::FtsNames,
+        ["shop", "GIFTS", "", ""],
+        None,
+    ),
+    (
+        "engineMixup",
+        "5.7.44",
+        "8.0.46",
+        Question::EngineMixups,
+        ["shop", "t", "", "MyISAM"],
+        E,
+    ),
+    (
+        "engineMixup",
+        "8.0.46",
+        "8.4.6",
+        Question::EngineMixups,
+        ["shop", "t", "", "MyISAM"],
+        None,
+    ),
+    (
+        "oldGeometryTypes",
+        "5.7.44",
+        "8.0.23",
+        Question::OldGeometries,
+        ["shop", "t", "g", ""],
+        E,
+    ),
+    (
+        "oldGeometryTypes",
+        "8.0.46",
+        "8.4.6",
+        Question::OldGeometries,
+        ["shop", "t", "g", ""],
+        None,
+    ),
+    (
+        "oldGeometryTypes",
+        "5.7.44",
+        "8.0.24",
+        Question::OldGeometries,
+        ["shop", "t", "g", ""],
+        None,
+    ),
+    (
+        "columnsWhichCannotHaveDefaults",
+        "5.7.44",
+        "8.0.46",
+        Question::ImpossibleDefaults,
+        ["shop", "t", "b", "blob"],
+        E,
+    ),
+    (
+        "columnsWhichCannotHaveDefaults",
+        "8.0.46",
+        "8.4.6",
+        Question::ImpossibleDefaults,
+        ["shop", "t", "b", "blob"],
+        None,
+    ),
+    (
+        "invalid57Names",
+        "5.7.44",
+        "8.0.46",
+        Question::UndecodedNames,
+        ["shop", "#mysql50#a-b", "", ""],
+        E,
+    ),
+    (
+        "invalid57Names",
+        "8.0.46",
+        "8.4.6",
+        Question::UndecodedNames,
+        ["shop", "#mysql50#a-b", "", ""],
+        None,
+    ),
+    (
+        "indexTooLarge",
+        "5.7.44",
+        "8.0.46",
+        Question::LargeIndexes,
+        ["shop", "t", "i", "1020"],
+        E,
+    ),
+    (
+        "indexTooLarge",
+        "8.0.46",
+        "8.4.6",
+        Question::LargeIndexes,
+        ["shop", "t", "i", "1020"],
+        None,
+    ),
+    (
+        "invalidEngineForeignKey",
+        "5.7.44",
+        "8.0.46",
+        Question::ForeignKeyEngines,
+        ["shop", "t", "fk", "not there"],
+        E,
+    ),
+    (
+        "invalidEngineForeignKey",
+        "8.0.46",
+        "8.4.6",
+        Question::ForeignKeyEngines,
+        ["shop", "t", "fk", "not there"],
+        None,
+    ),
+    (
+        "removedStatements",
+        "8.0.46",
+        "8.4.6",
+        Question::OldStatements,
+        ["shop", "p", "", "procedure: show slave"],
+        E,
+    ),
+    (
+        "removedStatements",
+        "8.4.6",
+        "9.7.4",
+        Question::OldStatements,
+        ["shop", "p", "", "procedure: show slave"],
+        None,
+    ),
+    (
+        "removedFunctions",
+        "8.0.46",
+        "8.4.6",
+        Question::FunctionsInCode,
+        [
+            "shop",
+            "p",
+            "",
+            "procedure: wait_until_sql_thread_after_gtids",
+        ],
+        E,
+    ),
+    (
+        "removedFunctions",
+        "5.7.44",
+        "8.0.46",
+        Question::FunctionsInViews,
+        ["shop", "v", "", "view: astext"],
+        E,
+    ),
+    (
+        "removedFunctions",
+        "8.0.46",
+        "8.4.6",
+        Question::FunctionsInViews,
+        ["shop", "v", "", "view: astext"],
+        None,
+    ),
+    (
+        "encryptedTablespaces",
+        "8.4.6",
+        "9.7.4",
+        Question::EncryptedTablespaces,
+        ["", "shop/t", "", ""],
+        N,
+    ),
+    (
+        "encryptedTablespaces",
+        "9.7.3",
+        "9.7.4",
+        Question::EncryptedTablespaces,
+        ["", "shop/t", "", ""],
+        None,
+    ),
+    (
+        "certificateEnds",
+        "9.7.3",
+        "9.7.4",
+        Question::CertificateEnds,
+        ["", "certificate", "", "Dec 24 12:00:00 2026 GMT"],
+        W,
+    ),
+    (
+        "serviceLimits",
+        "9.7.3",
+        "9.7.4",
+        Question::ServiceLimits,
+        ["", "WatchdogUSec", "", "30s"],
+        W,
+    ),
+    (
+        "serviceLimits",
+        "9.7.3",
+        "9.7.4",
+        Question::ServiceLimits,
+        ["", "MemoryMax", "", "4294967296"],
+        W,
+    ),
+    (
+        "serviceLimits",
+        "9.7.3",
+        "9.7.4",
+        Question::ServiceLimits,
+        ["", "TimeoutStopUSec", "", "1min"],
+        N,
+    ),
+    (
+        "eventsFollow",
+        "9.7.3",
+        "9.7.4",
+        Question::EnabledEvents,
+        ["shop", "nightly", "", ""],
+        N,
+    ),
+    (
         "reservedKeywords",
         "8.4.6",
         "9.7.4",
@@ -697,7 +1118,21 @@ fn plugins_policies_and_settings_are_judged_from_variables() {
         });
     };
     type Variables = [(&'static str, &'static str, &'static str)];
-    let cases: [(&str, &str, &str, &Variables, usize); 6] = [
+    let cases: [(&str, &str, &str, &Variables, usize); 8] = [
+        (
+            "pluginUsage",
+            "8.0.46",
+            "8.4.6",
+            &[("db1", "plugins", "daemon_memcached")],
+            1,
+        ),
+        (
+            "pluginUsage",
+            "8.4.6",
+            "9.7.4",
+            &[("db1", "plugins", "CONNECTION_CONTROL")],
+            1,
+        ),
         (
             "pluginUsage",
             "8.4.6",
@@ -844,22 +1279,21 @@ fn a_question_without_an_answer_is_told_at_the_checks_own_level() {
         .filter(of_groups)
         .filter(|check| !check.needs.is_empty())
     {
-        let (from, to) = match check.id {
-            "knownBadReleases" => ("8.0.36", "8.0.38"),
-            "instantRowVersions" => ("8.0.30", "8.0.46"),
-            "spatialIndex"
-            | "invalidPrivileges"
-            | "columnDefinition"
-            | "partitionsWithPrefixKeys" => ("8.0.36", "8.4.6"),
-            _ if check.applies.applies(refit_shared::checks::VersionPair {
-                from: "8.4.6".parse().unwrap(),
-                to: "9.7.4".parse().unwrap(),
-            }) =>
-            {
-                ("8.4.6", "9.7.4")
-            }
-            _ => ("5.7.44", "8.0.46"),
+        let hops = [
+            ("8.4.6", "9.7.4"),
+            ("8.0.36", "8.4.6"),
+            ("5.7.44", "8.0.46"),
+            ("5.7.44", "8.0.17"),
+            ("8.0.30", "8.0.46"),
+            ("8.0.36", "8.0.38"),
+        ];
+        let applies = |(from, to): &(&str, &str)| {
+            check.applies.applies(refit_shared::checks::VersionPair {
+                from: from.parse().unwrap(),
+                to: to.parse().unwrap(),
+            })
         };
+        let (from, to) = hops.into_iter().find(applies).expect(check.id);
         let mut seen = group(&[from; 3], &["9.7.4-2"]);
         seen.surveys.insert(
             member("db2"),
@@ -915,6 +1349,71 @@ fn what_does_not_apply_is_listed_as_such_and_asks_nothing() {
         strategy: None,
     };
     assert_eq!(run_selected(subject, &only).len(), 1);
+}
+
+/// MYSQL.md §4.1: what each value of `upgrade` does.
+#[test]
+fn an_option_file_that_says_how_to_upgrade_is_found_and_the_last_line_counts() {
+    for (text, level) in [
+        ("upgrade=NONE", E),
+        ("upgrade=minimal", E),
+        ("upgrade=SOMEHOW", E),
+        ("upgrade=FORCE", W),
+        ("upgrade=AUTO", None),
+        ("upgrade=NONE\nupgrade=AUTO", None),
+        ("max_connections=5", None),
+    ] {
+        let seen = configured("9.7.3", &format!("[mysqld]\n{text}\n"), &[]);
+        let found = of(&judge(&seen, "9.7.4"), "upgradeOption");
+        let expected = usize::from(level.is_some()) * 3;
+        assert_eq!(found.len(), expected, "{text}: {found:#?}");
+        assert!(found.iter().all(|f| Some(f.level) == level), "{text}");
+    }
+}
+
+/// MYSQL.md §3.4: who may log in with caching_sha2_password to a server that was restarted.
+#[test]
+fn recovery_without_tls_or_key_is_refused() {
+    let wrong = [
+        ("group_replication_recovery_use_ssl", "OFF"),
+        ("group_replication_recovery_get_public_key", "OFF"),
+    ];
+    let with = |more: &[(&str, &str)], old: &str| {
+        let channel = listing(vec![row("", "group_replication_recovery", "", "repl")]);
+        let mut seen = world("9.7.3", Question::ChannelUsers, &channel);
+        for name in ["db1", "db2", "db3"] {
+            let accounts = listing(vec![row("", "repl@%", "", old)]);
+            answer(
+                &mut seen,
+                name,
+                Question::OldAuthentication,
+                Fact::Known(accounts),
+            );
+        }
+        change_server(&mut seen, "db2", |server| {
+            for (variable, value) in wrong.iter().chain(more) {
+                drop(
+                    server
+                        .variables
+                        .insert((*variable).to_owned(), (*value).to_owned()),
+                );
+            }
+        });
+        of(&judge(&seen, "9.7.4"), "recoveryLogin")
+    };
+    let found = with(&[], "sha256_password");
+    assert_eq!(found.len(), 1, "{found:#?}");
+    assert_eq!((found[0].level, &*found[0].object), (Level::Error, "db2"));
+    assert!(with(&[("group_replication_recovery_use_ssl", "ON")], "").is_empty());
+    assert!(with(&[("group_replication_recovery_get_public_key", "ON")], "").is_empty());
+    assert!(
+        with(
+            &[("group_replication_recovery_public_key_path", "/k.pem")],
+            ""
+        )
+        .is_empty()
+    );
+    assert!(with(&[], "mysql_native_password").is_empty());
 }
 
 #[test]

@@ -41,6 +41,8 @@ const VARIABLES: &[&str] = &[
     "group_replication_member_weight",
     "group_replication_paxos_single_leader",
     "group_replication_preemptive_garbage_collection",
+    "group_replication_recovery_get_public_key",
+    "group_replication_recovery_public_key_path",
     "group_replication_recovery_use_ssl",
     "group_replication_single_primary_mode",
     "group_replication_ssl_mode",

@@ -103,7 +103,7 @@ fn main() -> Result<()> {
 
 /// Three hosts of a role's version with Refit on them.
 fn stage(role: &str) -> Result<Stage> {
-    let lab = Lab::named("bench");
+    let lab = Lab::named(std::env::var("LAB_NAME").as_deref().unwrap_or("bench"));
     let version = lab.version(role)?;
     let programs = std::env::current_exe()?
         .parent()

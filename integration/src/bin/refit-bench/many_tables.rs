@@ -84,7 +84,15 @@ fn fill(stage: &Stage, primary: &str, tables: u32) -> Result<()> {
     }
     std::fs::write(&script, text)?;
     stage.lab.put(primary, &script, "/root/tables.sql")?;
-    let run = ["timeout", "900", "mysql", "-e", "source /root/tables.sql"];
+    // From 9.7 on the client knows `source` in a batch only with --commands (MYSQL.md §6.3).
+    let run = [
+        "timeout",
+        "900",
+        "mysql",
+        "--commands",
+        "-e",
+        "source /root/tables.sql",
+    ];
     stage.lab.exec(primary, &run)?.ok("make tables")?;
     Ok(())
 }

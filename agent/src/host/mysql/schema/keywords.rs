@@ -54,12 +54,7 @@ pub(super) const QUERIES: &[Query] = &[
         privileges: SEE_CODE,
         ask: Ask::Text(
             ["s", "n", "''", "k", "d"],
-            "FROM (SELECT routine_schema s, routine_name n, CONCAT(LOWER(routine_type), ': ') k, \
-               CONVERT(routine_definition USING utf8mb4) d FROM information_schema.routines \
-             UNION ALL SELECT trigger_schema, trigger_name, 'trigger: ', CONVERT(action_statement USING utf8mb4) \
-               FROM information_schema.triggers \
-             UNION ALL SELECT event_schema, event_name, 'event: ', CONVERT(event_definition USING utf8mb4) \
-               FROM information_schema.events) code WHERE s {user} AND (d IS NULL OR LOWER(d) REGEXP {word})",
+            "FROM {code} code WHERE s {user} AND (d IS NULL OR LOWER(d) REGEXP {word})",
             Look::Keywords,
         ),
     },

@@ -4,18 +4,20 @@
 //! server (`MAX_EXECUTION_TIME`) and here; it names at most [`MOST_ROWS`] objects, and counts the rest only when there are more.
 //!
 //! ```text
-//! accounts · functions · keywords · columns · tables · partitions · server     queries, one file a subject
+//! accounts · functions · keywords · stored · columns · tables · partitions · server · before_80     queries, one file a subject
 //! sight     may this account see what the query asks about? A server hides what it may not
 //! text      what stored code really says, outside comments and strings
 //! ```
 
 mod accounts;
+mod before_80;
 mod columns;
 mod functions;
 mod keywords;
 mod partitions;
 mod server;
 mod sight;
+mod stored;
 mod tables;
 mod text;
 
@@ -35,7 +37,7 @@ struct Query {
 }
 
 /// `{user}` stands for "is none of the server's own schemas", `{words}` for the keywords as a list, `{defaults}` for the
-/// variables whose defaults change, `{word}` and `{call}` for regular expressions.
+/// variables whose defaults change, `{word}` and `{call}` for regular expressions, `{code}` for all routines, triggers and events.
 enum Ask {
     /// A whole statement that gives one number.
     Number(&'static str),
@@ -52,6 +54,14 @@ const SEE_VIEWS: &[&str] = &["SELECT", "SHOW VIEW"];
 const SEE_CODE: &[&str] = &["SELECT", "TRIGGER", "EVENT"];
 const SEE_INNODB: &[&str] = &["PROCESS"];
 
+/// Schema, name, kind and text of everything that is stored to be run.
+const CODE: &str = "(SELECT routine_schema s, routine_name n, CONCAT(LOWER(routine_type), ': ') k, \
+       CONVERT(routine_definition USING utf8mb4) d FROM information_schema.routines \
+     UNION ALL SELECT trigger_schema, trigger_name, 'trigger: ', CONVERT(action_statement USING utf8mb4) \
+       FROM information_schema.triggers \
+     UNION ALL SELECT event_schema, event_name, 'event: ', CONVERT(event_definition USING utf8mb4) \
+       FROM information_schema.events)";
+
 /// A text is searched in whole up to here; longer ones are left to a person.
 const LONGEST_TEXT: usize = 64 << 10;
 /// Texts that are fetched to be searched.
@@ -60,15 +70,22 @@ const MOST_TEXTS: usize = 200;
 fn query(question: Question, version: MysqlVersion) -> Option<&'static Query> {
     let all = [
         accounts::QUERIES,
+        before_80::QUERIES,
         columns::QUERIES,
         functions::QUERIES,
         keywords::QUERIES,
         partitions::QUERIES,
         server::QUERIES,
+        stored::QUERIES,
         tables::QUERIES,
     ];
     let mut queries = all.into_iter().flatten();
     queries.rfind(|query| query.question == question && query.since <= version)
+}
+
+/// What must be set in the session before the question can be answered.
+fn prepare(question: Question) -> Option<&'static str> {
+    (question == Question::OldTemporals).then_some("SET SESSION show_old_temporals = ON")
 }
 
 pub(super) async fn ask(session: &mut Session<'_>, question: Question) -> HostResult<Listing> {
@@ -79,6 +96,9 @@ pub(super) async fn ask(session: &mut Session<'_>, question: Question) -> HostRe
         return Ok(Listing::default());
     };
     sight::require(session, version, query.privileges).await?;
+    if let Some(statement) = prepare(question) {
+        session.execute(statement).await?;
+    }
     let limit_ms = question.limit().as_millis();
     match &query.ask {
         Ask::Number(statement) => {
@@ -152,6 +172,9 @@ fn fill(statement: &str) -> String {
         "{user}",
         "NOT IN ('mysql', 'sys', 'information_schema', 'performance_schema')",
     );
+    if filled.contains("{code}") {
+        filled = filled.replace("{code}", CODE);
+    }
     if filled.contains("{words}") {
         filled = filled.replace("{words}", &keywords::list());
     }
@@ -217,7 +240,7 @@ mod tests {
                     "{question}: {first}"
                 );
             }
-            for place in ["{user}", "{word", "{call}", "{defaults}"] {
+            for place in ["{user}", "{word", "{call}", "{code}", "{defaults}"] {
                 assert!(!text.contains(place), "{question}: {text}");
             }
         }

@@ -72,6 +72,26 @@ pub(super) const QUERIES: &[Query] = &[
         ),
     },
     Query {
+        question: Question::EncryptedTablespaces,
+        since: MysqlVersion::new(8, 0, 13),
+        privileges: SEE_INNODB,
+        ask: Ask::Objects(
+            ["''", "name", "''", "''"],
+            "FROM information_schema.innodb_tablespaces WHERE encryption = 'Y'",
+        ),
+    },
+    Query {
+        question: Question::CertificateEnds,
+        since: ANY,
+        privileges: NONE,
+        // `Mar  9 12:00:00 2027 GMT`; nothing where there is no certificate.
+        ask: Ask::Objects(
+            ["''", "'certificate'", "''", "variable_value"],
+            "FROM performance_schema.global_status WHERE variable_name = 'Ssl_server_not_after' AND variable_value <> '' \
+             AND STR_TO_DATE(REPLACE(variable_value, '  ', ' '), '%b %e %H:%i:%s %Y GMT') < UTC_TIMESTAMP() + INTERVAL 30 DAY",
+        ),
+    },
+    Query {
         question: Question::SetAtRuntime,
         since: V8,
         privileges: NONE,
