@@ -4,6 +4,8 @@
 mod advisor;
 mod bad_input;
 mod certificates;
+#[path = "../check_fixtures/mod.rs"]
+mod check_fixtures;
 mod config_rewrite;
 mod discovery;
 mod downgrade;

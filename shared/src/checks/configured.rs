@@ -104,7 +104,7 @@ impl<'a> Subject<'a> {
 /// File and line, or the variable.
 fn object(found: &Found) -> String {
     match found {
-        Found::DefaultChanges { entry } | Found::AtRuntimeOnly { entry, .. } => {
+        Found::DefaultChanges { entry, .. } | Found::AtRuntimeOnly { entry, .. } => {
             entry.name.to_owned()
         }
         Found::PersistedRemoved { name, .. } | Found::PersistedBeats { name, .. } => {

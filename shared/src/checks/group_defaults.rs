@@ -41,7 +41,7 @@ fn run(subject: Subject<'_>) -> Vec<Finding> {
     let pinned = |name: &MemberName, pin: &str| {
         let own = configured.iter().filter(|one| one.member == name);
         own.flat_map(|one| &one.proposal.mended)
-            .any(|found| matches!(found, Found::DefaultChanges { entry } if entry.name == pin))
+            .any(|found| matches!(found, Found::DefaultChanges { entry, .. } if entry.name == pin))
     };
     for (name, server) in subject
         .seen

@@ -45,7 +45,7 @@ fn run(subject: Subject<'_>) -> Vec<Finding> {
                 format!("{}; the rollout pins it to what it was", found.what()),
                 &see,
             )),
-            (Found::DefaultChanges { entry }, Fate::ForAPerson | Fate::Harmless) => {
+            (Found::DefaultChanges { entry, .. }, Fate::ForAPerson | Fate::Harmless) => {
                 Some(Verdict::new(
                     level(entry),
                     found.what(),

@@ -27,8 +27,12 @@ pub enum Found {
     },
     /// The target knows the option under a newer name and, for now, under this.
     Renamed { setting: Setting, new: &'static str },
-    /// Nothing sets it, and its default changes.
-    DefaultChanges { entry: &'static Default },
+    /// Nothing sets it, and its default changes between these versions.
+    DefaultChanges {
+        entry: &'static Default,
+        from: MysqlVersion,
+        to: MysqlVersion,
+    },
     /// Its default changes, and its present value was set at runtime only: a restart loses it, with or without an upgrade.
     AtRuntimeOnly {
         entry: &'static Default,
@@ -84,8 +88,10 @@ impl Found {
                 )
             }
             Self::Renamed { setting, new } => format!("{} is now called {new}", setting.name),
-            Self::DefaultChanges { entry } => {
-                format!("the default of {} changes: {}", entry.name, entry.effect)
+            Self::DefaultChanges { entry, from, to } => {
+                let value = |version| entry.at(version).unwrap_or("what the server works out");
+                let (old, new) = (value(*from), value(*to));
+                format!("its default goes from {old} to {new}: {}", entry.effect)
             }
             Self::AtRuntimeOnly { entry, value } => format!(
                 "{} is {value} since somebody has set it at runtime: a restart loses that, and its default changes",
@@ -213,7 +219,7 @@ pub fn judge(files: &ConfigFiles, from: MysqlVersion, to: MysqlVersion) -> Vec<F
                     entry,
                     value: value.clone(),
                 },
-                None => Found::DefaultChanges { entry },
+                None => Found::DefaultChanges { entry, from, to },
             }),
     );
     found
@@ -326,7 +332,7 @@ mod tests {
                     format!("forbidden {} {}", setting.line, entry.part)
                 }
                 Found::Renamed { setting, new } => format!("renamed {} {new}", setting.line),
-                Found::DefaultChanges { entry } => format!("default {}", entry.name),
+                Found::DefaultChanges { entry, .. } => format!("default {}", entry.name),
                 Found::AtRuntimeOnly { entry, value } => format!("runtime {} {value}", entry.name),
                 Found::PersistedRemoved { name, .. } => format!("persisted {name}"),
                 Found::PersistedBeats { name, .. } => format!("beats {name}"),

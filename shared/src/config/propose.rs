@@ -72,7 +72,7 @@ pub fn propose(files: &ConfigFiles, from: MysqlVersion, to: MysqlVersion, today:
                 };
                 maker.replace(setting, format!("now called {new}"), line, found.clone());
             }
-            Found::DefaultChanges { entry } => match entry.at(from) {
+            Found::DefaultChanges { entry, .. } => match entry.at(from) {
                 Some(old) => pins.push((maker.pin(entry, old), found)),
                 None => maker.for_a_person.push(found),
             },

@@ -38,13 +38,16 @@ pub fn text(judged: &Judgement, style: Style) -> String {
             if let Some(link) = &check.link {
                 out.push_str(&format!("  {}\n", style.dim(&clean(link))));
             }
-            for finding in found {
-                out.push_str(&format!(
-                    "  {}: {}\n",
-                    style.bold(&clean(&finding.object)),
-                    clean(&finding.description)
-                ));
-                out.push_str(&format!("    fix: {}\n", clean(&finding.fix)));
+            // What has one fix is told together, with the fix once.
+            for alike in found.chunk_by(|a, b| a.fix == b.fix) {
+                for finding in alike {
+                    out.push_str(&format!(
+                        "  {}: {}\n",
+                        style.bold(&clean(&finding.object)),
+                        clean(&finding.description)
+                    ));
+                }
+                out.push_str(&format!("    fix: {}\n", clean(&alike[0].fix)));
             }
         }
     }
@@ -62,7 +65,11 @@ pub fn text(judged: &Judgement, style: Style) -> String {
     let apart = judged.checks.iter().filter(|check| !check.applies).count();
     let [errors, warnings, notices] = counts(&judged.checks);
     out.push_str(&format!(
-        "\n{errors} errors, {warnings} warnings, {notices} notices; {passed} checks without findings"
+        "\n{}, {}, {}; {} without findings",
+        counted(errors, "error"),
+        counted(warnings, "warning"),
+        counted(notices, "notice"),
+        counted(passed, "check"),
     ));
     if apart > 0 {
         out.push_str(&format!(
@@ -78,6 +85,14 @@ pub fn text(judged: &Judgement, style: Style) -> String {
     };
     out.push_str(&format!("{paint}\n"));
     out
+}
+
+/// `1 error`, `2 errors`.
+pub(super) fn counted(count: usize, what: &str) -> String {
+    match count {
+        1 => format!("1 {what}"),
+        _ => format!("{count} {what}s"),
+    }
 }
 
 /// The one line that says whether to go on.
