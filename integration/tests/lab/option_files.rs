@@ -1,7 +1,9 @@
 use crate::play::lab;
 use refit_integration::stage::Lab;
+use refit_shared::config::judge::{Found, judge};
 use refit_shared::config::names::is_server_group;
 use refit_shared::config::{ConfigFiles, OptionFile};
+use refit_shared::rules::variables::removed::REMOVED;
 use refit_shared::version::MysqlVersion;
 
 /// Where the files are on the host; `{dir}` in them stands for their own place.
@@ -130,7 +132,87 @@ fn option_files_are_read_as_mysqld_reads_them() {
     assert!(differ.is_empty(), "{}", differ.join("\n"));
 
     values_of_variables_agree(&lab, version);
+    verdicts_agree(&lab, version);
     lab.down().unwrap();
+}
+
+/// Lines that look as if they might be refused, and are not (MYSQL.md §5.6), and values that are.
+const LINES: &[&str] = &[
+    "max_connections=5",
+    "loose_query_cache_size=0",
+    "log_slave_updates=ON",
+    "slave_parallel_workers=4",
+    "replica_parallel_workers=0",
+    "explicit_defaults_for_timestamp=OFF",
+    "binlog_format=STATEMENT",
+    "skip-name-resolve",
+    "tls_version=TLSv1.2,TLSv1.3",
+    "tls_version=TLSv1.1,TLSv1.2",
+    "sql_mode=STRICT_ALL_TABLES",
+    "sql_mode=NO_AUTO_CREATE_USER",
+];
+
+/// `mysqld --validate-config` refuses just those lines that our judge calls fatal: every option that our table says is gone, and
+/// some that are not.
+fn verdicts_agree(lab: &Lab, version: MysqlVersion) {
+    let gone = REMOVED
+        .iter()
+        .filter(|removed| removed.since <= version)
+        .map(|removed| format!("{}=1", removed.name));
+    let lines: Vec<String> = gone
+        .chain(LINES.iter().map(|line| (*line).to_owned()))
+        .collect();
+    assert!(lines.len() > LINES.len());
+    let directory = tempfile::tempdir().unwrap();
+    let text = |line: &str| format!("[mysqld]\n{line}\n");
+    for (number, line) in lines.iter().enumerate() {
+        std::fs::write(directory.path().join(format!("{number}.cnf")), text(line)).unwrap();
+    }
+    lab.put(HOST, directory.path(), "/root/lines").unwrap();
+    // For mysqld's own user.
+    let open = lab.exec(
+        HOST,
+        &["chmod", "--recursive", "a+rX", "/root", "/root/lines"],
+    );
+    open.unwrap().ok("chmod").unwrap();
+    let mut differ = Vec::new();
+    for (number, line) in lines.iter().enumerate() {
+        let path = format!("/root/lines/{number}.cnf");
+        let defaults = format!("--defaults-file={path}");
+        let argv = [
+            "timeout",
+            "20",
+            "mysqld",
+            &defaults,
+            "--user=mysql",
+            "--validate-config",
+        ];
+        let said = lab.exec(HOST, &argv).unwrap();
+        let files = ConfigFiles {
+            roots: vec![path.clone()],
+            files: vec![OptionFile::new(path, text(line))],
+            ..ConfigFiles::default()
+        };
+        let found = judge(&files, MysqlVersion::new(5, 7, 44), version);
+        let fatal = found.iter().any(|found| match found {
+            Found::Removed { loose, .. } => !loose,
+            Found::Forbidden { .. } => true,
+            _ => false,
+        });
+        if fatal == (said.code == 0) {
+            differ.push(format!(
+                "{line}: mysqld ends with {} ({}), we say fatal: {fatal}",
+                said.code,
+                said.stderr.trim()
+            ));
+        }
+    }
+    println!(
+        "  mysqld --validate-config and the judge agree on {} of {} lines",
+        lines.len() - differ.len(),
+        lines.len()
+    );
+    assert!(differ.is_empty(), "{}", differ.join("\n"));
 }
 
 /// `mysqld --verbose --help` says which setting wins in the end, whatever name and modifier it was written with.
