@@ -25,5 +25,6 @@ pub mod rules;
 pub mod saga;
 pub mod sql_text;
 pub mod survey;
+pub mod table;
 pub mod topology;
 pub mod version;

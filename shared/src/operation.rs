@@ -4,6 +4,7 @@
 use crate::config::edit::Rewrite;
 use crate::ids::{Attempt, ClusterName, Digest, Epoch, MemberName, RolloutId, ServerUuid, StepId};
 use crate::observation::PackagePin;
+use crate::table::TableName;
 use crate::version::{MysqlVersion, PackageVersion};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -100,6 +101,13 @@ pub enum Operation {
     FollowSource { source: SourceAddress },
     /// On a replica that is to be downgraded: relay logs and binary logs, both fully processed, are removed. Can't be undone.
     DiscardLogs,
+    /// See, while everybody serves, that these tables are there and can be rebuilt, and that there is room for the largest one
+    /// beside itself. Undo: nothing.
+    InspectTables { tables: Vec<TableName> },
+    /// Rebuild these tables on this server alone, with the binary log off on the session that does it, so that no GTID is
+    /// written. The server replicates from nobody meanwhile and is in no group. Undo: a rebuilt table holds the same rows;
+    /// only what was admitted for the rebuild is closed again.
+    RebuildTables { tables: Vec<TableName> },
     /// Delete the snapshot, the set-aside data directories and the package cache of this rollout. Can't be undone.
     ReleaseArtifacts { snapshot: String },
 }
@@ -134,6 +142,8 @@ pub enum OperationKind {
     PromoteReplica,
     FollowSource,
     DiscardLogs,
+    InspectTables,
+    RebuildTables,
     ReleaseArtifacts,
 }
 
@@ -159,7 +169,7 @@ fn is_zero(seconds: &u32) -> bool {
 }
 
 impl OperationKind {
-    pub const ALL: [OperationKind; 27] = [
+    pub const ALL: [OperationKind; 29] = [
         Self::FetchPackages,
         Self::BackUpConfig,
         Self::ValidateConfig,
@@ -186,6 +196,8 @@ impl OperationKind {
         Self::PromoteReplica,
         Self::FollowSource,
         Self::DiscardLogs,
+        Self::InspectTables,
+        Self::RebuildTables,
         Self::ReleaseArtifacts,
     ];
 
@@ -217,6 +229,8 @@ impl OperationKind {
             Self::PromoteReplica => "promote_replica",
             Self::FollowSource => "follow_source",
             Self::DiscardLogs => "discard_logs",
+            Self::InspectTables => "inspect_tables",
+            Self::RebuildTables => "rebuild_tables",
             Self::ReleaseArtifacts => "release_artifacts",
         }
     }
@@ -261,6 +275,8 @@ impl Operation {
             Self::PromoteReplica => OperationKind::PromoteReplica,
             Self::FollowSource { .. } => OperationKind::FollowSource,
             Self::DiscardLogs => OperationKind::DiscardLogs,
+            Self::InspectTables { .. } => OperationKind::InspectTables,
+            Self::RebuildTables { .. } => OperationKind::RebuildTables,
             Self::ReleaseArtifacts { .. } => OperationKind::ReleaseArtifacts,
         }
     }

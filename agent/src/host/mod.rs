@@ -32,6 +32,7 @@ use refit_shared::observation::{
 use refit_shared::operation::SourceAddress;
 use refit_shared::receipt::{Failure, FailureCode};
 use refit_shared::survey::{Listing, Question};
+use refit_shared::table::TableName;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -202,6 +203,19 @@ pub trait Mysql: Send + Sync + std::fmt::Debug {
     async fn persist_read_only(&self, on: bool) -> HostResult<()>;
     /// RESET REPLICA, then binary logs flushed and all but the present one purged. GTIDs stay.
     async fn discard_logs(&self) -> HostResult<()>;
+    /// What the server says of these tables, in their order.
+    async fn tables(&self, tables: &[TableName]) -> HostResult<Vec<TableFacts>>;
+    /// super_read_only alone off or on: read_only stays on, so that of all accounts only administrators may write meanwhile.
+    /// Refused on a server that is not read-only.
+    async fn admit_administrators(&self, on: bool) -> HostResult<()>;
+    /// ALTER TABLE … FORCE with the binary log off on that very session. `lock_free`: refused by the server where it can't be done
+    /// while others write to the table.
+    async fn rebuild_table(
+        &self,
+        table: &TableName,
+        lock_free: bool,
+        deadline: Duration,
+    ) -> HostResult<Rebuilt>;
     /// Whom the server would replicate as through a new channel, where the agent is configured for it.
     fn replication_user(&self) -> Option<String>;
     /// Answers a question about the server: one bounded, read-only query that takes no lock and scans no user data.
@@ -220,6 +234,28 @@ pub trait Machine: Send + Sync + std::fmt::Debug {
 pub struct Replication {
     pub channels: Vec<ChannelFacts>,
     pub executed: GtidSet,
+}
+
+/// A table as the server's dictionary has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TableFacts {
+    Missing,
+    /// A view or the like: `VIEW`, `SYSTEM VIEW`.
+    NotBase(String),
+    Base {
+        engine: String,
+        /// Data and indexes.
+        bytes: u64,
+        /// It has a FULLTEXT or SPATIAL index: others can't write while it is rebuilt.
+        locks: bool,
+    },
+}
+
+/// What a rebuild's own session saw of gtid_executed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rebuilt {
+    pub before: GtidSet,
+    pub after: GtidSet,
 }
 
 /// A quick look at the local member.

@@ -23,6 +23,7 @@ mod dissolve_group;
 mod enter_maintenance;
 mod fetch_packages;
 mod follow_source;
+mod inspect_tables;
 mod join_group;
 mod keep_primary;
 mod keep_replica;
@@ -34,6 +35,7 @@ mod maintenance;
 mod membership;
 mod pause_writes;
 mod promote_replica;
+mod rebuild_tables;
 mod release_artifacts;
 mod replication;
 mod rewrite_config;
@@ -130,6 +132,8 @@ pub fn action(operation: &Operation) -> Box<dyn Action> {
         Operation::PromoteReplica => Box::new(promote_replica::PromoteReplica),
         Operation::FollowSource { source } => Box::new(follow_source::FollowSource { source }),
         Operation::DiscardLogs => Box::new(discard_logs::DiscardLogs),
+        Operation::InspectTables { tables } => Box::new(inspect_tables::InspectTables { tables }),
+        Operation::RebuildTables { tables } => Box::new(rebuild_tables::RebuildTables { tables }),
         Operation::ReleaseArtifacts { snapshot } => {
             Box::new(release_artifacts::ReleaseArtifacts { snapshot })
         }

@@ -82,6 +82,9 @@ fn topology(world: &World) -> Vec<String> {
         if replica && !server.super_read_only {
             wrongs.push(format!("{name}: a replica takes writes"));
         }
+        if server.admits && !host.maintenance {
+            wrongs.push(format!("{name}: administrators may still write"));
+        }
         let away = |source| world.host(source).server().is_none();
         let waits = host.data.channels.values().any(away);
         if replica && !host.maintenance && !waits && !world.replicates(name) {

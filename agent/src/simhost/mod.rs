@@ -38,6 +38,7 @@ pub use state::{NoWrite, OPTION_FILE, Timings, TxId};
 use crate::host::Host;
 use refit_shared::ids::{MemberName, ServerUuid};
 use refit_shared::observation::{MemberState, PackagePin, ServiceState};
+use refit_shared::table::TableName;
 use refit_shared::version::{MysqlVersion, PackageVersion};
 use state::World;
 use std::collections::BTreeSet;
@@ -269,6 +270,11 @@ impl SimWorld {
         let world = self.lock();
         let channels = world.host(member).data.channels.clone();
         channels.into_iter().collect()
+    }
+
+    /// Tables that were rebuilt on this server.
+    pub fn rebuilt(&self, member: &MemberName) -> BTreeSet<TableName> {
+        self.lock().host(member).data.rebuilt.clone()
     }
 
     /// Receiver and applier run.

@@ -2,14 +2,15 @@
 
 use super::Shape;
 use super::port::SimPort;
-use super::state::{HostState, Server, TxId, World};
-use crate::host::{HostError, HostResult, Machine, Mysql, Pulse, Replication};
+use super::state::{HostState, Receiver, Server, TxId, World};
+use crate::host::{HostError, HostResult, Machine, Mysql, Pulse, Rebuilt, Replication, TableFacts};
 use async_trait::async_trait;
 use refit_shared::gtid::GtidSet;
 use refit_shared::ids::{MemberName, ServerUuid};
 use refit_shared::observation::{ChannelFacts, Fact, GroupFacts, MemberState, ServerFacts};
 use refit_shared::operation::SourceAddress;
 use refit_shared::survey::{Listing, Question, Survey};
+use refit_shared::table::TableName;
 use refit_shared::version::MysqlVersion;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -106,6 +107,52 @@ fn group(world: &World, member: &MemberName, server: &Server) -> HostResult<Grou
     })
 }
 
+/// How long the rebuild of a table takes.
+const REBUILD: Duration = Duration::from_millis(400);
+
+/// Schema `shop` has every table that is asked for; some of these names have a meaning.
+fn table(name: &TableName) -> TableFacts {
+    let base = |engine: &str, locks| TableFacts::Base {
+        engine: engine.to_owned(),
+        bytes: 1 << 20,
+        locks,
+    };
+    match (name.schema(), name.table()) {
+        ("shop", "report") => TableFacts::NotBase("VIEW".to_owned()),
+        ("shop", "archive") => base("MyISAM", false),
+        ("shop", "documents") => base("InnoDB", true),
+        ("shop", _) => base("InnoDB", false),
+        _ => TableFacts::Missing,
+    }
+}
+
+/// What must not be so while a table is rebuilt.
+fn judge_rebuild(world: &mut World, member: &MemberName, table: &TableName) {
+    let host = world.host(member);
+    let Some(server) = host.server() else {
+        return;
+    };
+    let replicates = server.applier || !matches!(server.receiver, Receiver::Off);
+    let grouped = server.member == MemberState::Online;
+    let is_source = host.data.channels.is_empty();
+    let not_yet = world
+        .hosts
+        .iter()
+        .find(|(_, other)| {
+            other.data.channels.values().any(|s| s == member) && !other.data.rebuilt.contains(table)
+        })
+        .map(|(name, _)| name.clone());
+    if replicates && !is_source {
+        world.violate(member, format!("rebuilds {table} while it replicates"));
+    }
+    if grouped {
+        world.violate(member, format!("rebuilds {table} in its group"));
+    }
+    if let Some(replica) = not_yet {
+        world.violate(member, format!("rebuilds {table} before {replica} has"));
+    }
+}
+
 fn unremarkable(question: Question) -> Listing {
     let survey = Survey::unremarkable([question]);
     survey
@@ -181,7 +228,7 @@ impl Mysql for SimPort {
                 port: 3306,
                 uptime_s: 1000,
                 read_only: server.super_read_only,
-                super_read_only: server.super_read_only,
+                super_read_only: server.super_read_only && !server.admits,
                 offline_mode: false,
                 gtid_executed: gtids(world, &host.data.transactions)?,
                 gtid_purged: GtidSet::default(),
@@ -220,7 +267,7 @@ impl Mysql for SimPort {
             Ok(Pulse {
                 state: world.shape.is_group().then_some(server.member),
                 primary: server.member == MemberState::Online && world.has_role(member),
-                super_read_only: server.super_read_only,
+                super_read_only: server.super_read_only && !server.admits,
                 offline_mode: false,
                 transactions_executed: executed.saturating_sub(waiting),
                 applier_queue: waiting,
@@ -442,6 +489,44 @@ impl Mysql for SimPort {
             running(world, member)?;
             world.host_mut(member).data.relay.clear();
             Ok(())
+        })
+        .await
+    }
+
+    async fn tables(&self, tables: &[TableName]) -> HostResult<Vec<TableFacts>> {
+        let facts = tables.iter().map(table).collect();
+        self.at("mysql.tables", |world, member| {
+            running(world, member)?;
+            Ok(facts)
+        })
+        .await
+    }
+
+    async fn admit_administrators(&self, on: bool) -> HostResult<()> {
+        self.at("mysql.admit_administrators", |world, member| {
+            let server = running_mut(world, member)?;
+            server.admits = on && server.super_read_only;
+            Ok(())
+        })
+        .await
+    }
+
+    async fn rebuild_table(&self, table: &TableName, _: bool, _: Duration) -> HostResult<Rebuilt> {
+        self.take(REBUILD).await;
+        self.at("mysql.rebuild_table", |world, member| {
+            let server = running(world, member)?;
+            if server.super_read_only && !server.admits {
+                let why = "The MySQL server is running with the --super-read-only option";
+                return Err(sql("ALTER TABLE", 1290, why.to_owned()));
+            }
+            judge_rebuild(world, member, table);
+            let executed = gtids(world, &world.host(member).data.transactions)?;
+            let data = &mut world.host_mut(member).data;
+            data.rebuilt.insert(table.clone());
+            Ok(Rebuilt {
+                before: executed.clone(),
+                after: executed,
+            })
         })
         .await
     }

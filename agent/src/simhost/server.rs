@@ -238,6 +238,7 @@ impl World {
         let replicates = !process.in_maintenance && !host.data.channels.is_empty();
         let server = Server {
             super_read_only: process.in_maintenance || start_on_boot || host.starts_read_only(),
+            admits: false,
             start_on_boot,
             bootstrap: false,
             slow_shutdown: false,

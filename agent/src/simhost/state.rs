@@ -4,6 +4,7 @@ use super::faults::FaultHook;
 use super::{Beginning, PACKAGES, Shape};
 use refit_shared::ids::{MemberName, ServerUuid};
 use refit_shared::observation::{MemberState, PackagePin, ServiceState};
+use refit_shared::table::TableName;
 use refit_shared::version::{MysqlVersion, PackageVersion};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -157,6 +158,8 @@ pub(super) struct DataDir {
     pub relay: BTreeSet<TxId>,
     /// Whom it replicates from.
     pub channels: BTreeMap<String, MemberName>,
+    /// Tables that were rebuilt here.
+    pub rebuilt: BTreeSet<TableName>,
 }
 
 #[derive(Debug, Clone)]
@@ -186,7 +189,10 @@ pub(super) struct Process {
 
 #[derive(Debug, Clone)]
 pub(super) struct Server {
+    /// Stands for read_only, too.
     pub super_read_only: bool,
+    /// super_read_only is off, and read_only on.
+    pub admits: bool,
     pub start_on_boot: bool,
     /// group_replication_bootstrap_group
     pub bootstrap: bool,
@@ -390,6 +396,7 @@ impl World {
             let server = Server {
                 super_read_only: replicates
                     || (shape == Shape::Group && world.primary.as_ref() != Some(name)),
+                admits: false,
                 start_on_boot: shape.is_group(),
                 bootstrap: false,
                 slow_shutdown: false,
@@ -435,6 +442,7 @@ impl World {
                     transactions: BTreeSet::new(),
                     relay: BTreeSet::new(),
                     channels: source.into_iter().map(|s| (String::new(), s)).collect(),
+                    rebuilt: BTreeSet::new(),
                 },
                 snapshots: BTreeMap::new(),
                 dirty: BTreeSet::new(),

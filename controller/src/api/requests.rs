@@ -9,6 +9,7 @@ use refit_shared::plan::document::{self, InvalidPlanFile};
 use refit_shared::plan::{Plan, Policy, Strategy};
 use refit_shared::planner::Request;
 use refit_shared::saga::Actor;
+use refit_shared::table::TableName;
 use refit_shared::version::MysqlVersion;
 
 /// The caller's certificate is who acts; what they say only gives the reason.
@@ -40,6 +41,7 @@ pub struct Asked {
     pub policy: Option<wire::Policy>,
     pub strategy: String,
     pub promote: String,
+    pub tables: Vec<String>,
 }
 
 impl From<wire::CheckRequest> for Asked {
@@ -50,6 +52,7 @@ impl From<wire::CheckRequest> for Asked {
             policy: wire.policy,
             strategy: wire.strategy,
             promote: String::new(),
+            tables: Vec::new(),
         }
     }
 }
@@ -62,6 +65,7 @@ impl From<wire::PlanRequest> for Asked {
             policy: wire.policy,
             strategy: wire.strategy,
             promote: wire.promote,
+            tables: wire.tables,
         }
     }
 }
@@ -76,23 +80,26 @@ pub fn request(asked: Asked) -> Result<(ClusterName, Request), Refusal> {
         .and_then(|policy| Policy::try_from(policy).map_err(|error| invalid(error.to_string())));
     let strategy = strategy(&asked.strategy);
     let promote = promote(&asked.promote, strategy.as_ref().ok().copied().flatten());
-    match (name, target, policy, strategy, promote) {
-        (Ok(name), Ok(target), Ok(policy), Ok(strategy), Ok(promote)) => {
+    let tables = tables(&asked.tables, strategy.as_ref().ok().copied().flatten());
+    match (name, target, policy, strategy, promote, tables) {
+        (Ok(name), Ok(target), Ok(policy), Ok(strategy), Ok(promote), Ok(tables)) => {
             let request = Request {
                 target,
                 policy,
                 strategy,
                 promote,
+                tables,
             };
             Ok((name, request))
         }
-        (name, target, policy, strategy, promote) => {
+        (name, target, policy, strategy, promote, tables) => {
             let wrong: Vec<Refusal> = [
                 name.err(),
                 target.err(),
                 policy.err(),
                 strategy.err(),
                 promote.err(),
+                tables.err(),
             ]
             .into_iter()
             .flatten()
@@ -120,6 +127,26 @@ pub fn destination(
             let wrong = [cluster.err(), target.err()];
             Err(together(wrong.into_iter().flatten().collect()))
         }
+    }
+}
+
+/// Every mistake in the list at once.
+fn tables(texts: &[String], strategy: Option<Strategy>) -> Result<Vec<TableName>, Refusal> {
+    let mut wrong = Vec::new();
+    if !texts.is_empty() && strategy != Some(Strategy::RebuildTables) {
+        wrong.push(invalid("--tables is for --strategy rebuild-tables only"));
+    }
+    let mut tables = Vec::new();
+    for text in texts {
+        match text.parse::<TableName>() {
+            Ok(table) => tables.push(table),
+            Err(error) => wrong.push(invalid(error.to_string())),
+        }
+    }
+    if wrong.is_empty() {
+        Ok(tables)
+    } else {
+        Err(together(wrong))
     }
 }
 
@@ -233,6 +260,7 @@ mod tests {
             policy: None,
             strategy: "sideways".to_owned(),
             promote: String::new(),
+            tables: Vec::new(),
         })
         .unwrap_err();
         assert_eq!(refusal.code, ErrorCode::RequestInvalid);
@@ -265,6 +293,7 @@ mod tests {
             policy: Some(policy),
             strategy: String::new(),
             promote: String::new(),
+            tables: Vec::new(),
         })
         .unwrap_err();
         assert_eq!(refusal.code, ErrorCode::TargetInvalid);

@@ -300,6 +300,15 @@ pub struct PlanArguments {
     /// The replica that becomes the source. Left out: the first one that fits. Only with --strategy switchover.
     #[arg(long, value_name = "MEMBER", requires = "strategy")]
     pub promote: Option<String>,
+    /// The tables to rebuild, as in shop.orders,shop.items. Only with --strategy rebuild-tables; --target is then the version that
+    /// every server runs.
+    #[arg(
+        long,
+        value_name = "TABLES",
+        value_delimiter = ',',
+        requires = "strategy"
+    )]
+    pub tables: Vec<String>,
     /// Go on against the errors of this check, with a reason; may be given several times. Checks that protect data can't be.
     #[arg(long = "override", value_name = "CHECK", requires = "reason")]
     pub overridden: Vec<String>,

@@ -132,6 +132,7 @@ impl Connection {
         policy: Policy,
         strategy: Option<Strategy>,
         promote: Option<&str>,
+        tables: &[String],
     ) -> Result<Vec<u8>, Failure> {
         let request = bounded(wire::PlanRequest {
             cluster: cluster.to_owned(),
@@ -139,6 +140,7 @@ impl Connection {
             policy: Some(policy.into()),
             strategy: in_words(strategy),
             promote: promote.unwrap_or_default().to_owned(),
+            tables: tables.to_vec(),
         });
         Ok(self
             .answer(self.client.clone().plan(request).await)?

@@ -18,6 +18,7 @@ mod partition;
 mod play;
 mod power_loss;
 mod probes;
+mod rebuild;
 mod replicas_first;
 mod server_will_not_start;
 mod single_server;

@@ -198,6 +198,7 @@ fn an_unwind_in_which_any_call_breaks_still_restores() {
         (Hop::SwitchPatch, 37),
         (Hop::SwitchSeries, 35),
         (Hop::Downgrade, 21),
+        (Hop::Rebuild, 16),
     ] {
         let story = Story {
             person: Person {

@@ -57,6 +57,7 @@ fn killed_at_every_append_of_an_unwind_it_goes_on_to_the_end() {
         (Hop::ChainSeries, 37),
         (Hop::SwitchPatch, 37),
         (Hop::Downgrade, 20),
+        (Hop::Rebuild, 16),
     ] {
         let story = Story {
             person: Person {

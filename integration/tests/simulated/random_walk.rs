@@ -96,6 +96,7 @@ fn far(hop: Hop) -> StepId {
         | Hop::SwitchPatch
         | Hop::SwitchSeries => 37,
         Hop::Downgrade => 21,
+        Hop::Rebuild => 16,
     })
 }
 

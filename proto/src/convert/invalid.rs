@@ -2,6 +2,7 @@
 
 use refit_shared::gtid::InvalidGtidSet;
 use refit_shared::ids::{Digest, InvalidName, InvalidUuid};
+use refit_shared::table::InvalidTable;
 use refit_shared::version::{InvalidPackageVersion, InvalidVersion};
 use std::fmt;
 
@@ -49,6 +50,8 @@ pub enum Why {
     PackageVersion(#[from] InvalidPackageVersion),
     #[error(transparent)]
     GtidSet(#[from] InvalidGtidSet),
+    #[error(transparent)]
+    Table(#[from] InvalidTable),
     #[error("the document's digest is {stated}, its bytes have {actual}")]
     PlanDigest { stated: Digest, actual: Digest },
     #[error("is not a plan: {0}")]

@@ -13,6 +13,7 @@ use refit_shared::observation::PackagePin;
 use refit_shared::operation::{
     AttemptId, Direction, Operation, OperationKind, Order, SourceAddress,
 };
+use refit_shared::table::TableName;
 
 wire_enum! {
     Direction { Perform, Undo }
@@ -20,7 +21,7 @@ wire_enum! {
         FetchPackages, BackUpConfig, EnterMaintenance, LeaveGroup, StopServer, SnapshotData, SwapPackages, StartServer,
         JoinGroup, LeaveMaintenance, AppointPrimary, KeepPrimary, ReleaseArtifacts, KeepWritable, AllowWrites,
         DissolveGroup, BootstrapGroup, StopReplica, StartReplica, KeepReplica, PauseWrites, DemoteSource, PromoteReplica,
-        FollowSource, DiscardLogs, RewriteConfig, ValidateConfig,
+        FollowSource, DiscardLogs, RewriteConfig, ValidateConfig, InspectTables, RebuildTables,
     }
 }
 
@@ -145,6 +146,8 @@ fn variant(choice: &Choice) -> &'static str {
         Choice::PromoteReplica(_) => OperationKind::PromoteReplica,
         Choice::FollowSource(_) => OperationKind::FollowSource,
         Choice::DiscardLogs(_) => OperationKind::DiscardLogs,
+        Choice::InspectTables(_) => OperationKind::InspectTables,
+        Choice::RebuildTables(_) => OperationKind::RebuildTables,
         Choice::ReleaseArtifacts(_) => OperationKind::ReleaseArtifacts,
     };
     kind.as_str()
@@ -221,6 +224,12 @@ fn read(choice: Choice) -> Result<Operation, InvalidMessage> {
             source: source_address(source)?,
         },
         Choice::DiscardLogs(wire::DiscardLogs {}) => Operation::DiscardLogs,
+        Choice::InspectTables(wire::InspectTables { tables }) => Operation::InspectTables {
+            tables: each("tables", tables)?,
+        },
+        Choice::RebuildTables(wire::RebuildTables { tables }) => Operation::RebuildTables {
+            tables: each("tables", tables)?,
+        },
         Choice::ReleaseArtifacts(wire::ReleaseArtifacts { snapshot }) => {
             Operation::ReleaseArtifacts {
                 snapshot: snapshot_name("snapshot", snapshot)?,
@@ -301,6 +310,12 @@ impl From<Operation> for wire::Operation {
             Operation::PromoteReplica => Choice::PromoteReplica(wire::PromoteReplica {}),
             Operation::FollowSource { source } => Choice::FollowSource(source.into()),
             Operation::DiscardLogs => Choice::DiscardLogs(wire::DiscardLogs {}),
+            Operation::InspectTables { tables } => Choice::InspectTables(wire::InspectTables {
+                tables: texts(tables),
+            }),
+            Operation::RebuildTables { tables } => Choice::RebuildTables(wire::RebuildTables {
+                tables: texts(tables),
+            }),
             Operation::ReleaseArtifacts { snapshot } => {
                 Choice::ReleaseArtifacts(wire::ReleaseArtifacts { snapshot })
             }
@@ -308,6 +323,16 @@ impl From<Operation> for wire::Operation {
         Self {
             operation: Some(choice),
         }
+    }
+}
+
+fn texts(tables: Vec<TableName>) -> Vec<String> {
+    tables.into_iter().map(String::from).collect()
+}
+
+impl FromWire<String> for TableName {
+    fn from_wire(text: String) -> Result<Self, InvalidMessage> {
+        text.parse().map_err(InvalidMessage::here)
     }
 }
 

@@ -17,6 +17,7 @@ use refit_shared::operation::{
     AttemptId, Direction, Operation, OperationKind, Order, SourceAddress,
 };
 use refit_shared::receipt::{Failure, FailureCode, Outcome, Probe, Progress, Receipt};
+use refit_shared::table::TableName;
 use refit_shared::version::{MysqlVersion, PackageVersion};
 
 /// Any text, control characters and the empty one included.
@@ -194,10 +195,27 @@ fn operation_of(kind: OperationKind) -> BoxedStrategy<Operation> {
             )
             .boxed(),
         OperationKind::DiscardLogs => Just(Operation::DiscardLogs).boxed(),
+        OperationKind::InspectTables => tables()
+            .prop_map(|tables| Operation::InspectTables { tables })
+            .boxed(),
+        OperationKind::RebuildTables => tables()
+            .prop_map(|tables| Operation::RebuildTables { tables })
+            .boxed(),
         OperationKind::ReleaseArtifacts => word()
             .prop_map(|snapshot| Operation::ReleaseArtifacts { snapshot })
             .boxed(),
     }
+}
+
+fn tables() -> impl Strategy<Value = Vec<TableName>> {
+    let name = "[a-z`$ ]{0,8}[a-z]".prop_map(|name| format!("x{name}.t{name}"));
+    vec(
+        name.prop_map(|text| {
+            text.parse()
+                .expect("names without dots, controls or commas")
+        }),
+        0..3,
+    )
 }
 
 pub fn attempt_id() -> impl Strategy<Value = AttemptId> {

@@ -1,6 +1,8 @@
 //! Every member's agent answers, and its server can be asked.
 
-use super::{ANY_KIND, ANY_STRATEGY, Check, Finding, Level, Overriding, Reference, Subject, When};
+use super::{
+    ALSO_WITHOUT_UPGRADE, ANY_KIND, Check, Finding, Level, Overriding, Reference, Subject, When,
+};
 
 pub const CHECK: Check = Check {
     id: "refitAgents",
@@ -15,7 +17,7 @@ pub const CHECK: Check = Check {
     title: "Agents and servers answer",
     description: "A member that can't be seen can't be upgraded safely: its agent must answer and its mysqld must be up.",
     kinds: ANY_KIND,
-    strategies: ANY_STRATEGY,
+    strategies: ALSO_WITHOUT_UPGRADE,
     run,
 };
 

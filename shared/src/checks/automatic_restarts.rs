@@ -1,7 +1,9 @@
 //! What else may restart or replace mysqld.
 
 use super::listed::Verdict;
-use super::{ANY_KIND, ANY_STRATEGY, Check, Finding, Level, Overriding, Reference, Subject, When};
+use super::{
+    ALSO_WITHOUT_UPGRADE, ANY_KIND, Check, Finding, Level, Overriding, Reference, Subject, When,
+};
 use crate::survey::Question;
 
 pub const CHECK: Check = Check {
@@ -17,7 +19,7 @@ pub const CHECK: Check = Check {
     title: "Nothing else restarts mysqld",
     description: "Refit holds mysqld and its packages while a member is out; what restarts it before or after takes a second member down.",
     kinds: ANY_KIND,
-    strategies: ANY_STRATEGY,
+    strategies: ALSO_WITHOUT_UPGRADE,
     run,
 };
 

@@ -1,7 +1,7 @@
 //! Replication runs, without errors.
 
 use super::{
-    ANY_STRATEGY, Check, Finding, Level, Overriding, Reference, Subject, TOPOLOGIES, When,
+    ALSO_WITHOUT_UPGRADE, Check, Finding, Level, Overriding, Reference, Subject, TOPOLOGIES, When,
 };
 use crate::observation::ReplicationService;
 
@@ -22,7 +22,7 @@ pub const CHECK: Check = Check {
     title: "Every replica replicates",
     description: "Each channel's receiver and applier run without an error. A replica that was stopped or that an error has stopped before the upgrade would look like one that the upgrade has stopped.",
     kinds: TOPOLOGIES,
-    strategies: ANY_STRATEGY,
+    strategies: ALSO_WITHOUT_UPGRADE,
     run,
 };
 

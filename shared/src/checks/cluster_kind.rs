@@ -1,6 +1,8 @@
 //! What kind of cluster the servers say that they are, and whether the strategy that is asked for fits it.
 
-use super::{ANY_KIND, ANY_STRATEGY, Check, Finding, Level, Overriding, Reference, Subject, When};
+use super::{
+    ALSO_WITHOUT_UPGRADE, ANY_KIND, Check, Finding, Level, Overriding, Reference, Subject, When,
+};
 use crate::planner::choose::Unfit;
 use crate::topology::NoKind;
 
@@ -19,7 +21,7 @@ pub const CHECK: Check = Check {
     title: "The kind of cluster is clear, and the strategy fits it",
     description: "Group, replication topology or standalone server is read from the servers themselves. Where they contradict each other nothing is guessed.",
     kinds: ANY_KIND,
-    strategies: ANY_STRATEGY,
+    strategies: ALSO_WITHOUT_UPGRADE,
     run,
 };
 

@@ -1,6 +1,6 @@
 //! No member has transactions that nobody else has.
 
-use super::{ANY_STRATEGY, Check, Finding, Level, Overriding, Reference, Subject, When};
+use super::{ALSO_WITHOUT_UPGRADE, Check, Finding, Level, Overriding, Reference, Subject, When};
 use crate::topology::Kind;
 
 pub const CHECK: Check = Check {
@@ -22,7 +22,7 @@ pub const CHECK: Check = Check {
         Kind::MultiPrimaryGroup,
         Kind::ReplicationTopology,
     ],
-    strategies: ANY_STRATEGY,
+    strategies: ALSO_WITHOUT_UPGRADE,
     run,
 };
 

@@ -1,6 +1,8 @@
 //! Nothing of an earlier rollout is still in the way.
 
-use super::{ANY_KIND, ANY_STRATEGY, Check, Finding, Level, Overriding, Reference, Subject, When};
+use super::{
+    ALSO_WITHOUT_UPGRADE, ANY_KIND, Check, Finding, Level, Overriding, Reference, Subject, When,
+};
 
 pub const CHECK: Check = Check {
     id: "refitLeftovers",
@@ -15,7 +17,7 @@ pub const CHECK: Check = Check {
     title: "No earlier rollout is half done",
     description: "Maintenance drop-ins or a hold on mysqld mean that a rollout was left where it stood.",
     kinds: ANY_KIND,
-    strategies: ANY_STRATEGY,
+    strategies: ALSO_WITHOUT_UPGRADE,
     run,
 };
 

@@ -1,6 +1,8 @@
 //! Transactions that have been running for long hold up a hand-over.
 
-use super::{ANY_KIND, ANY_STRATEGY, Check, Finding, Level, Overriding, Reference, Subject, When};
+use super::{
+    ALSO_WITHOUT_UPGRADE, ANY_KIND, Check, Finding, Level, Overriding, Reference, Subject, When,
+};
 
 pub const CHECK: Check = Check {
     id: "longTransactions",
@@ -15,7 +17,7 @@ pub const CHECK: Check = Check {
     title: "No long-running transactions",
     description: "A gate waits for them before a member is taken out; better to end them first.",
     kinds: ANY_KIND,
-    strategies: ANY_STRATEGY,
+    strategies: ALSO_WITHOUT_UPGRADE,
     run,
 };
 

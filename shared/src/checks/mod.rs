@@ -162,7 +162,17 @@ pub struct Check {
 pub const ANY_KIND: &[Kind] = &Kind::ALL;
 pub const TOPOLOGIES: &[Kind] = &[Kind::ReplicationTopology];
 pub const GROUPS: &[Kind] = &[Kind::SinglePrimaryGroup, Kind::MultiPrimaryGroup];
-pub const ANY_STRATEGY: &[Strategy] = &Strategy::ALL;
+/// Every strategy that changes the version.
+pub const ANY_STRATEGY: &[Strategy] = &[
+    Strategy::InGroupRolling,
+    Strategy::Offline,
+    Strategy::SingleServer,
+    Strategy::ReplicasFirst,
+    Strategy::Switchover,
+    Strategy::SourceFirst,
+];
+/// Every strategy, also one that changes no version.
+pub const ALSO_WITHOUT_UPGRADE: &[Strategy] = &Strategy::ALL;
 /// Strategies that take one member after the other out while the rest serves.
 pub const ROLLING: &[Strategy] = &[
     Strategy::InGroupRolling,
@@ -411,7 +421,7 @@ impl Check {
             Some(chosen) => {
                 self.kinds.contains(&chosen.kind) && self.strategies.contains(&chosen.strategy)
             }
-            None => self.kinds == ANY_KIND && self.strategies == ANY_STRATEGY,
+            None => self.kinds == ANY_KIND && self.strategies.len() >= ANY_STRATEGY.len(),
         }
     }
 

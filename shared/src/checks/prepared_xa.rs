@@ -1,6 +1,8 @@
 //! No XA transaction waits in the prepared state.
 
-use super::{ANY_KIND, ANY_STRATEGY, Check, Finding, Level, Overriding, Reference, Subject, When};
+use super::{
+    ALSO_WITHOUT_UPGRADE, ANY_KIND, Check, Finding, Level, Overriding, Reference, Subject, When,
+};
 
 pub const CHECK: Check = Check {
     id: "preparedXa",
@@ -17,7 +19,7 @@ pub const CHECK: Check = Check {
     title: "No prepared XA transactions",
     description: "The manual asks to resolve them before an upgrade; they also keep a member from leaving cleanly.",
     kinds: ANY_KIND,
-    strategies: ANY_STRATEGY,
+    strategies: ALSO_WITHOUT_UPGRADE,
     run,
 };
 

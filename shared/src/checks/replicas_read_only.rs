@@ -1,7 +1,7 @@
 //! Nobody writes on a replica.
 
 use super::{
-    ANY_STRATEGY, Check, Finding, Level, Overriding, Reference, Subject, TOPOLOGIES, When,
+    ALSO_WITHOUT_UPGRADE, Check, Finding, Level, Overriding, Reference, Subject, TOPOLOGIES, When,
 };
 
 pub const CHECK: Check = Check {
@@ -19,7 +19,7 @@ pub const CHECK: Check = Check {
     title: "Replicas are read-only",
     description: "A write on a replica is an errant transaction: nobody else has it, and behind another source replication stops at it. read_only does not keep administrators out, super_read_only does.",
     kinds: TOPOLOGIES,
-    strategies: ANY_STRATEGY,
+    strategies: ALSO_WITHOUT_UPGRADE,
     run,
 };
 

@@ -1,6 +1,8 @@
 //! Members keep up.
 
-use super::{ANY_STRATEGY, Check, Finding, GROUPS, Level, Overriding, Reference, Subject, When};
+use super::{
+    ALSO_WITHOUT_UPGRADE, Check, Finding, GROUPS, Level, Overriding, Reference, Subject, When,
+};
 
 pub const CHECK: Check = Check {
     id: "replicationQueues",
@@ -15,7 +17,7 @@ pub const CHECK: Check = Check {
     title: "Members keep up with the primary",
     description: "A member with a long queue takes long to leave and to come back.",
     kinds: GROUPS,
-    strategies: ANY_STRATEGY,
+    strategies: ALSO_WITHOUT_UPGRADE,
     run,
 };
 

@@ -1,6 +1,6 @@
 //! A standalone server, or a source, takes writes: afterwards they are let in again.
 
-use super::{ANY_STRATEGY, Check, Finding, Level, Overriding, Reference, Subject, When};
+use super::{ALSO_WITHOUT_UPGRADE, Check, Finding, Level, Overriding, Reference, Subject, When};
 use crate::observation::ServerFacts;
 use crate::topology::Kind;
 
@@ -19,7 +19,7 @@ pub const CHECK: Check = Check {
     title: "The server takes writes",
     description: "The upgrade of a standalone server or a source ends with writes let in. One that is kept read-only on purpose must not be opened by it.",
     kinds: &[Kind::StandaloneServer, Kind::ReplicationTopology],
-    strategies: ANY_STRATEGY,
+    strategies: ALSO_WITHOUT_UPGRADE,
     run,
 };
 

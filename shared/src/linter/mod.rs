@@ -14,6 +14,7 @@ mod out;
 mod overriding;
 mod pivot;
 mod primary_last;
+mod rebuild;
 mod replica_lane;
 mod rewrites;
 mod single_lane;
@@ -50,7 +51,7 @@ pub fn judge(plan: &Plan) -> Vec<Violation> {
         starts::judge(plan, lane, &mut found);
         match plan.strategy {
             Strategy::InGroupRolling => group_lane::judge(plan, lane, &mut found),
-            Strategy::Offline => {}
+            Strategy::Offline | Strategy::RebuildTables => {}
             Strategy::SingleServer => single_lane::judge(plan, lane, &mut found),
             Strategy::ReplicasFirst | Strategy::Switchover | Strategy::SourceFirst => {
                 replica_lane::judge(plan, lane, &mut found);
@@ -64,12 +65,13 @@ pub fn judge(plan: &Plan) -> Vec<Violation> {
             offline_topology::judge(plan, &mut found);
             hand_over::judge(plan, &mut found);
         }
-        Strategy::SingleServer => {}
+        Strategy::SingleServer | Strategy::RebuildTables => {}
         Strategy::ReplicasFirst | Strategy::Switchover | Strategy::SourceFirst => {
             directions::judge(plan, &mut found);
             hand_over::judge(plan, &mut found);
         }
     }
+    rebuild::judge(plan, &mut found);
     pivot::judge(plan, &mut found);
     keeping::judge(plan, &mut found);
     rewrites::judge(plan, &mut found);

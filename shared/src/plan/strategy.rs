@@ -18,16 +18,19 @@ pub enum Strategy {
     Switchover,
     /// Back within a long-term series: the source first, then its replicas.
     SourceFirst,
+    /// No upgrade: tables are rebuilt on each server by itself, and no GTID is written.
+    RebuildTables,
 }
 
 impl Strategy {
-    pub const ALL: [Strategy; 6] = [
+    pub const ALL: [Strategy; 7] = [
         Self::InGroupRolling,
         Self::Offline,
         Self::SingleServer,
         Self::ReplicasFirst,
         Self::Switchover,
         Self::SourceFirst,
+        Self::RebuildTables,
     ];
 
     /// As it is typed: `--strategy in-group-rolling`.
@@ -39,6 +42,7 @@ impl Strategy {
             Self::ReplicasFirst => "replicas-first",
             Self::Switchover => "switchover",
             Self::SourceFirst => "source-first",
+            Self::RebuildTables => "rebuild-tables",
         }
     }
 
@@ -51,7 +55,7 @@ impl Strategy {
     /// The whole cluster stops taking writes for a while, by design: for longer than a hand-over takes.
     pub fn stops_writes(self) -> bool {
         match self {
-            Self::InGroupRolling | Self::Switchover => false,
+            Self::InGroupRolling | Self::Switchover | Self::RebuildTables => false,
             Self::Offline | Self::SingleServer | Self::ReplicasFirst | Self::SourceFirst => true,
         }
     }
@@ -59,9 +63,11 @@ impl Strategy {
     /// Members are taken out one after the other, and the rest serves reads at least.
     pub fn is_rolling(self) -> bool {
         match self {
-            Self::InGroupRolling | Self::ReplicasFirst | Self::Switchover | Self::SourceFirst => {
-                true
-            }
+            Self::InGroupRolling
+            | Self::ReplicasFirst
+            | Self::Switchover
+            | Self::SourceFirst
+            | Self::RebuildTables => true,
             Self::Offline | Self::SingleServer => false,
         }
     }
@@ -76,6 +82,7 @@ impl fmt::Display for Strategy {
             Self::ReplicasFirst => "replicas first",
             Self::Switchover => "replicas first, switchover",
             Self::SourceFirst => "source first",
+            Self::RebuildTables => "rebuild tables",
         })
     }
 }

@@ -41,6 +41,7 @@ pub fn fitting(kind: Kind) -> &'static [Strategy] {
             Strategy::Switchover,
             Strategy::SourceFirst,
             Strategy::Offline,
+            Strategy::RebuildTables,
         ],
     }
 }

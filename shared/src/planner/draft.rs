@@ -303,7 +303,7 @@ pub fn as_before(world: &World) -> impl Iterator<Item = Condition> + '_ {
 
 fn reversibility(order: &Operation) -> Reversibility {
     match order.kind() {
-        Kind::FetchPackages | Kind::ValidateConfig | Kind::AppointPrimary => {
+        Kind::FetchPackages | Kind::ValidateConfig | Kind::AppointPrimary | Kind::InspectTables => {
             Reversibility::NothingToUndo
         }
         Kind::ReleaseArtifacts => Reversibility::Irreversible,
@@ -329,7 +329,8 @@ fn reversibility(order: &Operation) -> Reversibility {
         | Kind::DemoteSource
         | Kind::PromoteReplica
         | Kind::FollowSource
-        | Kind::DiscardLogs => Reversibility::Undoable,
+        | Kind::DiscardLogs
+        | Kind::RebuildTables => Reversibility::Undoable,
     }
 }
 

@@ -72,6 +72,26 @@ fn changes_series(operation: &Operation, seen: &Observation) -> bool {
     }
 }
 
+/// Sizes of single tables are not part of an observation. They hold no more than the data directory, each is read and written
+/// once, and a small one takes a moment.
+fn rebuild_ms(operation: &Operation, seen: &Observation) -> u64 {
+    let Operation::RebuildTables { tables } = operation else {
+        return 0;
+    };
+    let all = seen.storage.known().map_or(0, |storage| {
+        storage.paths.iter().map(|path| path.bytes).sum::<u64>()
+    });
+    let tables_of_server = seen
+        .server
+        .known()
+        .and_then(|server| server.table_count.known().copied())
+        .unwrap_or(1000)
+        .max(1);
+    let count = tables.len() as u64;
+    let share = all / tables_of_server * count.min(tables_of_server);
+    count * 500 + share * 2 * 1000 / COPY_BYTES_A_SECOND
+}
+
 fn reckon_ms(operation: &Operation, seen: &Observation) -> u64 {
     let tables = seen
         .server
@@ -112,5 +132,7 @@ fn reckon_ms(operation: &Operation, seen: &Observation) -> u64 {
         OperationKind::PromoteReplica => 300,
         OperationKind::FollowSource => 2_000,
         OperationKind::DiscardLogs => 500,
+        OperationKind::InspectTables => 300,
+        OperationKind::RebuildTables => rebuild_ms(operation, seen),
     }
 }

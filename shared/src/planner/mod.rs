@@ -13,6 +13,7 @@ pub(crate) mod estimate;
 mod in_group_rolling;
 mod offline;
 mod offline_topology;
+mod rebuild_tables;
 mod replicas_first;
 mod replication;
 mod report;
@@ -25,6 +26,7 @@ use crate::ids::MemberName;
 use crate::linter::Violation;
 use crate::plan::drift::World;
 use crate::plan::{Plan, Policy, Strategy};
+use crate::table::TableName;
 use crate::topology::Sighting;
 use crate::version::MysqlVersion;
 
@@ -37,6 +39,8 @@ pub struct Request {
     pub strategy: Option<Strategy>,
     /// For a switchover: the replica that becomes the source. `None`: one that fits.
     pub promote: Option<MemberName>,
+    /// What is to be rebuilt, where the strategy is to rebuild tables.
+    pub tables: Vec<TableName>,
 }
 
 /// Why there is no plan.
@@ -92,6 +96,9 @@ pub fn plan(
         }
         Strategy::Switchover => switchover::plan(request, seen, world, &results, made_unix_ms),
         Strategy::SourceFirst => source_first::plan(request, seen, world, &results, made_unix_ms),
+        Strategy::RebuildTables => {
+            rebuild_tables::plan(request, seen, world, &results, made_unix_ms)
+        }
     }
     .map_err(Refusal::Blocked)?;
     let violations = crate::linter::judge(&plan);

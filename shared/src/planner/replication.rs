@@ -33,7 +33,7 @@ pub const BEHIND: u64 = 1000;
 /// How long a pause of writes may wait for what is in flight, in seconds.
 pub const DRAIN_S: u32 = 10;
 /// How long a replica may apply what it has received before it is stopped, and catch up afterwards, in seconds.
-const APPLY_S: u32 = 3600;
+pub const APPLY_S: u32 = 3600;
 /// How long the agent keeps a source read-only by itself, in seconds: for the drain, and for [`CAUGHT_UP_WITHIN_S`].
 pub const LEASE_S: u32 = 60;
 /// How long writes wait for a replica to have everything, in seconds.
@@ -67,7 +67,7 @@ pub struct SourceStage {
     pub pivot_at: usize,
 }
 
-fn lane(c: &Candidate<'_>, steps: Vec<Step>) -> Lane {
+pub fn lane(c: &Candidate<'_>, steps: Vec<Step>) -> Lane {
     Lane {
         member: c.name.clone(),
         steps,
@@ -107,7 +107,13 @@ impl<'a> Topology<'a> {
                 .collect::<Vec<_>>()
         })?;
         let candidates = candidates(seen, world, request.target);
-        let package = common_target(request.target, &candidates).ok_or_else(|| {
+        // Who changes no version installs nothing.
+        let installed = world.members.values().map(|m| m.package_version.clone());
+        let package = match strategy {
+            Strategy::RebuildTables => installed.max(),
+            _ => common_target(request.target, &candidates),
+        };
+        let package = package.ok_or_else(|| {
             vec![finding(format!(
                 "no one package version of {} is offered on every host",
                 request.target
@@ -128,7 +134,8 @@ impl<'a> Topology<'a> {
         self.candidates.iter().find(|c| c.name == name).copied()
     }
 
-    fn known(&self, name: &MemberName) -> Candidate<'a> {
+    /// A member of the tree.
+    pub fn known(&self, name: &MemberName) -> Candidate<'a> {
         *self
             .everybody
             .iter()
@@ -141,7 +148,7 @@ impl<'a> Topology<'a> {
     }
 
     /// Every link of these members.
-    fn links(&self, of: impl Fn(&MemberName) -> bool) -> Vec<Condition> {
+    pub fn links(&self, of: impl Fn(&MemberName) -> bool) -> Vec<Condition> {
         self.tree
             .members()
             .filter(|name| of(name))
@@ -152,7 +159,7 @@ impl<'a> Topology<'a> {
             .collect()
     }
 
-    fn sources_take_writes(&self) -> Vec<Condition> {
+    pub fn sources_take_writes(&self) -> Vec<Condition> {
         let sources = self.tree.sources().into_iter();
         sources
             .map(|name| member(name, Expectation::TakesWrites { on: true }))

@@ -14,6 +14,14 @@ pub struct Risks(Risk);
 
 impl Risks {
     /// Begins with what the hop itself brings.
+    /// Where no version changes.
+    pub fn none() -> Self {
+        Self(Risk {
+            level: RiskLevel::Low,
+            reasons: Vec::new(),
+        })
+    }
+
     pub fn of_hop(target: MysqlVersion, candidates: &[Candidate<'_>]) -> Self {
         let mut risks = Self(Risk {
             level: RiskLevel::Low,

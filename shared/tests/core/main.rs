@@ -6,6 +6,7 @@ mod kinds;
 mod linter;
 mod planner;
 mod rebuild;
+mod rebuilds;
 mod replication;
 mod replication_checks;
 mod saga;

@@ -293,6 +293,7 @@ pub fn request(target: &str) -> Request {
         },
         strategy: None,
         promote: None,
+        tables: Vec::new(),
     }
 }
 

@@ -5,6 +5,7 @@
 //!            ──> facts.rs        what an observation reports
 //!            ──> group.rs        the group as this server sees it, and the pulse
 //!            ──> channels.rs     asynchronous replication, from and to this server
+//!            ──> tables.rs       tables that are to be rebuilt
 //!            ──> paths.rs        where the server keeps its files
 //!            ──> schema/         answers to a survey's questions
 //! ```
@@ -19,12 +20,13 @@ mod facts;
 mod group;
 mod paths;
 mod schema;
+mod tables;
 
 pub use credentials::{Credentials, CredentialsError};
 pub use paths::{AskPaths, ServerPaths};
 
 use super::files::options;
-use super::{HostError, HostResult, Mysql, Pulse, Replication};
+use super::{HostError, HostResult, Mysql, Pulse, Rebuilt, Replication, TableFacts};
 use async_trait::async_trait;
 use connection::Sessions;
 use mysql_async::{Row, Value};
@@ -32,6 +34,7 @@ use refit_shared::ids::ServerUuid;
 use refit_shared::observation::{GroupFacts, ServerFacts};
 use refit_shared::operation::SourceAddress;
 use refit_shared::survey::{Listing, Question};
+use refit_shared::table::TableName;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -303,6 +306,24 @@ impl Mysql for LocalMysql {
         session.execute(&purge).await?;
         session.keep();
         Ok(())
+    }
+
+    async fn tables(&self, tables: &[TableName]) -> HostResult<Vec<TableFacts>> {
+        tables::read(&mut self.sessions.get(REPLICA).await?, tables).await
+    }
+
+    async fn admit_administrators(&self, on: bool) -> HostResult<()> {
+        tables::admit_administrators(&mut self.sessions.get(REPLICA).await?, on).await
+    }
+
+    async fn rebuild_table(
+        &self,
+        table: &TableName,
+        lock_free: bool,
+        deadline: Duration,
+    ) -> HostResult<Rebuilt> {
+        // The sessions end with these calls: none goes on with the binary log off.
+        tables::rebuild(&mut self.sessions.get(deadline).await?, table, lock_free).await
     }
 
     fn replication_user(&self) -> Option<String> {

@@ -3,6 +3,7 @@
 mod closing;
 mod faults;
 mod group;
+mod rebuild;
 mod replication;
 mod rig;
 mod server;

@@ -23,6 +23,7 @@ pub async fn plan(
             arguments.policy(),
             arguments.strategy,
             arguments.promote.as_deref(),
+            &arguments.tables,
         )
         .await?;
     let unreadable = |error: String| {

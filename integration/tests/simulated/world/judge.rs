@@ -145,6 +145,10 @@ async fn upgraded(world: &World) -> Vec<String> {
         if sim.running_version(name) != version || Some(sim.data_version(name)) != version {
             wrongs.push(format!("{name} does not run {target} on data of {target}"));
         }
+        let rebuilt = sim.rebuilt(name);
+        if !rebuilt.iter().eq(&world.hop.tables()) {
+            wrongs.push(format!("{name} has rebuilt {rebuilt:?}"));
+        }
         if world.hop.hands_over() {
             follows(world, name, &mut wrongs);
             continue;

@@ -25,6 +25,7 @@ use refit_controller::journal::MemoryJournal;
 use refit_shared::ids::{ClusterName, MemberName};
 use refit_shared::plan::{ApprovePivot, Policy, Strategy};
 use refit_shared::planner::Request;
+use refit_shared::table::TableName;
 use refit_shared::version::PackageVersion;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -57,10 +58,12 @@ pub enum Hop {
     Downgrade,
     /// A chain with all servers stopped at once.
     ChainOffline,
+    /// No upgrade: tables of a source and its replicas are rebuilt.
+    Rebuild,
 }
 
 impl Hop {
-    pub const ALL: [Hop; 15] = [
+    pub const ALL: [Hop; 16] = [
         Self::Patch,
         Self::Series,
         Self::OfflinePatch,
@@ -76,6 +79,7 @@ impl Hop {
         Self::SwitchSeries,
         Self::Downgrade,
         Self::ChainOffline,
+        Self::Rebuild,
     ];
 
     pub fn shape(self) -> Shape {
@@ -83,9 +87,11 @@ impl Hop {
             Self::Patch | Self::Series | Self::OfflinePatch | Self::OfflineSeries => Shape::Group,
             Self::MultiPatch | Self::MultiSeries => Shape::MultiPrimary,
             Self::AlonePatch | Self::AloneSeries => Shape::Alone,
-            Self::ReplicasPatch | Self::ReplicasSeries | Self::SwitchPatch | Self::SwitchSeries => {
-                Shape::Replicas
-            }
+            Self::ReplicasPatch
+            | Self::ReplicasSeries
+            | Self::SwitchPatch
+            | Self::SwitchSeries
+            | Self::Rebuild => Shape::Replicas,
             Self::ChainSeries | Self::Downgrade | Self::ChainOffline => Shape::Chain,
         }
     }
@@ -109,7 +115,8 @@ impl Hop {
             | Self::MultiPatch
             | Self::MultiSeries
             | Self::SwitchPatch
-            | Self::SwitchSeries => false,
+            | Self::SwitchSeries
+            | Self::Rebuild => false,
             Self::OfflinePatch
             | Self::OfflineSeries
             | Self::AlonePatch
@@ -136,6 +143,7 @@ impl Hop {
             | Self::ChainSeries
             | Self::Downgrade => None,
             Self::SwitchPatch | Self::SwitchSeries => Some(Strategy::Switchover),
+            Self::Rebuild => Some(Strategy::RebuildTables),
             Self::OfflinePatch | Self::OfflineSeries | Self::ChainOffline => {
                 Some(Strategy::Offline)
             }
@@ -158,8 +166,18 @@ impl Hop {
             | Self::ChainSeries
             | Self::ChainOffline
             | Self::SwitchSeries => "8.4.6-1",
-            Self::Downgrade => "9.7.4-2",
+            Self::Downgrade | Self::Rebuild => "9.7.4-2",
         })
+    }
+
+    /// What is rebuilt, where something is.
+    pub fn tables(self) -> Vec<TableName> {
+        let names: &[&str] = match self {
+            Self::Rebuild => &["shop.items", "shop.orders"],
+            _ => &[],
+        };
+        let name = |text: &&str| text.parse().expect("a literal that is a table");
+        names.iter().map(name).collect()
     }
 
     pub fn to(self) -> PackageVersion {
@@ -280,6 +298,7 @@ impl World {
             },
             strategy: self.hop.strategy(),
             promote: None,
+            tables: self.hop.tables(),
         }
     }
 

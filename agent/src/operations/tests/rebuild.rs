@@ -1,0 +1,182 @@
+//! Tables rebuilt by one server alone: twice, undone, cut off half-way, and refused where others would see it.
+
+use super::rig::{Hop, Rig};
+use crate::simhost::FaultAction;
+use refit_shared::operation::{Direction, Operation};
+use refit_shared::receipt::FailureCode;
+use refit_shared::table::TableName;
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+fn tables(names: &[&str]) -> Vec<TableName> {
+    names.iter().map(|name| name.parse().unwrap()).collect()
+}
+
+fn two() -> Vec<TableName> {
+    tables(&["shop.items", "shop.orders"])
+}
+
+fn rebuild() -> Operation {
+    Operation::RebuildTables { tables: two() }
+}
+
+const STOP: Operation = Operation::StopReplica { drain_s: 60 };
+const START: Operation = Operation::StartReplica { catch_up_s: 60 };
+
+/// A replica in maintenance that does not replicate.
+async fn stopped_replica() -> Rig {
+    let rig = Rig::replicas("m3", Hop::patch());
+    rig.perform(&Operation::EnterMaintenance).await;
+    rig.perform(&STOP).await;
+    rig
+}
+
+fn rebuilt(rig: &Rig) -> BTreeSet<TableName> {
+    rig.world.rebuilt(&rig.member)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_replica_rebuilds_from_all_worlds() {
+    let rig = stopped_replica().await;
+    let before = rig.picture().await;
+    rig.undo(&rebuild()).await;
+    rig.undo(&rebuild()).await;
+    assert_eq!(rig.picture().await, before, "never ran");
+    assert!(rebuilt(&rig).is_empty());
+
+    let notes = rig.perform(&rebuild()).await.join("; ");
+    assert!(notes.contains("gtid_executed is as before"), "{notes}");
+    assert!(rebuilt(&rig).iter().eq(&two()));
+    assert_eq!(rig.picture().await, before, "it is as closed as before");
+    let again = rig.perform(&rebuild()).await;
+    assert_eq!(again, ["was already so"]);
+    rig.undo(&rebuild()).await;
+    rig.undo(&rebuild()).await;
+    assert_eq!(rig.picture().await, before, "fully ran");
+
+    rig.perform(&START).await;
+    rig.perform(&Operation::LeaveMaintenance).await;
+    assert!(rig.world.replicates(&rig.member));
+    assert_eq!(rig.world.wrongs_at_rest(), Vec::<String>::new());
+}
+
+/// The agent dies, or its host loses power, before or after each of its calls: it converges, and administrators are kept out.
+#[tokio::test(start_paused = true)]
+async fn whatever_cuts_it_off_it_converges() {
+    for cut in [
+        FaultAction::CrashBefore,
+        FaultAction::CrashAfter,
+        FaultAction::PowerCutBefore,
+        FaultAction::PowerCutAfter,
+    ] {
+        let mut nth = 0;
+        loop {
+            let rig = stopped_replica().await;
+            let before = rig.picture().await;
+            let met = std::sync::Arc::new(AtomicU32::new(0));
+            let counted = std::sync::Arc::clone(&met);
+            rig.world.faults(move |_, point| {
+                let at = counted.fetch_add(1, Ordering::Relaxed);
+                if point.starts_with("mysql.") && at == nth {
+                    cut
+                } else {
+                    FaultAction::Continue
+                }
+            });
+            rig.perform(&rebuild()).await;
+            let calls = met.load(Ordering::Relaxed);
+            rig.world.faults(|_, _| FaultAction::Continue);
+            assert!(rebuilt(&rig).iter().eq(&two()), "{cut:?} at {nth}");
+            assert_eq!(rig.picture().await, before, "{cut:?} at {nth}");
+            assert_eq!(
+                rig.world.violations(),
+                Vec::<String>::new(),
+                "{cut:?} at {nth}"
+            );
+            nth += 1;
+            if nth > calls {
+                break;
+            }
+        }
+        assert!(nth > 5, "{nth} calls are too few");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_source_rebuilds_while_it_serves() {
+    let rig = Rig::replicas("m1", Hop::patch());
+    for replica in ["m2", "m3"] {
+        let replica = Rig::in_world(rig.world.clone(), replica, Hop::patch());
+        replica.perform(&STOP).await;
+        replica.perform(&rebuild()).await;
+        replica.perform(&START).await;
+    }
+    let before = rig.picture().await;
+    let notes = rig.perform(&rebuild()).await.join("; ");
+    assert!(notes.contains("sql_log_bin was off"), "{notes}");
+    rig.world.write().unwrap();
+    assert!(rebuilt(&rig).iter().eq(&two()));
+    assert_eq!(rig.picture().await, before);
+    assert_eq!(rig.world.wrongs_at_rest(), Vec::<String>::new());
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_others_would_see_it_it_is_refused() {
+    let replicating = Rig::replicas("m3", Hop::patch());
+    let refused = replicating.refused_clean(&rebuild()).await;
+    assert!(refused.message.contains("still replicates"), "{refused}");
+    let grouped = Rig::new("m2", Hop::patch());
+    for operation in [rebuild(), Operation::InspectTables { tables: two() }] {
+        let refused = grouped.refused_clean(&operation).await;
+        assert!(refused.message.contains("group"), "{refused}");
+    }
+    for rig in [replicating, grouped] {
+        assert!(rebuilt(&rig).is_empty());
+        assert_eq!(rig.world.wrongs_at_rest(), Vec::<String>::new());
+    }
+}
+
+/// All mistakes in a list at once; what locks writers out is one only where writers are.
+#[tokio::test(start_paused = true)]
+async fn a_list_with_mistakes_is_refused_as_a_whole() {
+    let listed = Operation::InspectTables {
+        tables: tables(&[
+            "shop.items",
+            "shop.report",
+            "shop.archive",
+            "shop.documents",
+            "shopp.items",
+        ]),
+    };
+    let rig = Rig::replicas("m1", Hop::patch());
+    let said = rig.refused_clean(&listed).await.message;
+    for why in [
+        "shop.report is a VIEW",
+        "shop.archive is of engine MyISAM",
+        "shop.documents has a FULLTEXT",
+        "shopp.items is not there",
+    ] {
+        assert!(said.contains(why), "{said}");
+    }
+    let replica = Rig::in_world(rig.world.clone(), "m2", Hop::patch());
+    let said = replica.refused_clean(&listed).await.message;
+    assert!(!said.contains("shop.documents"), "{said}");
+    let fine = Operation::InspectTables { tables: two() };
+    let notes = rig.perform(&fine).await;
+    assert_eq!(notes, ["2 tables, 2.0 MiB in all, the largest 1.0 MiB"]);
+}
+
+/// A write on a replica that should be alone is told with its GTIDs.
+#[tokio::test(start_paused = true)]
+async fn a_failed_rebuild_keeps_administrators_out() {
+    let rig = stopped_replica().await;
+    let before = rig.picture().await;
+    rig.world.faults(|_, point| match point {
+        "mysql.rebuild_table" => FaultAction::FailBefore,
+        _ => FaultAction::Continue,
+    });
+    let failure = rig.refused(Direction::Perform, &rebuild()).await;
+    assert_eq!(failure.code, FailureCode::Sql, "{failure}");
+    rig.world.faults(|_, _| FaultAction::Continue);
+    assert_eq!(rig.picture().await, before);
+}

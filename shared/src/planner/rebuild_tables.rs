@@ -1,0 +1,247 @@
+//! Tables are rebuilt on each server of a replication topology by itself, replicas first, and no GTID is written. No version changes:
+//! this is for after an upgrade, or for tables that need a repair.
+//!
+//! ```text
+//! look      sources    gate (undone last: all is as it was)      replicas   keep_replica
+//! inspect   all        inspect_tables                            side by side, everybody serves
+//! replica   a member   gate · enter_maintenance · stop_replica · rebuild_tables · start_replica · leave_maintenance · gate
+//! source    a member   gate · rebuild_tables · gate              it serves, and takes writes
+//! done      sources    gate
+//! ```
+//!
+//! Source: MySQL manual, "Upgrading or Downgrading a Replication Topology" (table repair or rebuild); MYSQL.md §3.8. What replicates
+//! is stopped first, so that a statement of the source never meets a table that is being rebuilt; the source goes last, with its
+//! binary log off on the very session that rebuilds. In maintenance a replica that is restarted does not replicate by itself.
+
+use super::candidate::Candidate;
+use super::replication::{APPLY_S, Topology, lane, member};
+use super::report::{Risks, total, warnings};
+use super::{Request, blocked};
+use crate::checks::{CheckResult, Finding};
+use crate::condition::Condition;
+use crate::expectation::Expectation;
+use crate::operation::Operation;
+use crate::plan::drift::World;
+use crate::plan::{Gate, Lane, PLAN_FORMAT, Plan, Report, RiskLevel, Stage, Strategy, Target};
+use crate::table::listed;
+use crate::topology::Sighting;
+use crate::topology::replication::Role;
+use std::collections::BTreeSet;
+
+const REBUILD_WITHIN_S: u32 = 24 * 3600;
+
+/// Makes the plan. The checks have passed (`results` holds what they said); what is still in the way is returned as findings.
+pub fn plan(
+    request: &Request,
+    seen: &Sighting,
+    world: World,
+    results: &[CheckResult],
+    made_unix_ms: i64,
+) -> Result<Plan, Vec<Finding>> {
+    let wrong = wrong(request, &world);
+    if !wrong.is_empty() {
+        let finding =
+            |(object, why): (String, String)| blocked(Strategy::RebuildTables, &object, why);
+        return Err(wrong.into_iter().map(finding).collect());
+    }
+    let mut build = Topology::begin(Strategy::RebuildTables, request, seen, &world, made_unix_ms)?;
+    let mut stages = vec![build.look(), inspect(&mut build)];
+    let order: Vec<_> = build.tree.leaves_first().into_iter().cloned().collect();
+    let mut order_report = Vec::new();
+    for name in &order {
+        let c = build.known(name);
+        let reason = build.reason(&c);
+        order_report.push(format!("{}. {name} ({reason})", order_report.len() + 1));
+        stages.push(match build.tree.role(name) {
+            Role::Source => source(&mut build, &c),
+            Role::Replica | Role::Intermediate => replica(&mut build, &c),
+        });
+    }
+    let last = order.last().expect("a tree has members").clone();
+    let whole = build.whole();
+    let mut done = build.done(&last, whole);
+    done.lanes[0].steps[0].why = "every replica follows its source".to_owned();
+    stages.push(done);
+    let tables = &request.tables;
+    let report = Report {
+        order: order_report,
+        hand_over: vec![
+            format!("rebuilt on every server by itself: {}", listed(tables)),
+            "writes go on: on a source each table is locked for a moment when its rebuild begins and when it ends, and a rebuild \
+             that would lock it for longer is refused there"
+                .to_owned(),
+            "CREATE, ALTER and DROP of these tables must wait until it is done: on a server that is still to be rebuilt they \
+             would meet the rebuild"
+                .to_owned(),
+        ],
+        can_be_undone: vec![
+            "every step: a rebuilt table holds the same rows, so it is left as it is; `refit unwind` lets replication go on"
+                .to_owned(),
+        ],
+        risk: risks(&build).into_risk(),
+        warnings: warnings(results),
+        estimate: total(&stages),
+        downtime: None,
+    };
+    let package_version = build.draft.package.clone();
+    Ok(Plan {
+        format: PLAN_FORMAT,
+        cluster: seen.cluster.clone(),
+        strategy: Strategy::RebuildTables,
+        target: Target {
+            version: request.target,
+            package_version,
+        },
+        policy: request.policy.clone(),
+        made_unix_ms,
+        made_from: world.clone(),
+        stages,
+        // Nothing is kept that would have to be deleted.
+        finalize: Stage {
+            title: "finalize".to_owned(),
+            lanes: Vec::new(),
+        },
+        pivot: None,
+        report,
+    })
+}
+
+/// Everything that is wrong with what was asked for: (what, why).
+fn wrong(request: &Request, world: &World) -> Vec<(String, String)> {
+    let mut wrong = Vec::new();
+    if request.tables.is_empty() {
+        let why = "no table is given: --tables shop.orders,shop.items".to_owned();
+        wrong.push(("--tables".to_owned(), why));
+    }
+    let mut known = BTreeSet::new();
+    for table in &request.tables {
+        if !known.insert(table) {
+            wrong.push((table.to_string(), "is given twice".to_owned()));
+        }
+    }
+    for (name, member) in &world.members {
+        if member.version != request.target {
+            let why = format!(
+                "runs {}, not {}: tables are rebuilt where every server runs one version; finish the upgrade first",
+                member.version, request.target
+            );
+            wrong.push((name.to_string(), why));
+        }
+    }
+    wrong
+}
+
+fn risks(build: &Topology<'_>) -> Risks {
+    let mut risks = Risks::none();
+    for source in build.tree.sources() {
+        if build.tree.replicas(source).len() < 2 {
+            risks.raise(
+                RiskLevel::Medium,
+                format!(
+                    "while its only replica is rebuilt, nobody has {source}'s writes but {source}"
+                ),
+            );
+        }
+    }
+    risks
+}
+
+/// Every mistake in the list is known while everybody serves.
+fn inspect(build: &mut Topology<'_>) -> Stage {
+    let tables = build.request.tables.clone();
+    let mut lanes = Vec::new();
+    for c in build.everybody.clone() {
+        let order = Operation::InspectTables {
+            tables: tables.clone(),
+        };
+        let why = "the tables are there and can be rebuilt, known before anything is stopped";
+        let mut inspect = build.draft.on(&c, order, 120, why);
+        let version = build.request.target;
+        inspect.before = vec![Expectation::ServerRunning { version }];
+        lanes.push(lane(&c, vec![inspect]));
+    }
+    Stage {
+        title: "inspect tables".to_owned(),
+        lanes,
+    }
+}
+
+fn rebuild(build: &mut Topology<'_>, c: &Candidate<'_>) -> crate::plan::Step {
+    let tables = build.request.tables.clone();
+    let why = format!("no GTID is written: {}", listed(&tables));
+    let order = Operation::RebuildTables { tables };
+    build.draft.on(c, order, REBUILD_WITHIN_S, &why)
+}
+
+fn stage(c: &Candidate<'_>, steps: Vec<crate::plan::Step>) -> Stage {
+    Stage {
+        title: format!("rebuild tables of {}", c.name),
+        lanes: vec![Lane {
+            member: c.name.clone(),
+            steps,
+        }],
+    }
+}
+
+fn replica(build: &mut Topology<'_>, c: &Candidate<'_>) -> Stage {
+    let mut conditions = build.whole();
+    conditions.push(Condition::NoErrantTransactions);
+    let before = Gate {
+        conditions,
+        undo_conditions: Vec::new(),
+        hold_ms: 0,
+    };
+    let why = "all others serve, and nothing is behind";
+    let before = build.draft.gate(c.name, before, why);
+    let descend = build.draft.descend(c);
+    let order = Operation::StopReplica { drain_s: APPLY_S };
+    let why = "what was received is applied first";
+    let mut stop = build.draft.on(c, order, APPLY_S + 120, why);
+    stop.before = vec![Expectation::MaintenanceIs { on: true }];
+    let rebuild = rebuild(build, c);
+    let order = Operation::StartReplica {
+        catch_up_s: APPLY_S,
+    };
+    let why = "catches up from its source";
+    let start = build.draft.on(c, order, APPLY_S + 600, why);
+    let ascend = build.draft.ascend(c);
+    let mut conditions = build.links(|name| name == c.name);
+    conditions.push(Condition::NoErrantTransactions);
+    conditions.extend(build.sources_take_writes());
+    let after = Gate {
+        conditions,
+        undo_conditions: build.sources_take_writes(),
+        hold_ms: build.request.policy.soak_s.saturating_mul(1000),
+    };
+    let why = "it follows its source again";
+    let after = build.draft.gate(c.name, after, why);
+    stage(
+        c,
+        vec![before, descend, stop, rebuild, start, ascend, after],
+    )
+}
+
+fn source(build: &mut Topology<'_>, c: &Candidate<'_>) -> Stage {
+    let before = build.before_pause(c);
+    let why = "every replica follows, and no long transaction would hold a table's lock";
+    let before = build.draft.gate(c.name, before, why);
+    let rebuild = rebuild(build, c);
+    let mut conditions = build.whole();
+    conditions.extend([
+        member(
+            c.name,
+            Expectation::ServerRunning {
+                version: build.request.target,
+            },
+        ),
+        Condition::NoErrantTransactions,
+    ]);
+    let after = Gate {
+        conditions,
+        undo_conditions: Vec::new(),
+        hold_ms: 0,
+    };
+    let why = "every replica still follows";
+    let after = build.draft.gate(c.name, after, why);
+    stage(c, vec![before, rebuild, after])
+}
