@@ -370,8 +370,17 @@ fn replicates(
                 0 => String::new(),
                 errno => format!(": error {errno}, {}", thread.error),
             };
+            // MYSQL.md §3.2.
+            let why = if what == "applier" && thread.errno != 0 && own.version != above.version {
+                format!(
+                    " ({member} runs {}, {source} {}: DDL and account statements of one version may not suit the other)",
+                    own.version, above.version
+                )
+            } else {
+                String::new()
+            };
             return Err(Holds::No(format!(
-                "the {what} of {member}{named} is {}{error}",
+                "the {what} of {member}{named} is {}{error}{why}",
                 thread.service.as_str()
             )));
         }

@@ -32,6 +32,10 @@ pub enum Expectation {
     TakesWrites {
         on: bool,
     },
+    /// What its binary log holds: `binlog_format`.
+    LogFormat {
+        is: String,
+    },
 }
 
 /// Yes, no with the reason, or could not tell with the reason.
@@ -130,6 +134,12 @@ impl Expectation {
                     )
                 })
             }
+            Self::LogFormat { is } => match seen.server.require()?.variables.get("binlog_format") {
+                Some(found) => Holds::when(found == is, || {
+                    format!("binlog_format is {found}, not {is}: SET GLOBAL binlog_format = {is}")
+                }),
+                None => return Err("the agent did not report binlog_format"),
+            },
             Self::MaintenanceIs { on } => Holds::when(seen.agent.in_maintenance == *on, || {
                 format!(
                     "the maintenance drop-ins are {}in place",
@@ -149,6 +159,7 @@ impl fmt::Display for Expectation {
             Self::InGroup { state } => write!(f, "{} in the group", state.as_str()),
             Self::NotInGroup => write!(f, "out of the group"),
             Self::Config { digest } => write!(f, "option files unchanged ({})", digest.short()),
+            Self::LogFormat { is } => write!(f, "binlog_format {is}"),
             Self::TakesWrites { on: true } => write!(f, "takes writes"),
             Self::TakesWrites { on: false } => write!(f, "takes no writes"),
             Self::MaintenanceIs { on: true } => write!(f, "maintenance drop-ins in place"),

@@ -101,6 +101,9 @@ pub enum Operation {
     FollowSource { source: SourceAddress },
     /// On a replica that is to be downgraded: relay logs and binary logs, both fully processed, are removed. Can't be undone.
     DiscardLogs,
+    /// On a source whose binary log holds statements: rows from now on. Waits at most `wait_s` seconds until every session that began
+    /// before, and keeps its own format, has ended; none is killed. Undo: the format of before.
+    LogRows { wait_s: u32 },
     /// See, while everybody serves, that these tables are there and can be rebuilt, and that there is room for the largest one
     /// beside itself. Undo: nothing.
     InspectTables { tables: Vec<TableName> },
@@ -142,6 +145,7 @@ pub enum OperationKind {
     PromoteReplica,
     FollowSource,
     DiscardLogs,
+    LogRows,
     InspectTables,
     RebuildTables,
     ReleaseArtifacts,
@@ -169,7 +173,7 @@ fn is_zero(seconds: &u32) -> bool {
 }
 
 impl OperationKind {
-    pub const ALL: [OperationKind; 29] = [
+    pub const ALL: [OperationKind; 30] = [
         Self::FetchPackages,
         Self::BackUpConfig,
         Self::ValidateConfig,
@@ -196,6 +200,7 @@ impl OperationKind {
         Self::PromoteReplica,
         Self::FollowSource,
         Self::DiscardLogs,
+        Self::LogRows,
         Self::InspectTables,
         Self::RebuildTables,
         Self::ReleaseArtifacts,
@@ -229,6 +234,7 @@ impl OperationKind {
             Self::PromoteReplica => "promote_replica",
             Self::FollowSource => "follow_source",
             Self::DiscardLogs => "discard_logs",
+            Self::LogRows => "log_rows",
             Self::InspectTables => "inspect_tables",
             Self::RebuildTables => "rebuild_tables",
             Self::ReleaseArtifacts => "release_artifacts",
@@ -275,6 +281,7 @@ impl Operation {
             Self::PromoteReplica => OperationKind::PromoteReplica,
             Self::FollowSource { .. } => OperationKind::FollowSource,
             Self::DiscardLogs => OperationKind::DiscardLogs,
+            Self::LogRows { .. } => OperationKind::LogRows,
             Self::InspectTables { .. } => OperationKind::InspectTables,
             Self::RebuildTables { .. } => OperationKind::RebuildTables,
             Self::ReleaseArtifacts { .. } => OperationKind::ReleaseArtifacts,

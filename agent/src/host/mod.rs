@@ -33,6 +33,7 @@ use refit_shared::operation::SourceAddress;
 use refit_shared::receipt::{Failure, FailureCode};
 use refit_shared::survey::{Listing, Question};
 use refit_shared::table::TableName;
+use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -203,6 +204,11 @@ pub trait Mysql: Send + Sync + std::fmt::Debug {
     async fn persist_read_only(&self, on: bool) -> HostResult<()>;
     /// RESET REPLICA, then binary logs flushed and all but the present one purged. GTIDs stay.
     async fn discard_logs(&self) -> HostResult<()>;
+    /// `binlog_format` for sessions that begin from now on.
+    async fn log_format(&self) -> HostResult<LogFormat>;
+    async fn set_log_format(&self, format: LogFormat) -> HostResult<()>;
+    /// Clients whose session has another format than ROW, for people: `app@10.0.0.7 (3 sessions)`. Nobody: empty.
+    async fn sessions_without_rows(&self) -> HostResult<Vec<String>>;
     /// What the server says of these tables, in their order.
     async fn tables(&self, tables: &[TableName]) -> HostResult<Vec<TableFacts>>;
     /// super_read_only alone off or on: read_only stays on, so that of all accounts only administrators may write meanwhile.
@@ -234,6 +240,31 @@ pub trait Machine: Send + Sync + std::fmt::Debug {
 pub struct Replication {
     pub channels: Vec<ChannelFacts>,
     pub executed: GtidSet,
+}
+
+/// What a binary log holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum LogFormat {
+    Row,
+    Statement,
+    Mixed,
+}
+
+impl LogFormat {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Row => "ROW",
+            Self::Statement => "STATEMENT",
+            Self::Mixed => "MIXED",
+        }
+    }
+
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Row, Self::Statement, Self::Mixed]
+            .into_iter()
+            .find(|format| format.as_str() == text)
+    }
 }
 
 /// A table as the server's dictionary has it.

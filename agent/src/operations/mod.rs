@@ -31,6 +31,7 @@ mod keep_writable;
 mod leave_group;
 mod leave_maintenance;
 mod log;
+mod log_rows;
 mod maintenance;
 mod membership;
 mod pause_writes;
@@ -132,6 +133,7 @@ pub fn action(operation: &Operation) -> Box<dyn Action> {
         Operation::PromoteReplica => Box::new(promote_replica::PromoteReplica),
         Operation::FollowSource { source } => Box::new(follow_source::FollowSource { source }),
         Operation::DiscardLogs => Box::new(discard_logs::DiscardLogs),
+        Operation::LogRows { wait_s } => Box::new(log_rows::LogRows { wait_s }),
         Operation::InspectTables { tables } => Box::new(inspect_tables::InspectTables { tables }),
         Operation::RebuildTables { tables } => Box::new(rebuild_tables::RebuildTables { tables }),
         Operation::ReleaseArtifacts { snapshot } => {

@@ -35,7 +35,7 @@ pub use faults::{FaultAction, FaultHook};
 pub use port::SimPort;
 pub use state::{NoWrite, OPTION_FILE, Timings, TxId};
 
-use crate::host::Host;
+use crate::host::{Host, LogFormat};
 use refit_shared::ids::{MemberName, ServerUuid};
 use refit_shared::observation::{MemberState, PackagePin, ServiceState};
 use refit_shared::table::TableName;
@@ -270,6 +270,16 @@ impl SimWorld {
         let world = self.lock();
         let channels = world.host(member).data.channels.clone();
         channels.into_iter().collect()
+    }
+
+    /// The server logs so by its settings, and has done so for all sessions.
+    pub fn logs(&self, member: &MemberName, format: LogFormat) {
+        let mut world = self.lock();
+        let host = world.host_mut(member);
+        host.log_format = format;
+        if let Some(server) = host.server_mut() {
+            server.log_format = format;
+        }
     }
 
     /// Tables that were rebuilt on this server.

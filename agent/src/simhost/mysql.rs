@@ -3,7 +3,9 @@
 use super::Shape;
 use super::port::SimPort;
 use super::state::{HostState, Receiver, Server, TxId, World};
-use crate::host::{HostError, HostResult, Machine, Mysql, Pulse, Rebuilt, Replication, TableFacts};
+use crate::host::{
+    HostError, HostResult, LogFormat, Machine, Mysql, Pulse, Rebuilt, Replication, TableFacts,
+};
 use async_trait::async_trait;
 use refit_shared::gtid::GtidSet;
 use refit_shared::ids::{MemberName, ServerUuid};
@@ -107,6 +109,8 @@ fn group(world: &World, member: &MemberName, server: &Server) -> HostResult<Grou
     })
 }
 
+/// How long clients keep sessions.
+const OLD_SESSIONS: Duration = Duration::from_secs(3);
 /// How long the rebuild of a table takes.
 const REBUILD: Duration = Duration::from_millis(400);
 
@@ -214,7 +218,10 @@ impl Mysql for SimPort {
                 ("plugins".to_owned(), String::new()),
                 ("gtid_mode".to_owned(), on(true)),
                 ("enforce_gtid_consistency".to_owned(), on(true)),
-                ("binlog_format".to_owned(), "ROW".to_owned()),
+                (
+                    "binlog_format".to_owned(),
+                    server.log_format.as_str().to_owned(),
+                ),
             ]
             .into_iter()
             .chain(start_on_boot)
@@ -489,6 +496,38 @@ impl Mysql for SimPort {
             running(world, member)?;
             world.host_mut(member).data.relay.clear();
             Ok(())
+        })
+        .await
+    }
+
+    async fn log_format(&self) -> HostResult<LogFormat> {
+        self.at("mysql.log_format", |world, member| {
+            Ok(running(world, member)?.log_format)
+        })
+        .await
+    }
+
+    async fn set_log_format(&self, format: LogFormat) -> HostResult<()> {
+        self.at("mysql.set_log_format", |world, member| {
+            let now = world.now;
+            let server = running_mut(world, member)?;
+            if format == LogFormat::Row && server.log_format != LogFormat::Row {
+                server.old_sessions_until = Some(now + OLD_SESSIONS);
+            }
+            server.log_format = format;
+            Ok(())
+        })
+        .await
+    }
+
+    async fn sessions_without_rows(&self) -> HostResult<Vec<String>> {
+        self.at("mysql.sessions_without_rows", |world, member| {
+            let until = running(world, member)?.old_sessions_until;
+            let any = until.is_some_and(|until| world.now < until);
+            Ok(any
+                .then(|| "app@client (1 session)".to_owned())
+                .into_iter()
+                .collect())
         })
         .await
     }

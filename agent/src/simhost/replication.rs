@@ -4,6 +4,7 @@
 //! again after a restart (`relay_log_recovery` with GTID auto-position). Channels are part of the data directory.
 
 use super::state::{NoWrite, Receiver, TxId, World};
+use crate::host::LogFormat;
 use refit_shared::ids::MemberName;
 use refit_shared::observation::{
     ChannelDetail, ChannelFacts, ConnectedReplica, Fact, ReplicationService, ThreadState,
@@ -79,9 +80,9 @@ impl World {
             return false;
         }
         let above = self.host(&source);
+        let now = self.now;
         let reachable = above.server().is_some() && !above.isolated && !host.isolated;
         if !reachable {
-            let now = self.now;
             if let Some(server) = self.host_mut(member).server_mut() {
                 server.receiver = match server.receiver {
                     Receiver::Connecting { since } if now >= since + GIVES_UP_AFTER => {
@@ -95,8 +96,22 @@ impl World {
             }
             return false;
         }
-        if host.running_version() < above.running_version() {
+        let (older, newer) = (
+            host.running_version() < above.running_version(),
+            host.running_version() > above.running_version(),
+        );
+        let statements = above.server().is_some_and(|server| {
+            let old_session = server.old_sessions_until.is_some_and(|until| now < until);
+            !server.restarted && (server.log_format != LogFormat::Row || old_session)
+        });
+        if older {
             self.violate(member, format!("replicates from {source}, which is newer"));
+        }
+        if statements && newer {
+            self.violate(
+                member,
+                format!("is newer than {source}, which logs statements"),
+            );
         }
         let (above, host) = (self.host(&source), self.host(member));
         let known =

@@ -239,6 +239,9 @@ impl World {
         let server = Server {
             super_read_only: process.in_maintenance || start_on_boot || host.starts_read_only(),
             admits: false,
+            log_format: host.log_format,
+            old_sessions_until: None,
+            restarted: true,
             start_on_boot,
             bootstrap: false,
             slow_shutdown: false,

@@ -2,6 +2,7 @@
 
 use super::faults::FaultHook;
 use super::{Beginning, PACKAGES, Shape};
+use crate::host::LogFormat;
 use refit_shared::ids::{MemberName, ServerUuid};
 use refit_shared::observation::{MemberState, PackagePin, ServiceState};
 use refit_shared::table::TableName;
@@ -144,6 +145,8 @@ pub(super) struct HostState {
     pub maintenance: bool,
     pub hold: bool,
     pub log: Vec<String>,
+    /// By its settings.
+    pub log_format: LogFormat,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -193,6 +196,11 @@ pub(super) struct Server {
     pub super_read_only: bool,
     /// super_read_only is off, and read_only on.
     pub admits: bool,
+    /// What it logs, and whether sessions log statements that began before it logged rows.
+    pub log_format: LogFormat,
+    pub old_sessions_until: Option<Instant>,
+    /// It was restarted, and logs as its settings say.
+    pub restarted: bool,
     pub start_on_boot: bool,
     /// group_replication_bootstrap_group
     pub bootstrap: bool,
@@ -397,6 +405,9 @@ impl World {
                 super_read_only: replicates
                     || (shape == Shape::Group && world.primary.as_ref() != Some(name)),
                 admits: false,
+                log_format: LogFormat::Row,
+                old_sessions_until: None,
+                restarted: false,
                 start_on_boot: shape.is_group(),
                 bootstrap: false,
                 slow_shutdown: false,
@@ -451,6 +462,7 @@ impl World {
                 maintenance: false,
                 hold: false,
                 log: Vec::new(),
+                log_format: LogFormat::Row,
             };
             world.hosts.insert(name.clone(), host);
         }

@@ -22,6 +22,7 @@ mod rebuild;
 mod replicas_first;
 mod server_will_not_start;
 mod single_server;
+mod statement_log;
 mod switchover;
 mod unwind;
 mod upgrade_across_series;

@@ -97,6 +97,7 @@ fn far(hop: Hop) -> StepId {
         | Hop::SwitchSeries => 37,
         Hop::Downgrade => 21,
         Hop::Rebuild => 16,
+        Hop::Statements => 37,
     })
 }
 

@@ -24,7 +24,8 @@ fn last_is_past_pivot(hop: Hop, refuses: Option<&MemberName>) -> bool {
         | Hop::ReplicasSeries
         | Hop::ChainSeries
         | Hop::ChainOffline
-        | Hop::Rebuild => false,
+        | Hop::Rebuild
+        | Hop::Statements => false,
     }
 }
 

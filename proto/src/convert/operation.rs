@@ -21,7 +21,7 @@ wire_enum! {
         FetchPackages, BackUpConfig, EnterMaintenance, LeaveGroup, StopServer, SnapshotData, SwapPackages, StartServer,
         JoinGroup, LeaveMaintenance, AppointPrimary, KeepPrimary, ReleaseArtifacts, KeepWritable, AllowWrites,
         DissolveGroup, BootstrapGroup, StopReplica, StartReplica, KeepReplica, PauseWrites, DemoteSource, PromoteReplica,
-        FollowSource, DiscardLogs, RewriteConfig, ValidateConfig, InspectTables, RebuildTables,
+        FollowSource, DiscardLogs, RewriteConfig, ValidateConfig, InspectTables, RebuildTables, LogRows,
     }
 }
 
@@ -146,6 +146,7 @@ fn variant(choice: &Choice) -> &'static str {
         Choice::PromoteReplica(_) => OperationKind::PromoteReplica,
         Choice::FollowSource(_) => OperationKind::FollowSource,
         Choice::DiscardLogs(_) => OperationKind::DiscardLogs,
+        Choice::LogRows(_) => OperationKind::LogRows,
         Choice::InspectTables(_) => OperationKind::InspectTables,
         Choice::RebuildTables(_) => OperationKind::RebuildTables,
         Choice::ReleaseArtifacts(_) => OperationKind::ReleaseArtifacts,
@@ -224,6 +225,7 @@ fn read(choice: Choice) -> Result<Operation, InvalidMessage> {
             source: source_address(source)?,
         },
         Choice::DiscardLogs(wire::DiscardLogs {}) => Operation::DiscardLogs,
+        Choice::LogRows(wire::LogRows { wait_s }) => Operation::LogRows { wait_s },
         Choice::InspectTables(wire::InspectTables { tables }) => Operation::InspectTables {
             tables: each("tables", tables)?,
         },
@@ -310,6 +312,7 @@ impl From<Operation> for wire::Operation {
             Operation::PromoteReplica => Choice::PromoteReplica(wire::PromoteReplica {}),
             Operation::FollowSource { source } => Choice::FollowSource(source.into()),
             Operation::DiscardLogs => Choice::DiscardLogs(wire::DiscardLogs {}),
+            Operation::LogRows { wait_s } => Choice::LogRows(wire::LogRows { wait_s }),
             Operation::InspectTables { tables } => Choice::InspectTables(wire::InspectTables {
                 tables: texts(tables),
             }),

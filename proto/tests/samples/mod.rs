@@ -195,6 +195,9 @@ fn operation_of(kind: OperationKind) -> BoxedStrategy<Operation> {
             )
             .boxed(),
         OperationKind::DiscardLogs => Just(Operation::DiscardLogs).boxed(),
+        OperationKind::LogRows => any::<u32>()
+            .prop_map(|wait_s| Operation::LogRows { wait_s })
+            .boxed(),
         OperationKind::InspectTables => tables()
             .prop_map(|tables| Operation::InspectTables { tables })
             .boxed(),

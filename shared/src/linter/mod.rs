@@ -7,6 +7,7 @@ mod directions;
 mod group_lane;
 mod hand_over;
 mod keeping;
+mod log_rows;
 mod numbering;
 mod offline;
 mod offline_topology;
@@ -72,6 +73,7 @@ pub fn judge(plan: &Plan) -> Vec<Violation> {
         }
     }
     rebuild::judge(plan, &mut found);
+    log_rows::judge(plan, &mut found);
     pivot::judge(plan, &mut found);
     keeping::judge(plan, &mut found);
     rewrites::judge(plan, &mut found);

@@ -330,6 +330,7 @@ fn reversibility(order: &Operation) -> Reversibility {
         | Kind::PromoteReplica
         | Kind::FollowSource
         | Kind::DiscardLogs
+        | Kind::LogRows
         | Kind::RebuildTables => Reversibility::Undoable,
     }
 }

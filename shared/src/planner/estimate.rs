@@ -133,6 +133,7 @@ fn reckon_ms(operation: &Operation, seen: &Observation) -> u64 {
         OperationKind::FollowSource => 2_000,
         OperationKind::DiscardLogs => 500,
         OperationKind::InspectTables => 300,
+        OperationKind::LogRows => 1_000,
         OperationKind::RebuildTables => rebuild_ms(operation, seen),
     }
 }

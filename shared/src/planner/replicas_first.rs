@@ -28,9 +28,10 @@ pub fn plan(
     let mut build = Topology::begin(Strategy::ReplicasFirst, request, seen, &world, made_unix_ms)?;
     let mut stages = vec![build.look()];
     stages.push(build.draft.fetch(&build.candidates.clone()));
+    stages.extend(build.log_rows());
     let order: Vec<_> = build.tree.leaves_first().into_iter().cloned().collect();
     let mut order_report = Vec::new();
-    let mut hand_over = Vec::new();
+    let mut hand_over = build.of_log_format();
     let mut pivot: Option<Pivot> = None;
     let mut outage = 0;
     for name in &order {
@@ -90,6 +91,7 @@ pub fn plan(
             pivot.asked_at()
         ));
     }
+    hand_over.extend(build.freeze());
     let report = Report {
         order: order_report,
         hand_over,

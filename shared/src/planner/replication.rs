@@ -7,6 +7,7 @@
 //! follow    replicas   keep_replica                              side by side, after the server above them was away
 //! source    a member   keep_writable · gate · enter_maintenance · [pause_writes · gate · demote_source ·] stop · snapshot
 //!                      swap · start · gate · leave_maintenance (PIVOT) · allow_writes · gate
+//! rows      sources    log_rows (those that log statements)      then a gate: every replica has passed that point
 //! done      sources    gate
 //! ```
 //!
@@ -25,6 +26,7 @@ use crate::plan::drift::World;
 use crate::plan::{Gate, Lane, Pivot, RiskLevel, Stage, Step, Strategy};
 use crate::topology::Sighting;
 use crate::topology::replication::{Link, Role, Tree};
+use std::collections::BTreeMap;
 
 /// A transaction that has run for longer would be cut off, in seconds.
 const LONG_TRANSACTION_S: u64 = 30;
@@ -36,6 +38,9 @@ pub const DRAIN_S: u32 = 10;
 pub const APPLY_S: u32 = 3600;
 /// How long the agent keeps a source read-only by itself, in seconds: for the drain, and for [`CAUGHT_UP_WITHIN_S`].
 pub const LEASE_S: u32 = 60;
+/// How long sessions that log statements are waited for, in seconds.
+const SESSIONS_S: u32 = 1800;
+const ROW: &str = "ROW";
 /// How long writes wait for a replica to have everything, in seconds.
 const CAUGHT_UP_WITHIN_S: u32 = 30;
 
@@ -47,6 +52,8 @@ pub struct Topology<'a> {
     pub everybody: Vec<Candidate<'a>>,
     pub candidates: Vec<Candidate<'a>>,
     pub draft: Draft,
+    /// Sources that are made to log rows, with the format that they log in by their own settings.
+    pub made_to_log_rows: BTreeMap<MemberName, String>,
 }
 
 /// What stands before a source's writes are paused.
@@ -126,6 +133,7 @@ impl<'a> Topology<'a> {
             everybody: everybody(seen, world),
             candidates,
             draft: Draft::new(request, seen, made_unix_ms, package, None),
+            made_to_log_rows: BTreeMap::new(),
         })
     }
 
@@ -202,6 +210,88 @@ impl<'a> Topology<'a> {
         }
     }
 
+    /// Before the first replica is newer than its source: sources that log statements log rows, and every replica has passed that
+    /// point. A statement is parsed and run anew by the version that applies it; a row is not. Replicas that are sources of others
+    /// hand on rows as rows. Source: MySQL manual, "Upgrading or Downgrading a Replication Topology"; MYSQL.md §3.2.
+    pub fn log_rows(&mut self) -> Vec<Stage> {
+        let mut lanes = Vec::new();
+        for c in self.everybody.clone() {
+            let server = c.seen.server.known();
+            let format = server.and_then(|server| server.variables.get("binlog_format"));
+            let Some(format) = format.filter(|format| self.is_source(&c) && *format != "ROW")
+            else {
+                continue;
+            };
+            let order = Operation::LogRows { wait_s: SESSIONS_S };
+            let why = "a newer replica must not run an older source's statements";
+            let mut rows = self.draft.on(&c, order, SESSIONS_S + 60, why);
+            rows.before = vec![Expectation::LogFormat { is: format.clone() }];
+            rows.after = vec![Expectation::LogFormat { is: ROW.to_owned() }];
+            lanes.push(lane(&c, vec![rows]));
+            self.made_to_log_rows.insert(c.name.clone(), format.clone());
+        }
+        let Some(first) = lanes.first().map(|lane| lane.member.clone()) else {
+            return Vec::new();
+        };
+        let rows = Stage {
+            title: "sources log rows".to_owned(),
+            lanes,
+        };
+        let links = self.tree.members().flat_map(|name| {
+            let links = self.tree.links(name).iter();
+            links.map(move |link| replicates(name, link, 0))
+        });
+        let mut conditions: Vec<Condition> = links.collect();
+        conditions.extend(self.logs_rows());
+        let gate = Gate {
+            conditions,
+            undo_conditions: Vec::new(),
+            hold_ms: 0,
+        };
+        let why = "every replica has applied all that was logged before";
+        let gate = self.draft.gate_within(&first, gate, APPLY_S, why);
+        let passed = Stage {
+            title: "replicas have passed that point".to_owned(),
+            lanes: vec![Lane {
+                member: first,
+                steps: vec![gate],
+            }],
+        };
+        vec![rows, passed]
+    }
+
+    /// Those that were made to log rows still do: a restart would have put it back.
+    fn logs_rows(&self) -> impl Iterator<Item = Condition> + '_ {
+        self.made_to_log_rows.keys().map(|name| {
+            let is = ROW.to_owned();
+            member(name, Expectation::LogFormat { is })
+        })
+    }
+
+    /// What nobody should do while versions differ (MYSQL.md §3.2).
+    pub fn freeze(&self) -> Option<String> {
+        let versions = self.everybody.iter().map(|c| c.world.version);
+        versions.into_iter().any(|v| v != self.request.target).then(|| {
+            format!(
+                "until all run {}: no CREATE, ALTER or DROP, no CREATE USER or GRANT on a source; a statement that one of the two \
+                 versions does not know stops the appliers of the other, and the gates then say so",
+                self.request.target
+            )
+        })
+    }
+
+    /// What the report says of it.
+    pub fn of_log_format(&self) -> Vec<String> {
+        let one = |(name, format): (&MemberName, &String)| {
+            format!(
+                "{name} logs {format}: it logs rows before the first replica is taken out, and {format} again once it was restarted or all is unwound; \
+                 sessions that began before keep {format}, so let clients connect anew: they are waited for ({} min), never killed",
+                SESSIONS_S / 60
+            )
+        };
+        self.made_to_log_rows.iter().map(one).collect()
+    }
+
     /// One replica, from maintenance to maintenance.
     pub fn replica(&mut self, c: &Candidate<'_>, discards_logs: bool) -> Stage {
         let mut conditions = self.whole();
@@ -209,6 +299,7 @@ impl<'a> Topology<'a> {
         conditions.push(Condition::NoPreparedXa {
             member: c.name.clone(),
         });
+        conditions.extend(self.logs_rows());
         let before = Gate {
             conditions,
             undo_conditions: Vec::new(),

@@ -97,6 +97,7 @@ pub fn plan(
             "every step but the removal of logs: a replica fetches again what it lacks".to_owned(),
         ),
     }
+    hand_over.extend(build.freeze());
     let report = Report {
         order: order_report,
         hand_over,

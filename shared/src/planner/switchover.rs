@@ -64,6 +64,7 @@ pub fn plan(
     let heir = heir(request, seen, &build.tree, old).map_err(one)?;
     let mut stages = vec![build.look()];
     stages.push(build.draft.fetch(&build.candidates.clone()));
+    stages.extend(build.log_rows());
     let mut order = Vec::new();
     let leaves_first: Vec<_> = build.tree.leaves_first().into_iter().cloned().collect();
     for name in &leaves_first {
@@ -114,12 +115,14 @@ pub fn plan(
             heir.name
         ),
     ];
+    hand_over.extend(build.of_log_format());
     if request.policy.approve_pivot == ApprovePivot::Person {
         hand_over.push(format!(
             "before {} it waits, with everybody serving, for `refit approve` (--approve-pivot auto goes on by itself)",
             pivot.asked_at()
         ));
     }
+    hand_over.extend(build.freeze());
     let report = Report {
         order,
         hand_over,

@@ -135,6 +135,68 @@ fn a_switchover_to_the_one_that_is_asked_for_keeps_what_is_below_it() {
     );
 }
 
+fn logging(mut seen: Sighting, format: &str) -> Sighting {
+    change_server(&mut seen, "db1", |server| {
+        server
+            .variables
+            .insert("binlog_format".into(), format.into());
+    });
+    seen
+}
+
+/// The source logs statements: rows first, and every replica has passed that point before one is newer.
+#[test]
+fn a_source_that_logs_statements() {
+    golden(
+        "replicas-first-statement-log",
+        &request("9.7.4"),
+        &logging(replicas(&["8.4.6"; 3], &CHAIN, &SERIES), "STATEMENT"),
+    );
+    golden(
+        "switchover-mixed-log",
+        &switchover("9.7.4"),
+        &logging(replicas(&["9.7.3"; 2], &[(2, 1)], &PATCH), "MIXED"),
+    );
+}
+
+/// It would apply statements of before for as long as it is delayed, on the new version.
+#[test]
+fn a_source_that_logs_statements_to_a_delayed_replica_is_refused() {
+    let mut seen = logging(replicas(&["8.4.6"; 3], &THREE, &SERIES), "STATEMENT");
+    change_server(&mut seen, "db3", |server| channel_of(server).delay_s = 3600);
+    let said = refusal(&request("9.7.4"), &seen);
+    assert!(
+        said.iter()
+            .any(|why| why == "statementBinaryLog: db1: binlog_format is STATEMENT"),
+        "{said:?}"
+    );
+}
+
+#[test]
+fn the_linter_condemns_statements_of_an_older_source() {
+    let seen = logging(replicas(&["8.4.6"; 3], &CHAIN, &SERIES), "STATEMENT");
+    let base = made(&request("9.7.4"), &seen);
+    assert_eq!(linter::judge(&base), Vec::new());
+    let at = |plan: &Plan, title: &str| plan.stages.iter().position(|s| s.title == title).unwrap();
+    let mut late = base.clone();
+    let (rows, db3) = (at(&late, "sources log rows"), at(&late, "upgrade db3"));
+    late.stages.swap(rows, db3);
+    let mut unproved = base.clone();
+    let passed = at(&unproved, "replicas have passed that point");
+    unproved.stages.remove(passed);
+    let mut hasty = base.clone();
+    if let Action::Gate(gate) = &mut hasty.stages[passed].lanes[0].steps[0].action {
+        gate.conditions.pop();
+    }
+    for spoiled in [late, unproved, hasty] {
+        let found = linter::judge(&spoiled);
+        assert!(
+            found.iter().any(|v| v.rule.starts_with("sources log rows")),
+            "{found:?}"
+        );
+    }
+}
+
 #[test]
 fn everybody_offline() {
     let mut request = request("9.7.4");

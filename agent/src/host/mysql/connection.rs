@@ -52,6 +52,13 @@ impl Sessions {
             .pop()
     }
 
+    /// Closes connections that nobody uses: their sessions keep settings of when they began.
+    pub(super) fn drop_idle(&self) {
+        while let Some(conn) = self.take_idle() {
+            drop(conn);
+        }
+    }
+
     /// A session that everything asked of it must be done with within `deadline`.
     pub(super) async fn get(&self, deadline: Duration) -> HostResult<Session<'_>> {
         let until = Instant::now() + deadline;

@@ -5,6 +5,7 @@
 //!            ──> facts.rs        what an observation reports
 //!            ──> group.rs        the group as this server sees it, and the pulse
 //!            ──> channels.rs     asynchronous replication, from and to this server
+//!            ──> log_format.rs   rows or statements in the binary log
 //!            ──> tables.rs       tables that are to be rebuilt
 //!            ──> paths.rs        where the server keeps its files
 //!            ──> schema/         answers to a survey's questions
@@ -18,6 +19,7 @@ mod connection;
 mod credentials;
 mod facts;
 mod group;
+mod log_format;
 mod paths;
 mod schema;
 mod tables;
@@ -26,7 +28,7 @@ pub use credentials::{Credentials, CredentialsError};
 pub use paths::{AskPaths, ServerPaths};
 
 use super::files::options;
-use super::{HostError, HostResult, Mysql, Pulse, Rebuilt, Replication, TableFacts};
+use super::{HostError, HostResult, LogFormat, Mysql, Pulse, Rebuilt, Replication, TableFacts};
 use async_trait::async_trait;
 use connection::Sessions;
 use mysql_async::{Row, Value};
@@ -306,6 +308,20 @@ impl Mysql for LocalMysql {
         session.execute(&purge).await?;
         session.keep();
         Ok(())
+    }
+
+    async fn log_format(&self) -> HostResult<LogFormat> {
+        log_format::read(&mut self.sessions.get(QUESTION).await?).await
+    }
+
+    async fn set_log_format(&self, format: LogFormat) -> HostResult<()> {
+        log_format::set(&mut self.sessions.get(QUESTION).await?, format).await
+    }
+
+    async fn sessions_without_rows(&self) -> HostResult<Vec<String>> {
+        // Those of the agent itself began before, too.
+        self.sessions.drop_idle();
+        log_format::sessions_without_rows(&mut self.sessions.get(QUESTION).await?).await
     }
 
     async fn tables(&self, tables: &[TableName]) -> HostResult<Vec<TableFacts>> {

@@ -3,6 +3,7 @@
 mod closing;
 mod faults;
 mod group;
+mod log_rows;
 mod rebuild;
 mod replication;
 mod rig;

@@ -39,6 +39,8 @@ struct Member {
     start_on_boot: Option<String>,
     /// Variables that are no defaults.
     explicit: BTreeSet<String>,
+    /// What its binary log holds.
+    log_format: Option<String>,
     /// Whom it replicates from.
     sources: Vec<(String, MemberName)>,
 }
@@ -61,6 +63,9 @@ impl Before {
                 packages: sim.installed(&name),
                 held: sim.held_packages(&name),
                 config: sim.config(&name),
+                log_format: facts
+                    .as_ref()
+                    .and_then(|f| f.variables.get("binlog_format").cloned()),
                 sources: sim.sources(&name),
                 start_on_boot: facts
                     .as_ref()
@@ -156,7 +161,7 @@ async fn upgraded(world: &World) -> Vec<String> {
         if is.sources != was.sources {
             wrongs.push(format!("{name} replicates from {:?}", is.sources));
         }
-        if is.start_on_boot != was.start_on_boot {
+        if is.start_on_boot != was.start_on_boot || is.log_format != was.log_format {
             wrongs.push(format!("{name}: settings have changed"));
         }
         match as_reviewed(world, was, is) {

@@ -19,6 +19,7 @@ use agents::Agents;
 use client::Client;
 use faults::{Break, Faults, Point, only_looking};
 use judge::Before;
+use refit_agent::host::LogFormat;
 use refit_agent::simhost::{Beginning, Shape, SimWorld, Timings};
 use refit_controller::fleet::{self, Fleet};
 use refit_controller::journal::MemoryJournal;
@@ -60,10 +61,12 @@ pub enum Hop {
     ChainOffline,
     /// No upgrade: tables of a source and its replicas are rebuilt.
     Rebuild,
+    /// To another series, the source logging statements.
+    Statements,
 }
 
 impl Hop {
-    pub const ALL: [Hop; 16] = [
+    pub const ALL: [Hop; 17] = [
         Self::Patch,
         Self::Series,
         Self::OfflinePatch,
@@ -80,6 +83,7 @@ impl Hop {
         Self::Downgrade,
         Self::ChainOffline,
         Self::Rebuild,
+        Self::Statements,
     ];
 
     pub fn shape(self) -> Shape {
@@ -91,7 +95,8 @@ impl Hop {
             | Self::ReplicasSeries
             | Self::SwitchPatch
             | Self::SwitchSeries
-            | Self::Rebuild => Shape::Replicas,
+            | Self::Rebuild
+            | Self::Statements => Shape::Replicas,
             Self::ChainSeries | Self::Downgrade | Self::ChainOffline => Shape::Chain,
         }
     }
@@ -125,6 +130,7 @@ impl Hop {
             | Self::ReplicasSeries
             | Self::ChainSeries
             | Self::ChainOffline
+            | Self::Statements
             | Self::Downgrade => true,
         }
     }
@@ -141,6 +147,7 @@ impl Hop {
             | Self::ReplicasPatch
             | Self::ReplicasSeries
             | Self::ChainSeries
+            | Self::Statements
             | Self::Downgrade => None,
             Self::SwitchPatch | Self::SwitchSeries => Some(Strategy::Switchover),
             Self::Rebuild => Some(Strategy::RebuildTables),
@@ -165,6 +172,7 @@ impl Hop {
             | Self::ReplicasSeries
             | Self::ChainSeries
             | Self::ChainOffline
+            | Self::Statements
             | Self::SwitchSeries => "8.4.6-1",
             Self::Downgrade | Self::Rebuild => "9.7.4-2",
         })
@@ -254,6 +262,9 @@ impl World {
         let sim = SimWorld::shaped(hop.shape(), beginning);
         if hop.strategy() == Some(Strategy::Offline) {
             sim.allow_full_stop();
+        }
+        if hop == Hop::Statements {
+            sim.logs(&member("db1"), LogFormat::Statement);
         }
         let faults = Faults::install(&sim, breaks);
         let before = Before::of(&sim).await;

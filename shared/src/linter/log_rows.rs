@@ -1,0 +1,67 @@
+//! For sources that are made to log rows: it is done before the first server is taken out, and every replica is seen to have passed
+//! that point before it. Source: MySQL manual, "Upgrading or Downgrading a Replication Topology"; MYSQL.md §3.2.
+
+use super::{Violation, breaks, kind};
+use crate::condition::Condition;
+use crate::expectation::Expectation;
+use crate::ids::MemberName;
+use crate::operation::OperationKind as Kind;
+use crate::plan::{Action, Gate, Plan, Step};
+use std::collections::BTreeSet;
+
+pub(super) fn judge(plan: &Plan, found: &mut Vec<Violation>) {
+    let switched = plan.steps().filter(|s| kind(s) == Some(Kind::LogRows));
+    let members: BTreeSet<&MemberName> = switched.map(|step| &step.member).collect();
+    if members.is_empty() {
+        return;
+    }
+    let takes_out = |step: &&Step| {
+        matches!(
+            kind(step),
+            Some(Kind::StopReplica | Kind::StopServer | Kind::PauseWrites)
+        )
+    };
+    let Some(first) = plan.steps().find(takes_out) else {
+        return;
+    };
+    let before = || plan.steps().take_while(|step| step.id < first.id);
+    let mut pending: BTreeSet<&MemberName> = members.clone();
+    let mut passed = false;
+    for step in before() {
+        match &step.action {
+            Action::Operate { .. } if kind(step) == Some(Kind::LogRows) => {
+                pending.remove(&step.member);
+            }
+            Action::Gate(gate) => passed |= pending.is_empty() && sees(plan, gate, &members),
+            Action::Operate { .. } => {}
+        }
+    }
+    if !passed {
+        breaks(
+            found,
+            "sources log rows, and every replica has passed that point, before a server is taken out",
+            Some(first.id),
+            "no gate between has seen it",
+        );
+    }
+}
+
+fn sees(plan: &Plan, gate: &Gate, members: &BTreeSet<&MemberName>) -> bool {
+    let links: usize = plan
+        .made_from
+        .members
+        .values()
+        .map(|m| m.channels.len())
+        .sum();
+    let level = gate
+        .conditions
+        .iter()
+        .filter(|c| matches!(c, Condition::Replicates { behind: 0, .. }))
+        .count();
+    let rows = |name: &&MemberName| {
+        gate.conditions.iter().any(|c| {
+            matches!(c, Condition::Member { member, is: Expectation::LogFormat { is } } if member == *name && is == "ROW")
+        })
+    };
+    level >= links && members.iter().all(rows)
+}
