@@ -22,7 +22,7 @@ fast-test: ## Lint, unit, property and simulated tests only
 lab-test: ## Scenarios on real hosts only (root); ONLY=name runs those whose name contains it
 	integration/test.sh lab $(ONLY)
 
-matrix: ## The crash matrix, all simulated rows (resumable), and docs/crash-matrix.md
+matrix: ## The crash matrix, simulated and (root) on real hosts, resumable; writes docs/crash-matrix.md
 	integration/matrix.sh
 
 lint: ## Formatting and clippy

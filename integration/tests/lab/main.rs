@@ -11,6 +11,7 @@ mod discovery;
 mod downgrade;
 mod kill_agent;
 mod kill_controller;
+mod matrix;
 mod multi_primary;
 mod offline;
 mod option_files;

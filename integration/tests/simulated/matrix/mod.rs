@@ -17,7 +17,8 @@ mod page;
 mod rows;
 mod verdicts;
 
-use crate::runs::{Dice, count, made, tell};
+use crate::runs::{count, made, tell};
+use refit_integration::dice::Dice;
 use rows::Row;
 use std::path::PathBuf;
 use std::sync::Mutex;

@@ -3,11 +3,12 @@
 use super::rows::Row;
 use super::verdicts::{Kept, Verdict};
 use crate::world::faults::{Trouble, When};
+use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::Path;
 
-/// What the lab's rows are kept in, beside the page: `integration/tests/lab/matrix.rs` appends a line for each.
+/// What the lab's rows are kept in, beside the page: `integration/tests/lab/matrix` appends a line for each.
 const LAB: &str = "crash-matrix-lab.jsonl";
 
 pub fn write(path: &Path, rows: &[Row], kept: &Kept) {
@@ -69,8 +70,8 @@ fn text(rows: &[Row], kept: &Kept, lab: &str) -> String {
         ),
     );
     out.push_str(
-        "What is not simulated: a full disk under mysqld itself, a slow disk's effect on replication, networks that lose single\n\
-         packets. Those are for real hosts, below.\n\n",
+        "What is not simulated: a full disk under mysqld itself (real hosts have it, below), a slow disk's effect on replication,\n\
+         networks that lose single packets.\n\n",
     );
     summary(&mut out, &verdicts);
     real(&mut out, lab);
@@ -129,33 +130,108 @@ fn summary(out: &mut String, verdicts: &[(&Row, Option<&Verdict>)]) {
     }
 }
 
+/// A row that was played on real hosts, as `integration/tests/lab/matrix/record.rs` keeps it.
+#[derive(Deserialize)]
+struct Real {
+    row: String,
+    base: String,
+    /// Rows that the base has.
+    of: usize,
+    struck_at: Option<String>,
+    not_struck: Option<String>,
+    rests: String,
+    parks: Vec<String>,
+    acked: u64,
+    lost: u64,
+    unknown: u64,
+    largest_gap_ms: f64,
+    wrongs: Vec<String>,
+    versions: String,
+    seed: u64,
+    at: String,
+    commit: String,
+}
+
+impl Real {
+    fn verdict(&self) -> &'static str {
+        match (self.wrongs.is_empty(), self.struck_at.is_some()) {
+            (false, _) => "FAILED",
+            (true, true) => "passed",
+            (true, false) => "passed, not struck",
+        }
+    }
+}
+
 /// What was run on real hosts.
 fn real(out: &mut String, lab: &str) {
-    out.push_str("## On real hosts\n\n");
-    if lab.trim().is_empty() {
+    out.push_str(
+        "## On real hosts\n\n\
+         The same rows by the same names, each a whole rollout on hosts of the lab (own systemd, apt, mysqld, power, network) under a\n\
+         writing client, whose ledger is then compared with every member at one GTID set. *Struck* is where the step was at that\n\
+         moment: rows are aimed by watching the rollout. Slow disks and jumping clocks are simulated only: the hosts share one\n\
+         kernel's clock, and their volumes lie in memory. `make matrix` plays the rows that are open, `make test` a sample\n\
+         (`REFIT_LAB_MATRIX_SEED`, from the commit); `REFIT_LAB_MATRIX_ROW='text of its name'` plays one again.\n\n",
+    );
+    let mut rows: Vec<Real> = Vec::new();
+    for line in lab.lines() {
+        let row: Real = serde_json::from_str(line).expect("a line of the lab's rows");
+        // Played again: the latest counts.
+        rows.retain(|earlier| earlier.row != row.row);
+        rows.push(row);
+    }
+    if rows.is_empty() {
         out.push_str("No row has been run on real hosts for this page.\n\n");
         return;
     }
-    out.push_str(
-        "| row | verdict | rests | largest write gap | when, commit |\n|---|---|---|--:|---|\n",
-    );
-    for line in lab.lines() {
-        let Ok(line) = serde_json::from_str::<serde_json::Value>(line) else {
-            continue;
-        };
-        let text = |key: &str| line[key].as_str().unwrap_or("-").to_owned();
+    out.push_str("| base | rows | run | passed | failed | not run |\n|---|--:|--:|--:|--:|--:|\n");
+    let bases: BTreeSet<&str> = rows.iter().map(|row| row.base.as_str()).collect();
+    for base in bases {
+        let of: Vec<&Real> = rows.iter().filter(|row| row.base == base).collect();
+        let failed = of.iter().filter(|row| !row.wrongs.is_empty()).count();
+        let all = of.iter().map(|row| row.of).max().unwrap_or(0);
         let _ = writeln!(
             out,
-            "| {} | {} | {} | {} ms | {}, {} |",
-            text("row"),
-            text("verdict"),
-            text("rests"),
-            line["largest_gap_ms"],
-            text("at"),
-            text("commit")
+            "| {base} | {all} | {} | {} | {} | {} |",
+            of.len(),
+            of.len() - failed,
+            failed,
+            all.saturating_sub(of.len())
+        );
+    }
+    out.push_str(
+        "\nBases that are not named here have not been played at all.\n\n\
+         | row | verdict | struck | rests | parks | acknowledged / lost / unknown | largest write gap | MySQL | when, commit, seed |\n\
+         |---|---|---|---|--:|--:|--:|---|---|\n",
+    );
+    for row in &rows {
+        let struck = row.struck_at.as_deref().or(row.not_struck.as_deref());
+        let _ = writeln!(
+            out,
+            "| {} | {} | {} | {} | {} | {} / {} / {} | {:.1} s | {} | {}, {}, {} |",
+            row.row,
+            row.verdict(),
+            struck.unwrap_or("-"),
+            row.rests,
+            row.parks.len(),
+            row.acked,
+            row.lost,
+            row.unknown,
+            row.largest_gap_ms / 1000.0,
+            row.versions,
+            row.at,
+            row.commit,
+            row.seed
         );
     }
     out.push('\n');
+    for row in rows.iter().filter(|row| !row.wrongs.is_empty()) {
+        let _ = writeln!(
+            out,
+            "```text\n{}\n{}\n```\n",
+            row.row,
+            row.wrongs.join("\n")
+        );
+    }
 }
 
 /// Each step with what came of its rows: a mark for before, during, after.
