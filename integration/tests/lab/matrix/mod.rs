@@ -29,7 +29,7 @@ use std::time::{Duration, Instant};
 use trouble::Trouble;
 
 /// What the sample may take.
-const SAMPLE_FOR: Duration = Duration::from_secs(330);
+const SAMPLE_FOR: Duration = Duration::from_secs(220);
 /// A row that is begun may take this long; the sample begins none that would not fit.
 const A_ROW: Duration = Duration::from_secs(100);
 /// Of so many rows that are drawn, most are of the first base: the others differ from it in few steps.

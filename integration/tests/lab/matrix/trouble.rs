@@ -55,8 +55,9 @@ impl Trouble {
     /// group back from them every time; `make matrix` plays them.
     pub fn in_sample(self) -> bool {
         match self {
-            Self::Controller | Self::Agent | Self::HostPower | Self::CutFromController => true,
+            Self::Controller | Self::Agent | Self::CutFromController => true,
             Self::Mysqld
+            | Self::HostPower
             | Self::CutFromMembers
             | Self::DiskFull
             | Self::RepositoryGone
