@@ -149,6 +149,10 @@ async fn run(config: AgentConfig, material: Arc<Reloading>) -> anyhow::Result<()
         ),
         None => None,
     };
+    // What a rehearsal left that was cut short. It must not keep the agent from its work.
+    if let Err(why) = host.rehearsals.clear().await {
+        tracing::warn!(%why, "the leftovers of a rehearsal could not be removed; the next rehearsal tries again");
+    }
     // A damaged ledger makes a worker that refuses everything and says why; the probes tell it.
     let (worker, mut work) = Worker::start(place.clone(), Ledger::open(&config.state_dir, disk));
     let looker = Arc::new(Looker::new(

@@ -255,7 +255,9 @@ fn rollouts_of(
 ) -> BTreeMap<RolloutId, BTreeMap<MemberName, Vec<Remembered>>> {
     let mut rollouts: BTreeMap<_, BTreeMap<_, Vec<_>>> = BTreeMap::new();
     for (member, told) in told.iter().filter(|(_, told)| told.cluster == *cluster) {
-        for entry in &told.entries {
+        // Rehearsals are no rollouts: they owe nothing, and nothing is rebuilt from them.
+        let orders = told.entries.iter();
+        for entry in orders.filter(|entry| !entry.order.id.rollout.is_rehearsal()) {
             let remembered = Remembered {
                 order: entry.order.clone(),
                 receipt: entry.receipt.clone(),

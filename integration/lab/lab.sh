@@ -12,7 +12,7 @@ set -euo pipefail
 
 LAB_SRC=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source-path=SCRIPTDIR
-for part in common deps mirror repo build network volume host group replication down; do
+for part in common deps mirror repo build fixtures network volume host group replication down; do
   # shellcheck source=/dev/null
   . "$LAB_SRC/lib/$part.sh"
 done
@@ -24,6 +24,7 @@ usage: lab.sh COMMAND [ARGUMENTS]        (as root, on Debian 12 or newer)
 prepare
   deps                       install the packages that the lab needs
   build [--fixtures]         make the cached root filesystem and package repository (--fixtures: and old data directories)
+  fixtures                   get data directories of real older servers, and print where they are
   versions                   the MySQL packages that the hosts can install, by role:
                              newest older oldest previous-series broken
 
@@ -77,6 +78,7 @@ main() {
     help | -h | --help) usage ;;
     deps) as_root && deps ;;
     build) as_root && build "$@" ;;
+    fixtures) as_root && fixtures ;;
     versions) versions ;;
     up) as_root && up "$@" ;;
     group) as_root && group "$@" ;;

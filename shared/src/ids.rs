@@ -68,6 +68,20 @@ name!(
     RolloutId, "rollout id"
 );
 
+/// Rehearsals are no rollouts; agents and their ledgers know their orders by this beginning. No ULID has it.
+const REHEARSAL: &str = "rehearsal-";
+
+impl RolloutId {
+    /// The name under which a rehearsal's one order travels.
+    pub fn of_rehearsal(unique: &str) -> Result<Self, InvalidName> {
+        Self::new(format!("{REHEARSAL}{unique}"))
+    }
+
+    pub fn is_rehearsal(&self) -> bool {
+        self.0.starts_with(REHEARSAL)
+    }
+}
+
 macro_rules! counter {
     ($(#[$doc:meta])* $type:ident($inner:ty)) => {
         $(#[$doc])*

@@ -21,6 +21,7 @@ pub mod operation;
 pub mod plan;
 pub mod planner;
 pub mod receipt;
+pub mod rehearsal;
 pub mod rules;
 pub mod saga;
 pub mod sql_text;

@@ -3,6 +3,7 @@
 use crate::gtid::GtidSet;
 use crate::ids::{ClusterName, Digest, Epoch, MemberName, ServerUuid};
 use crate::operation::OperationKind;
+use crate::rehearsal::Rehearsal;
 use crate::version::{MysqlVersion, PackageVersion};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -67,6 +68,9 @@ pub struct AgentFacts {
     pub replication_user: Option<String>,
     /// How long operations took on this host before: median seconds by kind.
     pub measured_s: BTreeMap<OperationKind, Seconds>,
+    /// The latest rehearsals: of the member's own data, and of a directory that a person named.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rehearsals: Vec<Rehearsal>,
 }
 
 /// Seconds with millisecond precision, comparable and hashable.

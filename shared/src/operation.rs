@@ -111,6 +111,17 @@ pub enum Operation {
     /// written. The server replicates from nobody meanwhile and is in no group. Undo: a rebuilt table holds the same rows;
     /// only what was admitted for the rebuild is closed again.
     RebuildTables { tables: Vec<TableName> },
+    /// Start the target's mysqld, unpacked beside, on a throw-away clone of the data (or of the directory named, which must be
+    /// allowed by the agent's configuration and not in use), look whether everything can be read, and remove the clone.
+    /// `running`: the server is up, and the clone must be of one instant. `copy`: a full copy may be made. Undo: remove the clone.
+    RehearseUpgrade {
+        version: MysqlVersion,
+        packages: Vec<PackagePin>,
+        files: Vec<Rewrite>,
+        running: bool,
+        copy: bool,
+        data_directory: Option<String>,
+    },
     /// Delete the snapshot, the set-aside data directories and the package cache of this rollout. Can't be undone.
     ReleaseArtifacts { snapshot: String },
 }
@@ -149,6 +160,7 @@ pub enum OperationKind {
     InspectTables,
     RebuildTables,
     ReleaseArtifacts,
+    RehearseUpgrade,
 }
 
 /// Where a channel shall read from.
@@ -173,7 +185,7 @@ fn is_zero(seconds: &u32) -> bool {
 }
 
 impl OperationKind {
-    pub const ALL: [OperationKind; 30] = [
+    pub const ALL: [OperationKind; 31] = [
         Self::FetchPackages,
         Self::BackUpConfig,
         Self::ValidateConfig,
@@ -204,6 +216,7 @@ impl OperationKind {
         Self::InspectTables,
         Self::RebuildTables,
         Self::ReleaseArtifacts,
+        Self::RehearseUpgrade,
     ];
 
     pub fn as_str(self) -> &'static str {
@@ -238,6 +251,7 @@ impl OperationKind {
             Self::InspectTables => "inspect_tables",
             Self::RebuildTables => "rebuild_tables",
             Self::ReleaseArtifacts => "release_artifacts",
+            Self::RehearseUpgrade => "rehearse_upgrade",
         }
     }
 
@@ -285,6 +299,7 @@ impl Operation {
             Self::InspectTables { .. } => OperationKind::InspectTables,
             Self::RebuildTables { .. } => OperationKind::RebuildTables,
             Self::ReleaseArtifacts { .. } => OperationKind::ReleaseArtifacts,
+            Self::RehearseUpgrade { .. } => OperationKind::RehearseUpgrade,
         }
     }
 

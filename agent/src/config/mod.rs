@@ -7,6 +7,7 @@ mod reader;
 
 pub use reader::{ConfigMistakes, Mistake};
 
+use crate::host::rehearsal::Bounds;
 use reader::Section;
 use refit_shared::ids::{ClusterName, MemberName};
 use std::net::SocketAddr;
@@ -34,6 +35,8 @@ pub struct AgentConfig {
     /// The packages that make up the server and change version together. The agent touches no others.
     pub packages: Vec<String>,
     pub mysql: MysqlConfig,
+    /// How much a rehearsal may take.
+    pub rehearsal: Bounds,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -85,6 +88,7 @@ impl AgentConfig {
             let packages = root.required("packages", reader::packages);
             let tls = root.section("tls", tls);
             let mysql = root.optional_section("mysql", mysql);
+            let rehearsal = root.optional_section("rehearsal", rehearsal);
             let default_health = SocketAddr::from(([127, 0, 0, 1], 8401));
             let health_listen = health_listen?.unwrap_or(Some(default_health));
             let listen = listen?;
@@ -102,6 +106,7 @@ impl AgentConfig {
                 unit: unit?.unwrap_or_else(|| "mysql.service".to_owned()),
                 packages: packages?,
                 mysql: mysql?,
+                rehearsal: rehearsal?,
             })
         })
     }
@@ -157,6 +162,17 @@ fn mysql(section: &mut Section<'_, '_>) -> Option<MysqlConfig> {
         frozen_file: frozen_file?.unwrap_or_else(|| option_dir.join("FROZEN")),
         option_dir,
         drop_in_dir,
+    })
+}
+
+fn rehearsal(section: &mut Section<'_, '_>) -> Option<Bounds> {
+    let memory_mb = section.optional("memory_mb", |value| reader::number(value, 256..=1_048_576));
+    let cpu_percent = section.optional("cpu_percent", |value| reader::number(value, 5..=100_000));
+    let data_directories = section.optional("data_directories", reader::directories);
+    Some(Bounds {
+        memory_mb: memory_mb?.unwrap_or(2048),
+        cpu_percent: cpu_percent?.unwrap_or(100),
+        data_directories: data_directories?.unwrap_or_default(),
     })
 }
 

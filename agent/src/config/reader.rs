@@ -321,6 +321,30 @@ pub(super) fn directory(value: &DeValue<'_>) -> Parsed<PathBuf> {
     }
 }
 
+pub(super) fn directories(value: &DeValue<'_>) -> Parsed<Vec<PathBuf>> {
+    let list = value
+        .as_array()
+        .ok_or("must be a list of directories in brackets")?;
+    list.iter().map(|item| directory(item.get_ref())).collect()
+}
+
+pub(super) fn number(value: &DeValue<'_>, allowed: std::ops::RangeInclusive<u32>) -> Parsed<u32> {
+    let wrong = || {
+        format!(
+            "must be a whole number from {} to {}",
+            allowed.start(),
+            allowed.end()
+        )
+    };
+    let number = value.as_integer().ok_or_else(wrong)?;
+    let number = u32::from_str_radix(number.as_str(), number.radix()).map_err(|_| wrong())?;
+    if allowed.contains(&number) {
+        Ok(number)
+    } else {
+        Err(wrong())
+    }
+}
+
 pub(super) fn unit(value: &DeValue<'_>) -> Parsed<String> {
     let text = text(value)?;
     let fine = |b: u8| b.is_ascii_alphanumeric() || b":-_.@\\".contains(&b);

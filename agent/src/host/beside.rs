@@ -57,6 +57,13 @@ impl Unpacked {
         Self { dir: dir.into() }
     }
 
+    /// At a place of its own, for a rehearsal.
+    pub(super) fn at(dir: &Path) -> Self {
+        Self {
+            dir: dir.to_owned(),
+        }
+    }
+
     fn options(&self) -> PathBuf {
         self.dir.join("options")
     }
@@ -67,7 +74,7 @@ impl Unpacked {
     }
 
     /// Writes the copies, and a file that includes the roots in their order.
-    fn stage(&self, tree: &OptionTree) -> HostResult<PathBuf> {
+    pub(super) fn stage(&self, tree: &OptionTree) -> HostResult<PathBuf> {
         let place = |path: &str| self.copy_of(path).to_string_lossy().into_owned();
         for (path, content) in &tree.files {
             let copy = self.copy_of(path);
@@ -91,7 +98,7 @@ impl Unpacked {
         Ok(first)
     }
 
-    async fn unpack(&self, packages: &[PathBuf]) -> HostResult<()> {
+    pub(super) async fn unpack(&self, packages: &[PathBuf]) -> HostResult<()> {
         let root = self.dir.join("root");
         make_public_dir(&root)?;
         for package in packages {
@@ -159,7 +166,7 @@ impl Beside for Unpacked {
 }
 
 /// Where packages bring libraries of their own: those beside, not those of the version that is installed.
-fn libraries(root: &Path) -> String {
+pub(super) fn libraries(root: &Path) -> String {
     let own = ["usr/lib/mysql/private", "usr/lib/mysql"];
     let own = own.map(|dir| root.join(dir).display().to_string());
     own.join(":")

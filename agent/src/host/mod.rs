@@ -1,4 +1,4 @@
-//! The host as the agent's operations see it: six ports, each with a production adapter and, in the simulated world, a
+//! The host as the agent's operations see it: seven ports, each with a production adapter and, in the simulated world, a
 //! second implementation that passes the same contract tests.
 //!
 //! ```text
@@ -7,6 +7,7 @@
 //!            ──> Mysql           the local socket
 //!            ──> Files           option files, drop-ins, snapshots below a root
 //!            ──> Beside          the target's programs, unpacked and never installed
+//!            ──> Rehearsals      the target on a throw-away clone
 //! surveys    ──> Machine         the kernel, the clock, what else runs
 //! ```
 //!
@@ -18,7 +19,10 @@ pub mod files;
 pub mod machine;
 pub mod mysql;
 mod production;
+pub mod rehearsal;
 pub mod systemd;
+
+pub use rehearsal::Rehearsals;
 
 use async_trait::async_trait;
 use beside::{Judged, OptionTree};
@@ -372,4 +376,5 @@ pub struct Host {
     pub files: std::sync::Arc<dyn Files>,
     pub machine: std::sync::Arc<dyn Machine>,
     pub beside: std::sync::Arc<dyn Beside>,
+    pub rehearsals: std::sync::Arc<dyn Rehearsals>,
 }

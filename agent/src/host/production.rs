@@ -6,6 +6,7 @@ use super::beside::Unpacked;
 use super::files::HostFiles;
 use super::machine::LocalMachine;
 use super::mysql::{Credentials, LocalMysql};
+use super::rehearsal::Stage;
 use super::systemd::SystemdUnit;
 use crate::config::AgentConfig;
 use std::path::Path;
@@ -27,6 +28,7 @@ impl Host {
                 ),
         );
         Self {
+            rehearsals: Arc::new(stage(config, mysql.clone())),
             service: Arc::new(SystemdUnit::new(&config.unit)),
             packages: Arc::new(Apt::new(
                 &config.packages,
@@ -39,4 +41,19 @@ impl Host {
             mysql,
         }
     }
+}
+
+/// Where upgrades are rehearsed, with files of its own: the only state that these keep is a short memory of sizes.
+fn stage(config: &AgentConfig, mysql: Arc<LocalMysql>) -> Stage {
+    let files = Arc::new(HostFiles::new(config, mysql));
+    let credentials = (
+        config.mysql.user.clone(),
+        config.mysql.credentials_file.clone(),
+    );
+    Stage::new(
+        files,
+        &config.state_dir,
+        credentials,
+        config.rehearsal.clone(),
+    )
 }

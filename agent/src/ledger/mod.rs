@@ -161,7 +161,13 @@ impl Ledger {
     /// Makes room for one more rollout: forgets the oldest ones, never one with an open attempt. Returns whom it forgot.
     pub async fn make_room(&mut self, for_one: &RolloutId) -> Result<Vec<RolloutId>, LedgerError> {
         let mut rollouts: BTreeMap<RolloutId, bool> = BTreeMap::new();
+        if for_one.is_rehearsal() {
+            return self.forget_rehearsals().await;
+        }
         for entry in self.entries.values() {
+            if entry.order.id.rollout.is_rehearsal() {
+                continue;
+            }
             let open = rollouts.entry(entry.order.id.rollout.clone()).or_default();
             *open |= entry.receipt.is_none();
         }
@@ -189,6 +195,23 @@ impl Ledger {
             .filter(|id| leave.contains(&id.rollout))
             .cloned()
             .collect();
+        self.remove(gone).await?;
+        Ok(leave)
+    }
+
+    /// A rehearsal owes nothing once it has ended: only the latest is kept, and none takes a rollout's place.
+    async fn forget_rehearsals(&mut self) -> Result<Vec<RolloutId>, LedgerError> {
+        let ended = self
+            .entries
+            .iter()
+            .filter(|(id, entry)| id.rollout.is_rehearsal() && entry.receipt.is_some());
+        let gone: Vec<AttemptId> = ended.map(|(id, _)| id.clone()).collect();
+        let rollouts = gone.iter().map(|id| id.rollout.clone()).collect();
+        self.remove(gone).await?;
+        Ok(rollouts)
+    }
+
+    async fn remove(&mut self, gone: Vec<AttemptId>) -> Result<(), LedgerError> {
         for id in gone {
             let path = self.directory.join(file_name(&id));
             let removed = self.disk.remove(&path).await;
@@ -199,7 +222,7 @@ impl Ledger {
             })?;
             self.entries.remove(&id);
         }
-        Ok(leave)
+        Ok(())
     }
 
     /// Records the intent. Once this has returned, undo is owed.

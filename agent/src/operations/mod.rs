@@ -37,6 +37,7 @@ mod membership;
 mod pause_writes;
 mod promote_replica;
 mod rebuild_tables;
+mod rehearse_upgrade;
 mod release_artifacts;
 mod replication;
 mod rewrite_config;
@@ -107,6 +108,21 @@ pub fn action(operation: &Operation) -> Box<dyn Action> {
             version,
             packages,
             files,
+        }),
+        Operation::RehearseUpgrade {
+            version,
+            packages,
+            files,
+            running,
+            copy,
+            data_directory,
+        } => Box::new(rehearse_upgrade::RehearseUpgrade {
+            version,
+            packages,
+            files,
+            running,
+            copy,
+            data_directory,
         }),
         Operation::RewriteConfig { files } => Box::new(rewrite_config::RewriteConfig { files }),
         Operation::SwapPackages { from, to } => Box::new(swap_packages::SwapPackages { from, to }),

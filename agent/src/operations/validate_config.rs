@@ -3,6 +3,7 @@
 
 use super::context::refuse;
 use super::{Action, Notes, OpContext};
+use crate::host::beside::OptionTree;
 use crate::host::{Host, HostError};
 use async_trait::async_trait;
 use refit_shared::config::edit::{Rewrite, apply};
@@ -18,21 +19,42 @@ pub struct ValidateConfig {
     pub files: Vec<Rewrite>,
 }
 
-impl ValidateConfig {
-    /// The cache was filled just before. Where it has been damaged or cleared since, it is filled again.
-    async fn fetched(&self, host: &Host, cx: &OpContext) -> Result<Vec<PathBuf>, Failure> {
-        if let Ok(files) = host.packages.fetched_files(&self.packages).await {
-            return Ok(files);
-        }
-        host.packages
-            .fetch(&self.packages, &cx.phase)
-            .await
-            .map_err(HostError::clean)?;
-        host.packages
-            .fetched_files(&self.packages)
-            .await
-            .map_err(HostError::clean)
+/// The package files, verified. Where the cache has been damaged or cleared since it was filled, it is filled again.
+pub(super) async fn fetched(
+    host: &Host,
+    packages: &[PackagePin],
+    cx: &OpContext,
+) -> Result<Vec<PathBuf>, Failure> {
+    if let Ok(files) = host.packages.fetched_files(packages).await {
+        return Ok(files);
     }
+    host.packages
+        .fetch(packages, &cx.phase)
+        .await
+        .map_err(HostError::clean)?;
+    host.packages
+        .fetched_files(packages)
+        .await
+        .map_err(HostError::clean)
+}
+
+/// The option files as they will be; only where their bytes are those that were reviewed.
+pub(super) fn edited(mut tree: OptionTree, files: &[Rewrite]) -> Result<OptionTree, Failure> {
+    for file in files {
+        let found = tree.files.iter_mut().find(|(path, _)| *path == file.path);
+        let content = found
+            .map(|(_, content)| content)
+            .filter(|content| Digest::of(content) == file.before)
+            .ok_or_else(|| {
+                refuse(format!(
+                    "{} is not the file that was reviewed: somebody has changed it since the plan was made; make a new plan",
+                    file.path
+                ))
+            })?;
+        *content = apply(content, &file.edits)
+            .map_err(|error| refuse(format!("{} can't be changed so: {error}", file.path)))?;
+    }
+    Ok(tree)
 }
 
 #[async_trait]
@@ -43,22 +65,9 @@ impl Action for ValidateConfig {
     }
 
     async fn perform(&self, host: &Host, cx: &OpContext) -> Result<Notes, Failure> {
-        let mut tree = host.files.option_tree().await.map_err(HostError::clean)?;
-        for file in &self.files {
-            let found = tree.files.iter_mut().find(|(path, _)| *path == file.path);
-            let content = found
-                .map(|(_, content)| content)
-                .filter(|content| Digest::of(content) == file.before)
-                .ok_or_else(|| {
-                    refuse(format!(
-                        "{} is not the file that was reviewed: somebody has changed it since the plan was made; make a new plan",
-                        file.path
-                    ))
-                })?;
-            *content = apply(content, &file.edits)
-                .map_err(|error| refuse(format!("{} can't be changed so: {error}", file.path)))?;
-        }
-        let packages = self.fetched(host, cx).await?;
+        let tree = host.files.option_tree().await.map_err(HostError::clean)?;
+        let tree = edited(tree, &self.files)?;
+        let packages = fetched(host, &self.packages, cx).await?;
         cx.phase
             .say(format!("mysqld {} judges the option files", self.version));
         let judged = host

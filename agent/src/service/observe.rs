@@ -55,7 +55,7 @@ impl Looker {
     pub async fn look(&self) -> HostResult<Observation> {
         let host = &self.host;
         let view = self.worker.borrow().clone();
-        let (in_maintenance, held, service, packages, config_digest, storage, server) = tokio::join!(
+        let (in_maintenance, held, service, packages, config_digest, storage, server, rehearsals) = tokio::join!(
             within(host.files.in_maintenance()),
             within(host.files.held()),
             within(host.service.state()),
@@ -63,6 +63,7 @@ impl Looker {
             within(host.files.config_digest()),
             self.storage.get(view.ended, within(host.files.storage())),
             within(host.mysql.facts()),
+            within(host.rehearsals.kept()),
         );
         Ok(Observation {
             member: self.member.clone(),
@@ -76,6 +77,11 @@ impl Looker {
                 holding_server_down: held?,
                 replication_user: host.mysql.replication_user(),
                 measured_s: view.measured_s,
+                rehearsals: rehearsals.unwrap_or_else(|why| {
+                    // Figures of the past: without them estimates are rougher, and nothing else.
+                    tracing::warn!(%why, "what earlier rehearsals found can't be read");
+                    Vec::new()
+                }),
             },
             host: machine(),
             service: fact(service),

@@ -1,6 +1,6 @@
 //! A simulated cluster: hosts with packages, a service manager, mysqld, files and an error log, and the group they form.
 //!
-//! It implements the four ports of [`crate::host`], and keeps the rules that matter: who may join whom, who is elected,
+//! It implements the ports of [`crate::host`], and keeps the rules that matter: who may join whom, who is elected,
 //! when super_read_only is set and cleared, what a start on a data directory leads to, what a restore brings back. Time is
 //! tokio's, so tests pause it. Every port call is a *point* at which a scenario can let it fail, kill the agent or cut the
 //! host's power, before or after its effect.
@@ -24,6 +24,7 @@ mod log;
 mod mysql;
 mod packages;
 mod port;
+mod rehearsal;
 mod replication;
 mod server;
 mod service;

@@ -33,7 +33,8 @@ impl SimPort {
             mysql: port.clone(),
             files: port.clone(),
             machine: port.clone(),
-            beside: port,
+            beside: port.clone(),
+            rehearsals: port,
         }
     }
 

@@ -147,6 +147,9 @@ pub(super) struct HostState {
     pub log: Vec<String>,
     /// By its settings.
     pub log_format: LogFormat,
+    /// Clones of its data that a rehearsal has made and not removed.
+    pub clones: u32,
+    pub rehearsals: Vec<refit_shared::rehearsal::Rehearsal>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -463,6 +466,8 @@ impl World {
                 hold: false,
                 log: Vec::new(),
                 log_format: LogFormat::Row,
+                clones: 0,
+                rehearsals: Vec::new(),
             };
             world.hosts.insert(name.clone(), host);
         }

@@ -10,8 +10,11 @@ use refit_shared::checks::{CheckResult, Selection};
 use refit_shared::ids::{ClusterName, Digest, RolloutId, Seq};
 use refit_shared::plan::Plan;
 use refit_shared::planner::Request;
+use refit_shared::receipt::Progress;
+use refit_shared::rehearsal::{Rehearsal, Wanted};
 use refit_shared::saga::Actor;
 use refit_shared::version::MysqlVersion;
+use std::time::Duration;
 
 /// A plan that was made and kept.
 #[derive(Debug, Clone)]
@@ -29,6 +32,16 @@ pub struct Update {
 
 /// Ends when the controller stops acting.
 pub type Updates = BoxStream<'static, Result<Update, Refusal>>;
+
+/// What is told of a rehearsal, in order; [`Rehearsed::Would`] or [`Rehearsed::Found`] is the last word.
+#[derive(Debug, Clone)]
+pub enum Rehearsed {
+    Progress(Progress),
+    Would(Vec<String>),
+    Found(Box<Rehearsal>),
+}
+
+pub type Rehearsing = BoxStream<'static, Result<Rehearsed, Refusal>>;
 
 /// Everything that an operator can ask of a controller.
 ///
@@ -48,6 +61,14 @@ pub trait Desk: Send + Sync + 'static {
         cluster: &ClusterName,
         target: MysqlVersion,
     ) -> Result<Configuration, Refusal>;
+    /// Rehearses an upgrade within so long; in a dry run only says what would be done.
+    async fn rehearse(
+        &self,
+        cluster: &ClusterName,
+        wanted: Wanted,
+        limit: Duration,
+        dry_run: bool,
+    ) -> Result<Rehearsing, Refusal>;
     async fn plan(&self, cluster: &ClusterName, request: &Request) -> Result<Planned, Refusal>;
     /// All that [`Desk::apply`] asks before it begins.
     async fn may_apply(&self, plan: &Digest) -> Result<(), Refusal>;

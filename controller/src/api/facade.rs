@@ -1,6 +1,6 @@
 //! The production [`Desk`]: the facade, with its views and errors put into the API's.
 
-use super::desk::{Desk, Planned, Update, Updates};
+use super::desk::{Desk, Planned, Rehearsed, Rehearsing, Update, Updates};
 use super::{Act, lines, views};
 use crate::ports::{Clock, SystemClock};
 use crate::rollouts::{ApiError, Rollouts};
@@ -12,8 +12,14 @@ use refit_proto::operator::{
 use refit_shared::checks::Selection;
 use refit_shared::ids::{ClusterName, Digest, RolloutId, Seq};
 use refit_shared::planner::Request;
+use refit_shared::rehearsal::Wanted;
 use refit_shared::saga::Actor;
 use refit_shared::version::MysqlVersion;
+use std::time::Duration;
+use tokio::sync::mpsc;
+
+/// Words of an agent that may wait for a slow caller.
+const TOLD: usize = 16;
 
 #[async_trait]
 impl Desk for Rollouts {
@@ -43,6 +49,41 @@ impl Desk for Rollouts {
         report
             .map(views::configuration)
             .map_err(|error| no(self, error))
+    }
+
+    async fn rehearse(
+        &self,
+        cluster: &ClusterName,
+        wanted: Wanted,
+        limit: Duration,
+        dry_run: bool,
+    ) -> Result<Rehearsing, Refusal> {
+        let checked = self.may_rehearse(cluster, &wanted).await;
+        let (_, outline) = checked.map_err(|error| no(self, error))?;
+        if dry_run {
+            let would = Ok(Rehearsed::Would(outline.notes));
+            return Ok(futures::stream::iter([would]).boxed());
+        }
+        let (tell, told) = mpsc::channel(TOLD);
+        let (this, cluster) = (self.clone(), cluster.clone());
+        // A task of its own: a caller that goes away must not leave the agent's last word unheard.
+        let task = tokio::spawn(async move { this.rehearse(&cluster, &wanted, limit, tell).await });
+        let progress = futures::stream::unfold(told, async |mut told| {
+            let progress = told.recv().await?;
+            Some((Ok(Rehearsed::Progress(progress)), told))
+        });
+        let found = futures::stream::once(async move {
+            match task.await {
+                Ok(found) => found
+                    .map(|found| Rehearsed::Found(Box::new(found)))
+                    .map_err(views::refusal),
+                Err(error) => Err(Refusal::new(
+                    refit_proto::operator::ErrorCode::Internal,
+                    format!("the rehearsal failed inside the controller: {error}"),
+                )),
+            }
+        });
+        Ok(progress.chain(found).boxed())
     }
 
     async fn plan(&self, cluster: &ClusterName, request: &Request) -> Result<Planned, Refusal> {

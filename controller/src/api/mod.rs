@@ -20,7 +20,7 @@ mod service;
 mod views;
 
 pub use acts::Act;
-pub use desk::{Desk, Planned, Update, Updates};
+pub use desk::{Desk, Planned, Rehearsed, Rehearsing, Update, Updates};
 #[cfg(test)]
 pub(crate) use lines::line;
 pub use serve::{ServeError, serve};

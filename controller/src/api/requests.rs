@@ -8,9 +8,11 @@ use refit_shared::ids::{ClusterName, MemberName, RolloutId};
 use refit_shared::plan::document::{self, InvalidPlanFile};
 use refit_shared::plan::{Plan, Policy, Strategy};
 use refit_shared::planner::Request;
+use refit_shared::rehearsal::Wanted;
 use refit_shared::saga::Actor;
 use refit_shared::table::TableName;
 use refit_shared::version::MysqlVersion;
+use std::time::Duration;
 
 /// The caller's certificate is who acts; what they say only gives the reason.
 pub fn actor(peer: &PeerIdentity, reason: &str) -> Result<Actor, Refusal> {
@@ -105,6 +107,54 @@ pub fn request(asked: Asked) -> Result<(ClusterName, Request), Refusal> {
             .flatten()
             .collect();
             Err(together(wrong))
+        }
+    }
+}
+
+/// Seconds that an agent may work at a rehearsal.
+const LIMITS: std::ops::RangeInclusive<u32> = 60..=86_400;
+
+/// Takes a request of Rehearse apart.
+pub fn rehearsal(asked: wire::RehearseRequest) -> Result<(ClusterName, Wanted, Duration), Refusal> {
+    let name = cluster(&asked.cluster);
+    let member = MemberName::new(&asked.member)
+        .map_err(|error| invalid(error.to_string()).next("refit fleet"));
+    let target = target(&asked.target);
+    let limit = if LIMITS.contains(&asked.limit_s) {
+        Ok(Duration::from_secs(asked.limit_s.into()))
+    } else {
+        Err(invalid(format!(
+            "the time limit must be {} to {} seconds",
+            LIMITS.start(),
+            LIMITS.end()
+        )))
+    };
+    let directory = match &asked.data_directory {
+        Some(path) if !path.starts_with('/') || path.chars().any(char::is_control) => {
+            Err(invalid("the data directory must be an absolute path"))
+        }
+        other => Ok(other.clone()),
+    };
+    match (name, member, target, limit, directory) {
+        (Ok(name), Ok(member), Ok(target), Ok(limit), Ok(data_directory)) => {
+            let wanted = Wanted {
+                member,
+                target,
+                on_source: asked.on_source,
+                copy: asked.copy,
+                data_directory,
+            };
+            Ok((name, wanted, limit))
+        }
+        (name, member, target, limit, directory) => {
+            let wrong = [
+                name.err(),
+                member.err(),
+                target.err(),
+                limit.err(),
+                directory.err(),
+            ];
+            Err(together(wrong.into_iter().flatten().collect()))
         }
     }
 }

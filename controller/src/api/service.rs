@@ -1,12 +1,13 @@
 //! The generated service trait, method by method: parse, ask the [`Desk`], answer.
 
 use super::acts::{self, Act};
-use super::desk::{Desk, Update};
+use super::desk::{Desk, Rehearsed, Update};
 use super::limits::{LOOK, MAX_LINES, MUTATION, QUICK, within};
 use super::requests;
 use futures::stream::{BoxStream, StreamExt};
 use refit_proto::identity::PeerIdentity;
 use refit_proto::operator::wire::operator_server::Operator;
+use refit_proto::operator::wire::rehearse_response::Told;
 use refit_proto::operator::{ErrorCode, Refusal, wire};
 use refit_shared::ids::{ClusterName, Seq};
 use refit_shared::plan::document;
@@ -120,6 +121,33 @@ impl Operator for OperatorService {
         )
         .await?;
         Ok(Response::new(told.into()))
+    }
+
+    type RehearseStream = BoxStream<'static, Result<wire::RehearseResponse, Status>>;
+
+    async fn rehearse(
+        &self,
+        request: Request<wire::RehearseRequest>,
+    ) -> Answer<Self::RehearseStream> {
+        let peer = PeerIdentity::of(&request)?;
+        let asked = request.into_inner();
+        let dry_run = asked.dry_run;
+        let (cluster, wanted, limit) = requests::rehearsal(asked)?;
+        let (member, target) = (wanted.member.clone(), wanted.target);
+        let begun = self.desk.rehearse(&cluster, wanted, limit, dry_run);
+        let told = within(LOOK, "looking whether it can be rehearsed", begun).await?;
+        if !dry_run {
+            tracing::info!(%cluster, %member, %target, by = %peer.identity.name, "an operator has an upgrade rehearsed");
+        }
+        let answer = |told: Result<Rehearsed, Refusal>| {
+            let told = match told.map_err(Status::from)? {
+                Rehearsed::Progress(progress) => Told::Progress(progress.phase),
+                Rehearsed::Would(notes) => Told::Would(wire::RehearsalOutline { notes }),
+                Rehearsed::Found(found) => Told::Found((*found).into()),
+            };
+            Ok(wire::RehearseResponse { told: Some(told) })
+        };
+        Ok(Response::new(told.map(answer).boxed()))
     }
 
     async fn plan(&self, request: Request<wire::PlanRequest>) -> Answer<wire::PlanResponse> {

@@ -232,6 +232,11 @@ pub fn refusal(error: ApiError) -> Refusal {
         ApiError::NotNow { rollout, .. } => {
             with(ErrorCode::RolloutState).next(format!("refit show {rollout}"))
         }
+        ApiError::MayNotRehearse { against, .. } => with(ErrorCode::RehearsalRefused)
+            .reasons(against)
+            .next("refit fleet"),
+        ApiError::RehearsalFailed { .. } => Refusal::new(ErrorCode::RehearsalFailed, what)
+            .safe("The member was only read; its agent removes what is left of the clone, also after a restart."),
         ApiError::NoRoom(_) => with(ErrorCode::JournalFailed).next("refit health"),
         ApiError::Journal(JournalError::Corrupt(_)) => Refusal::new(ErrorCode::JournalCorrupt, what)
             .safe("Nothing acts on such a journal; agents finish what they have begun, and mysqld is not touched.")

@@ -109,6 +109,14 @@ pub enum Command {
         #[arg(long, value_name = "VERSION")]
         target: String,
     },
+    /// Try an upgrade on a throw-away clone of a member's data. The member goes on as it is.
+    ///
+    /// The target's mysqld, from fetched packages that are never installed, is started on the clone: without network, with limited
+    /// CPU and memory. Exits with 0 when it starts and everything can be read, with 2 when not.
+    #[command(
+        after_help = "Examples:\n  refit rehearse orders db2 --target 9.7.4 --dry-run\n  refit rehearse orders db2 --target 9.7.4\n  refit rehearse orders db2 --target 9.7.4 --data-directory /srv/restored/mysql\nData in use is cloned by a btrfs snapshot only; that of a stopped server also by shared blocks, or with --copy in full."
+    )]
+    Rehearse(RehearseArguments),
     /// Explain how to get from one MySQL release to another. Needs no controller.
     #[command(
         after_help = "Examples:\n  refit path 5.7.44 9.7.4\n  refit path 9.7.4 9.7.2 --vendor percona\n  refit path 8.4.6-1ubuntu1 27.1.0 --releases /etc/refit/releases.toml"
@@ -238,6 +246,31 @@ pub enum Shell {
     Bash,
     Zsh,
     Fish,
+}
+
+#[derive(Debug, Args)]
+pub struct RehearseArguments {
+    pub cluster: String,
+    /// A secondary, a replica, or a member whose mysqld is stopped.
+    pub member: String,
+    /// The version wanted, as in 9.7.4.
+    #[arg(long, value_name = "VERSION")]
+    pub target: String,
+    /// Also on a server that takes writes. (Never on a group's primary.)
+    #[arg(long)]
+    pub on_source: bool,
+    /// Copy all data of a stopped server, where its file system shares no blocks.
+    #[arg(long)]
+    pub copy: bool,
+    /// Clone this directory on the member's host, instead of its data; the agent's configuration must allow it.
+    #[arg(long, value_name = "PATH")]
+    pub data_directory: Option<String>,
+    /// Give up after so long.
+    #[arg(long, default_value = "30m", value_parser = seconds, value_name = "TIME")]
+    pub limit: u32,
+    /// Say what would be done, and do nothing.
+    #[arg(long)]
+    pub dry_run: bool,
 }
 
 #[derive(Debug, Args)]

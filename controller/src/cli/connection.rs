@@ -1,5 +1,6 @@
 //! The connection to one controller, and every call as domain values.
 
+use super::args::RehearseArguments;
 use super::failure::Failure;
 use super::settings::Settings;
 use refit_proto::identity::{Identity, Role};
@@ -122,6 +123,24 @@ impl Connection {
         });
         let answer = self.answer(self.client.clone().config(request).await)?;
         Ok(answer.into())
+    }
+
+    /// Has no deadline but the rehearsal's own: clones of large data take their time.
+    pub async fn rehearse(
+        &self,
+        asked: &RehearseArguments,
+    ) -> Result<Streaming<wire::RehearseResponse>, Failure> {
+        let request = wire::RehearseRequest {
+            cluster: asked.cluster.clone(),
+            member: asked.member.clone(),
+            target: asked.target.clone(),
+            on_source: asked.on_source,
+            copy: asked.copy,
+            data_directory: asked.data_directory.clone(),
+            limit_s: asked.limit,
+            dry_run: asked.dry_run,
+        };
+        self.answer(self.client.clone().rehearse(request).await)
     }
 
     /// The plan file's bytes.

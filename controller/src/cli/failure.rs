@@ -134,6 +134,7 @@ impl From<Refusal> for Failure {
             | ErrorCode::PlanUnknown
             | ErrorCode::PlanStale
             | ErrorCode::PlanRefused
+            | ErrorCode::RehearsalRefused
             | ErrorCode::RolloutUnknown
             | ErrorCode::RolloutActive
             | ErrorCode::RolloutState
@@ -143,6 +144,7 @@ impl From<Refusal> for Failure {
             | ErrorCode::ControllerSuperseded
             | ErrorCode::ControllerStopping
             | ErrorCode::RequestDeadline
+            | ErrorCode::RehearsalFailed
             | ErrorCode::Internal => Exit::Failed,
         };
         Self {

@@ -2,7 +2,7 @@
 
 use crate::ports::JournalError;
 use refit_shared::checks::Finding;
-use refit_shared::ids::{ClusterName, Digest, RolloutId};
+use refit_shared::ids::{ClusterName, Digest, MemberName, RolloutId};
 use refit_shared::linter::Violation;
 
 /// Why a request was not carried out. Nothing was changed unless the text says so.
@@ -48,6 +48,15 @@ pub enum ApiError {
     /// Too little room is left for the journal to record a rollout to its end.
     #[error("no rollout may begin: {0}")]
     NoRoom(String),
+    /// It can't be rehearsed there, or not in that way.
+    #[error("the upgrade of {member} can't be rehearsed so")]
+    MayNotRehearse {
+        member: MemberName,
+        against: Vec<String>,
+    },
+    /// Nothing is known of the upgrade.
+    #[error("the rehearsal on {member} broke off: {why}")]
+    RehearsalFailed { member: MemberName, why: String },
     #[error(transparent)]
     Journal(#[from] JournalError),
     /// This controller has stopped acting; its health says why.
@@ -69,6 +78,8 @@ impl ApiError {
             Self::ClusterBusy { .. } => "cluster_busy",
             Self::NotNow { .. } => "not_now",
             Self::NoRoom(_) => "no_room",
+            Self::MayNotRehearse { .. } => "may_not_rehearse",
+            Self::RehearsalFailed { .. } => "rehearsal_failed",
             Self::Journal(_) => "journal",
             Self::Stopped(_) => "stopped",
         }

@@ -13,6 +13,7 @@
 mod error;
 mod id;
 mod registry;
+mod rehearsing;
 mod view;
 mod watching;
 

@@ -3,7 +3,7 @@
 use crate::samples;
 use async_trait::async_trait;
 use futures::StreamExt;
-use refit_controller::api::{Act, Desk, Planned, Update, Updates};
+use refit_controller::api::{Act, Desk, Planned, Rehearsed, Rehearsing, Update, Updates};
 use refit_proto::operator::{
     ClusterView, Configuration, ErrorCode, Judgement, LineView, Refusal, RolloutView, State,
     SummaryView,
@@ -12,9 +12,12 @@ use refit_shared::checks::{self, Selection, Subject};
 use refit_shared::ids::{ClusterName, Digest, RolloutId, Seq};
 use refit_shared::plan::Plan;
 use refit_shared::planner::Request;
+use refit_shared::receipt::Progress;
+use refit_shared::rehearsal::Wanted;
 use refit_shared::saga::Actor;
 use refit_shared::version::MysqlVersion;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 use tokio::sync::watch;
 
 #[derive(Debug, Clone)]
@@ -136,6 +139,35 @@ impl Desk for FakeDesk {
 
     async fn config(&self, _: &ClusterName, _: MysqlVersion) -> Result<Configuration, Refusal> {
         Ok(samples::configuration())
+    }
+
+    async fn rehearse(
+        &self,
+        cluster: &ClusterName,
+        wanted: Wanted,
+        _: Duration,
+        dry_run: bool,
+    ) -> Result<Rehearsing, Refusal> {
+        if wanted.member.as_str() == "db1" {
+            return Err(Refusal::new(
+                ErrorCode::RehearsalRefused,
+                format!("not on {cluster}'s primary"),
+            )
+            .reasons(["db1 takes the group's writes: name a secondary"]));
+        }
+        let told = if dry_run {
+            vec![Ok(Rehearsed::Would(vec!["a snapshot is taken".to_owned()]))]
+        } else {
+            let progress = Progress {
+                phase: "cloning the data".to_owned(),
+                percent: None,
+            };
+            vec![
+                Ok(Rehearsed::Progress(progress)),
+                Ok(Rehearsed::Found(Box::new(samples::rehearsal()))),
+            ]
+        };
+        Ok(futures::stream::iter(told).boxed())
     }
 
     async fn plan(&self, _: &ClusterName, _: &Request) -> Result<Planned, Refusal> {

@@ -135,6 +135,23 @@ fn config() {
 }
 
 #[test]
+fn rehearsal() {
+    let mut found = samples::rehearsal();
+    golden!(
+        "rehearsal",
+        render::rehearsal::text(&found, "db2", Style::PLAIN)
+    );
+    found.broken.clear();
+    assert!(found.passed());
+    found.refused = Some("MY-014060: this upgrade path is not supported".to_owned());
+    let text = render::rehearsal::text(&found, "db2", Style::PLAIN);
+    assert!(
+        text.contains("REFUSED after 9.8 s: MY-014060") && text.contains("FAILED"),
+        "{text}"
+    );
+}
+
+#[test]
 fn check_list() {
     golden!("check-list", render::check_list::text(Style::PLAIN));
 }

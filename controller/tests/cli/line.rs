@@ -26,6 +26,7 @@ fn help_has_examples_and_exit_codes() {
         "fleet",
         "check",
         "config",
+        "rehearse",
         "path",
         "plan",
         "apply",
@@ -55,7 +56,7 @@ fn help_has_examples_and_exit_codes() {
 fn every_act_can_be_rehearsed() {
     let dir = tempfile::tempdir().unwrap();
     for command in [
-        "plan", "apply", "pause", "resume", "approve", "unwind", "cancel", "finalize",
+        "rehearse", "plan", "apply", "pause", "resume", "approve", "unwind", "cancel", "finalize",
     ] {
         let (_, help, _) = run(dir.path(), &[command, "--help"]);
         assert!(help.contains("--dry-run"), "{command}: {help}");

@@ -270,3 +270,35 @@ pub fn configuration() -> Configuration {
         ],
     }
 }
+
+/// A first start on 9.7 that has upgraded the dictionary, and left a table that can't be read.
+pub fn rehearsal() -> refit_shared::rehearsal::Rehearsal {
+    use refit_shared::observation::{Seconds, SnapshotMethod};
+    use refit_shared::operation::AttemptId;
+    refit_shared::rehearsal::Rehearsal {
+        id: AttemptId {
+            rollout: refit_shared::ids::RolloutId::of_rehearsal("1").unwrap(),
+            step: refit_shared::ids::StepId(0),
+            attempt: refit_shared::ids::Attempt(1),
+        },
+        at_unix_ms: BEGAN,
+        target: "9.7.4".parse().unwrap(),
+        from: Some("8.4.8".parse().unwrap()),
+        data: "/var/lib/mysql".to_owned(),
+        foreign: false,
+        method: SnapshotMethod::BtrfsSubvolume,
+        recovered: Some(Seconds(2300)),
+        cloned: Seconds(14),
+        started: Seconds(9870),
+        dictionary: Some(Seconds(2100)),
+        system_tables: Some(Seconds(5400)),
+        peak_memory_bytes: Some(612 << 20),
+        refused: None,
+        tables_opened: 120,
+        views_opened: 101,
+        broken: vec!["shop.hashes: error 1046: No database selected".to_owned()],
+        broken_before: Vec::new(),
+        lines: vec!["[Warning] MY-013360 Plugin x is deprecated".to_owned()],
+        limits: Vec::new(),
+    }
+}

@@ -20,6 +20,7 @@ mod play;
 mod power_loss;
 mod probes;
 mod rebuild;
+mod rehearsal;
 mod replicas_first;
 mod server_will_not_start;
 mod single_server;

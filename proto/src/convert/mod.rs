@@ -17,6 +17,7 @@ mod observation;
 mod operation;
 mod plan;
 mod receipt;
+mod rehearsal;
 mod rollout;
 mod saga;
 mod server;

@@ -134,6 +134,7 @@ impl FromWire<wire::AgentFacts> for AgentFacts {
             holding_server_down,
             measured,
             replication_user,
+            rehearsals,
         } = facts;
         let mut measured_s = BTreeMap::new();
         for (i, wire::MeasuredTime { kind, milliseconds }) in measured.into_iter().enumerate() {
@@ -154,6 +155,7 @@ impl FromWire<wire::AgentFacts> for AgentFacts {
             holding_server_down,
             replication_user,
             measured_s,
+            rehearsals: each("rehearsals", rehearsals)?,
         })
     }
 }
@@ -168,6 +170,7 @@ impl From<AgentFacts> for wire::AgentFacts {
             holding_server_down,
             replication_user,
             measured_s,
+            rehearsals,
         } = facts;
         let measured = |(kind, Seconds(milliseconds))| wire::MeasuredTime {
             kind: wire::OperationKind::from(kind).into(),
@@ -181,6 +184,7 @@ impl From<AgentFacts> for wire::AgentFacts {
             holding_server_down,
             measured: measured_s.into_iter().map(measured).collect(),
             replication_user,
+            rehearsals: messages(rehearsals),
         }
     }
 }

@@ -21,7 +21,7 @@ wire_enum! {
         FetchPackages, BackUpConfig, EnterMaintenance, LeaveGroup, StopServer, SnapshotData, SwapPackages, StartServer,
         JoinGroup, LeaveMaintenance, AppointPrimary, KeepPrimary, ReleaseArtifacts, KeepWritable, AllowWrites,
         DissolveGroup, BootstrapGroup, StopReplica, StartReplica, KeepReplica, PauseWrites, DemoteSource, PromoteReplica,
-        FollowSource, DiscardLogs, RewriteConfig, ValidateConfig, InspectTables, RebuildTables, LogRows,
+        FollowSource, DiscardLogs, RewriteConfig, ValidateConfig, InspectTables, RebuildTables, LogRows, RehearseUpgrade,
     }
 }
 
@@ -127,6 +127,7 @@ fn variant(choice: &Choice) -> &'static str {
         Choice::StopServer(_) => OperationKind::StopServer,
         Choice::SnapshotData(_) => OperationKind::SnapshotData,
         Choice::ValidateConfig(_) => OperationKind::ValidateConfig,
+        Choice::RehearseUpgrade(_) => OperationKind::RehearseUpgrade,
         Choice::RewriteConfig(_) => OperationKind::RewriteConfig,
         Choice::SwapPackages(_) => OperationKind::SwapPackages,
         Choice::StartServer(_) => OperationKind::StartServer,
@@ -185,6 +186,21 @@ fn read(choice: Choice) -> Result<Operation, InvalidMessage> {
             version: field("version", version)?,
             packages: each("packages", packages)?,
             files: each("files", files)?,
+        },
+        Choice::RehearseUpgrade(wire::RehearseUpgrade {
+            version,
+            packages,
+            files,
+            running,
+            copy,
+            data_directory,
+        }) => Operation::RehearseUpgrade {
+            version: field("version", version)?,
+            packages: each("packages", packages)?,
+            files: each("files", files)?,
+            running,
+            copy,
+            data_directory,
         },
         Choice::RewriteConfig(wire::RewriteConfig { files }) => Operation::RewriteConfig {
             files: each("files", files)?,
@@ -270,6 +286,21 @@ impl From<Operation> for wire::Operation {
                 version: version.into(),
                 packages: messages(packages),
                 files: messages(files),
+            }),
+            Operation::RehearseUpgrade {
+                version,
+                packages,
+                files,
+                running,
+                copy,
+                data_directory,
+            } => Choice::RehearseUpgrade(wire::RehearseUpgrade {
+                version: version.into(),
+                packages: messages(packages),
+                files: messages(files),
+                running,
+                copy,
+                data_directory,
             }),
             Operation::RewriteConfig { files } => Choice::RewriteConfig(wire::RewriteConfig {
                 files: messages(files),

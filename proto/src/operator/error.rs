@@ -40,6 +40,8 @@ codes! {
     PlanUnknown = "plan.unknown", NotFound;
     PlanStale = "plan.stale", FailedPrecondition;
     PlanRefused = "plan.refused", FailedPrecondition;
+    RehearsalRefused = "rehearsal.refused", FailedPrecondition;
+    RehearsalFailed = "rehearsal.failed", Aborted;
     RolloutUnknown = "rollout.unknown", NotFound;
     RolloutActive = "rollout.active", AlreadyExists;
     RolloutState = "rollout.state", FailedPrecondition;

@@ -125,6 +125,27 @@ fn operation_of(kind: OperationKind) -> BoxedStrategy<Operation> {
         OperationKind::SnapshotData => word()
             .prop_map(|name| Operation::SnapshotData { name })
             .boxed(),
+        OperationKind::RehearseUpgrade => (
+            version(),
+            pins(),
+            vec(rewrite(), 0..3),
+            any::<bool>(),
+            any::<bool>(),
+            proptest::option::of("/[a-z]{1,9}"),
+        )
+            .prop_map(
+                |(version, packages, files, running, copy, data_directory)| {
+                    Operation::RehearseUpgrade {
+                        version,
+                        packages,
+                        files,
+                        running,
+                        copy,
+                        data_directory,
+                    }
+                },
+            )
+            .boxed(),
         OperationKind::ValidateConfig => (version(), pins(), vec(rewrite(), 0..3))
             .prop_map(|(version, packages, files)| Operation::ValidateConfig {
                 version,

@@ -1,7 +1,8 @@
 //! Arbitrary observations and beats.
 
 use super::{
-    cluster, digest, epoch, kind, member, package_version, pin, text, texts, uuid, version,
+    attempt_id, cluster, digest, epoch, kind, member, package_version, pin, text, texts, uuid,
+    version,
 };
 use proptest::collection::{btree_map, vec};
 use proptest::option;
@@ -14,6 +15,7 @@ use refit_shared::observation::{
     PathRole, ReplicationService, Seconds, ServerFacts, ServiceState, SnapshotMethod, StorageFacts,
     ThreadState,
 };
+use refit_shared::rehearsal::Rehearsal;
 
 pub fn fact<T: std::fmt::Debug + Clone>(
     value: impl Strategy<Value = T>,
@@ -41,6 +43,76 @@ pub fn gtid_set() -> impl Strategy<Value = GtidSet> {
     })
 }
 
+fn rehearsal() -> impl Strategy<Value = Rehearsal> {
+    let times = (
+        option::of(any::<u64>().prop_map(Seconds)),
+        any::<u64>().prop_map(Seconds),
+        any::<u64>().prop_map(Seconds),
+        option::of(any::<u64>().prop_map(Seconds)),
+        option::of(any::<u64>().prop_map(Seconds)),
+    );
+    let what = (
+        attempt_id(),
+        any::<i64>(),
+        version(),
+        option::of(version()),
+        text(),
+        any::<bool>(),
+        select(vec![
+            SnapshotMethod::BtrfsSubvolume,
+            SnapshotMethod::Reflink,
+            SnapshotMethod::Copy,
+        ]),
+    );
+    let found = (
+        option::of(any::<u64>()),
+        option::of(text()),
+        any::<u64>(),
+        any::<u64>(),
+        vec(text(), 0..3),
+        vec(text(), 0..3),
+        vec(text(), 0..3),
+        vec(text(), 0..3),
+    );
+    (what, times, found).prop_map(
+        |(
+            (id, at_unix_ms, target, from, data, foreign, method),
+            (recovered, cloned, started, dictionary, system_tables),
+            (
+                peak_memory_bytes,
+                refused,
+                tables_opened,
+                views_opened,
+                broken,
+                broken_before,
+                lines,
+                limits,
+            ),
+        )| Rehearsal {
+            id,
+            at_unix_ms,
+            target,
+            from,
+            data,
+            foreign,
+            method,
+            recovered,
+            cloned,
+            started,
+            dictionary,
+            system_tables,
+            peak_memory_bytes,
+            refused,
+            tables_opened,
+            views_opened,
+            broken,
+            broken_before,
+            lines,
+            limits,
+        },
+    )
+}
+
 fn agent() -> impl Strategy<Value = AgentFacts> {
     (
         text(),
@@ -50,6 +122,7 @@ fn agent() -> impl Strategy<Value = AgentFacts> {
         any::<bool>(),
         btree_map(kind(), any::<u64>().prop_map(Seconds), 0..4),
         option::of(text()),
+        vec(rehearsal(), 0..2),
     )
         .prop_map(
             |(
@@ -60,6 +133,7 @@ fn agent() -> impl Strategy<Value = AgentFacts> {
                 holding_server_down,
                 measured_s,
                 replication_user,
+                rehearsals,
             )| {
                 AgentFacts {
                     version,
@@ -69,6 +143,7 @@ fn agent() -> impl Strategy<Value = AgentFacts> {
                     holding_server_down,
                     replication_user,
                     measured_s,
+                    rehearsals,
                 }
             },
         )

@@ -25,6 +25,7 @@ const TABLE: &[(&str, Only)] = &[
     ("/refit.operator.v1.Operator/Fleet",                              Only::Operators),
     ("/refit.operator.v1.Operator/Check",                              Only::Operators),
     ("/refit.operator.v1.Operator/Config",                             Only::Operators),
+    ("/refit.operator.v1.Operator/Rehearse",                           Only::Operators),
     ("/refit.operator.v1.Operator/Plan",                               Only::Operators),
     ("/refit.operator.v1.Operator/Apply",                              Only::Operators),
     ("/refit.operator.v1.Operator/Watch",                              Only::Operators),

@@ -145,6 +145,8 @@ pub enum Basis {
     Measured,
     /// Reckoned from size and counts.
     Reckoned,
+    /// So long it took on a clone of the member's data, then (milliseconds since 1970).
+    Rehearsed { at_unix_ms: i64 },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -303,9 +303,11 @@ pub fn as_before(world: &World) -> impl Iterator<Item = Condition> + '_ {
 
 fn reversibility(order: &Operation) -> Reversibility {
     match order.kind() {
-        Kind::FetchPackages | Kind::ValidateConfig | Kind::AppointPrimary | Kind::InspectTables => {
-            Reversibility::NothingToUndo
-        }
+        Kind::FetchPackages
+        | Kind::ValidateConfig
+        | Kind::AppointPrimary
+        | Kind::InspectTables
+        | Kind::RehearseUpgrade => Reversibility::NothingToUndo,
         Kind::ReleaseArtifacts => Reversibility::Irreversible,
         Kind::BackUpConfig
         | Kind::EnterMaintenance

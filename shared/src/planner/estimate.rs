@@ -3,6 +3,7 @@
 use crate::observation::{Observation, Seconds, SnapshotMethod};
 use crate::operation::{Operation, OperationKind};
 use crate::plan::{Basis, Estimate};
+use crate::rehearsal::Rehearsal;
 use crate::version::MysqlVersion;
 
 /// Bytes a second of a plain copy; seen on one virtual disk: 180 to 360 MB/s.
@@ -13,6 +14,14 @@ pub fn operation(operation: &Operation, seen: &Observation) -> Estimate {
     // A slow shutdown and a first start on a new series are unlike the ones that were measured.
     let unlike = matches!(operation, Operation::StopServer { slow: true, .. })
         || changes_series(operation, seen);
+    if let Some(rehearsal) = rehearsed(operation, seen) {
+        return Estimate {
+            seconds: rehearsal.started,
+            basis: Basis::Rehearsed {
+                at_unix_ms: rehearsal.at_unix_ms,
+            },
+        };
+    }
     match seen.agent.measured_s.get(&kind).filter(|_| !unlike) {
         Some(seconds) => Estimate {
             seconds: *seconds,
@@ -61,6 +70,17 @@ pub fn gate(hold_ms: u32) -> Estimate {
         seconds: Seconds::from_millis(300 + u64::from(hold_ms)),
         basis: Basis::Reckoned,
     }
+}
+
+/// A first start of exactly this version took so long on a clone of this member's own data.
+fn rehearsed<'a>(operation: &Operation, seen: &'a Observation) -> Option<&'a Rehearsal> {
+    let Operation::StartServer { version, .. } = operation else {
+        return None;
+    };
+    let now = seen.server.known()?.version;
+    seen.agent.rehearsals.iter().find(|made| {
+        made.target == *version && !made.foreign && made.refused.is_none() && made.from == Some(now)
+    })
 }
 
 fn changes_series(operation: &Operation, seen: &Observation) -> bool {
@@ -135,5 +155,7 @@ fn reckon_ms(operation: &Operation, seen: &Observation) -> u64 {
         OperationKind::InspectTables => 300,
         OperationKind::LogRows => 1_000,
         OperationKind::RebuildTables => rebuild_ms(operation, seen),
+        // Made before a plan, never a step of one.
+        OperationKind::RehearseUpgrade => 60_000,
     }
 }

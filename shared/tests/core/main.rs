@@ -7,6 +7,7 @@ mod linter;
 mod planner;
 mod rebuild;
 mod rebuilds;
+mod rehearsal;
 mod replication;
 mod replication_checks;
 mod saga;

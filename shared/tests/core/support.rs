@@ -206,6 +206,7 @@ fn observation(i: usize, version: &str, view: &[GroupMember], offered: &[&str]) 
             holding_server_down: false,
             replication_user: Some("replica".into()),
             measured_s: BTreeMap::new(),
+            rehearsals: Vec::new(),
         },
         host: HostFacts {
             hostname: format!("db{}", i + 1),

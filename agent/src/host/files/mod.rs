@@ -9,6 +9,7 @@
 //!
 //! Everything may be asked twice and may be cut short anywhere: disk.rs makes each small step durable.
 
+mod clone;
 mod config_backup;
 pub(crate) mod disk;
 mod maintenance;
@@ -17,6 +18,8 @@ pub(crate) mod options;
 mod paths;
 mod persisted;
 mod snapshot;
+
+pub(crate) use clone::{Clone, Original};
 
 use super::beside::OptionTree;
 use super::mysql::{AskPaths, ServerPaths};

@@ -9,6 +9,7 @@
 //!            ──> tables.rs       tables that are to be rebuilt
 //!            ──> paths.rs        where the server keeps its files
 //!            ──> schema/         answers to a survey's questions
+//!            ──> tour.rs         opening everything once, on a rehearsal's clone
 //! ```
 //!
 //! Only the statements that are written here ever reach the server; nothing here writes a row, so nothing here can leave
@@ -23,9 +24,11 @@ mod log_format;
 mod paths;
 mod schema;
 mod tables;
+mod tour;
 
 pub use credentials::{Credentials, CredentialsError};
 pub use paths::{AskPaths, ServerPaths};
+pub use tour::{Tour, tour};
 
 use super::files::options;
 use super::{HostError, HostResult, LogFormat, Mysql, Pulse, Rebuilt, Replication, TableFacts};

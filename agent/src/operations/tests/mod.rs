@@ -5,6 +5,7 @@ mod faults;
 mod group;
 mod log_rows;
 mod rebuild;
+mod rehearsal;
 mod replication;
 mod rig;
 mod server;

@@ -9,6 +9,7 @@ mod looking;
 mod path;
 mod pki;
 mod planning;
+mod rehearsing;
 
 use super::Exit;
 use super::args::{Arguments, Command, Shell};
@@ -40,6 +41,7 @@ pub async fn run(arguments: &Arguments, output: &Output) -> Result<Exit, Failure
         Command::Fleet { cluster } => looking::fleet(to, output, cluster.as_deref()).await,
         Command::Check(check) => checking::check(to, output, check).await,
         Command::Config { cluster, target } => looking::config(to, output, cluster, target).await,
+        Command::Rehearse(rehearse) => rehearsing::rehearse(to, output, rehearse).await,
         Command::Plan(plan) => planning::plan(to, output, plan).await,
         Command::Apply {
             plan,

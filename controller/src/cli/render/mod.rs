@@ -11,6 +11,7 @@ pub mod path;
 pub mod pki;
 pub mod plan;
 pub mod progress;
+pub mod rehearsal;
 pub mod rollout;
 pub mod table;
 pub mod ticket;

@@ -177,8 +177,11 @@ fn steps<'a>(plan: &Plan, steps: impl Iterator<Item = &'a Step>, style: Style) -
             Reversibility::Irreversible => ("no", Paint::Warn),
         };
         let basis = match step.estimate.basis {
-            Basis::Measured => "measured",
-            Basis::Reckoned => "reckoned",
+            Basis::Measured => "measured".to_owned(),
+            Basis::Reckoned => "reckoned".to_owned(),
+            Basis::Rehearsed { at_unix_ms } => {
+                format!("rehearsed on {}", time::moment(at_unix_ms))
+            }
         };
         table.row(vec![
             Cell::new(step.id.to_string()),

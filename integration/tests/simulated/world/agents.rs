@@ -227,6 +227,7 @@ impl Agent {
                 holding_server_down: holds(host.files.held().await).await,
                 replication_user: host.mysql.replication_user(),
                 measured_s: view.measured_s,
+                rehearsals: Vec::new(),
             },
             host: HostFacts {
                 hostname: member.to_string(),

@@ -14,12 +14,12 @@ const DEADLINE: Duration = Duration::from_secs(300);
 const ROOT_INODE: u64 = 256;
 
 /// Is this the root of a subvolume?
-pub(super) fn is_subvolume(path: &Path, mounts: &Mounts) -> HostResult<bool> {
+pub(in super::super) fn is_subvolume(path: &Path, mounts: &Mounts) -> HostResult<bool> {
     let meta = std::fs::symlink_metadata(path).map_err(disk::error("look at", path))?;
     Ok(meta.is_dir() && meta.ino() == ROOT_INODE && mounts.of(path)?.kind == "btrfs")
 }
 
-pub(super) fn is_installed() -> bool {
+pub(in super::super) fn is_installed() -> bool {
     [
         "/usr/bin/btrfs",
         "/usr/sbin/btrfs",
@@ -30,7 +30,7 @@ pub(super) fn is_installed() -> bool {
     .any(|path| Path::new(path).exists())
 }
 
-pub(super) async fn snapshot(from: &Path, to: &Path, read_only: bool) -> HostResult<()> {
+pub(in super::super) async fn snapshot(from: &Path, to: &Path, read_only: bool) -> HostResult<()> {
     Program::new("btrfs", DEADLINE)
         .args(["subvolume", "snapshot"])
         .args(read_only.then_some("-r"))
@@ -42,7 +42,7 @@ pub(super) async fn snapshot(from: &Path, to: &Path, read_only: bool) -> HostRes
         .map(drop)
 }
 
-pub(super) async fn delete(path: &Path) -> HostResult<()> {
+pub(in super::super) async fn delete(path: &Path) -> HostResult<()> {
     Program::new("btrfs", DEADLINE)
         .args(["subvolume", "delete", "--"])
         .arg(path)

@@ -9,7 +9,7 @@
 //!
 //! Taking and judging is here, putting back in [`restore`].
 
-mod btrfs;
+pub(super) mod btrfs;
 mod manifest;
 mod restore;
 pub(super) mod tree;
@@ -49,7 +49,7 @@ impl Outlook {
 }
 
 /// Room that must be left besides the copies: directories, the manifest.
-const SPARE: u64 = 16 << 20;
+pub(super) const SPARE: u64 = 16 << 20;
 
 impl Snapshots {
     pub(super) fn new(dir: &Path, state_dir: &Path) -> Self {
@@ -86,7 +86,7 @@ impl Snapshots {
         }
     }
 
-    fn list(&self, item: &Item, root: &Path) -> HostResult<Listing> {
+    pub(super) fn list(&self, item: &Item, root: &Path) -> HostResult<Listing> {
         let inside = self.inside(item)?;
         let selection = Selection {
             names: &item.names,
@@ -281,7 +281,7 @@ impl Snapshots {
 }
 
 /// Removes a directory with the subvolumes right inside of it, or a subvolume.
-async fn remove(path: &Path) -> HostResult<()> {
+pub(super) async fn remove(path: &Path) -> HostResult<()> {
     if !disk::exists(path)? {
         return Ok(());
     }

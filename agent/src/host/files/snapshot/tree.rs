@@ -14,20 +14,20 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 /// One entry of a tree, as a manifest has it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Entry {
+pub(in super::super) struct Entry {
     /// Relative to the tree's root; empty for the root itself.
-    pub(super) path: String,
-    pub(super) kind: Kind,
-    pub(super) mode: u32,
-    pub(super) uid: u32,
-    pub(super) gid: u32,
+    pub(in super::super) path: String,
+    pub(in super::super) kind: Kind,
+    pub(in super::super) mode: u32,
+    pub(in super::super) uid: u32,
+    pub(in super::super) gid: u32,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) blake3: Option<refit_shared::ids::Digest>,
+    pub(in super::super) blake3: Option<refit_shared::ids::Digest>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Kind {
+pub(in super::super) enum Kind {
     Directory,
     File { bytes: u64 },
     Link { target: String },
@@ -35,12 +35,12 @@ pub(super) enum Kind {
 
 /// What of a directory is looked at.
 #[derive(Debug, Clone)]
-pub(super) struct Selection<'a> {
-    pub(super) names: &'a Names,
+pub(in super::super) struct Selection<'a> {
+    pub(in super::super) names: &'a Names,
     /// It is a data directory: what mysqld makes anew at every start is left out.
-    pub(super) data_dir: bool,
+    pub(in super::super) data_dir: bool,
     /// A directory right below the root that is ours (snapshots kept inside the data's file system).
-    pub(super) without: Option<&'a Path>,
+    pub(in super::super) without: Option<&'a Path>,
 }
 
 impl Selection<'_> {
@@ -58,12 +58,12 @@ impl Selection<'_> {
 
 /// What a listing found.
 #[derive(Debug, Default)]
-pub(super) struct Listing {
-    pub(super) entries: Vec<Entry>,
+pub(in super::super) struct Listing {
+    pub(in super::super) entries: Vec<Entry>,
     /// Occupied bytes.
-    pub(super) occupied: u64,
+    pub(in super::super) occupied: u64,
     /// A directory below the root is on another device: a nested subvolume or a mount.
-    pub(super) crosses: bool,
+    pub(in super::super) crosses: bool,
 }
 
 fn text(path: &Path) -> HostResult<String> {
@@ -102,7 +102,7 @@ fn entry(relative: &Path, full: &Path, meta: &Metadata) -> HostResult<Option<Ent
 }
 
 /// Lists a tree in a stable order, parents first.
-pub(super) fn list(root: &Path, selection: &Selection<'_>) -> HostResult<Listing> {
+pub(in super::super) fn list(root: &Path, selection: &Selection<'_>) -> HostResult<Listing> {
     let mut listing = Listing::default();
     let mut device = None;
     let walk = walkdir::WalkDir::new(root)
@@ -133,7 +133,7 @@ pub(super) fn list(root: &Path, selection: &Selection<'_>) -> HostResult<Listing
 
 /// How file contents are copied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum How {
+pub(in super::super) enum How {
     /// Share blocks; an error where the file system can't.
     Reflink,
     /// Read and write, hashing what is read.
@@ -142,7 +142,7 @@ pub(super) enum How {
 
 /// Copies the listed entries of `from` to `to`, which must not exist. With [`How::Copy`] the entries get their hashes;
 /// where they had one already, it must be the same.
-pub(super) fn copy(
+pub(in super::super) fn copy(
     from: &Path,
     to: &Path,
     entries: &mut [Entry],
@@ -331,7 +331,7 @@ fn fill(source: &mut File, block: &mut [u8]) -> io::Result<usize> {
 }
 
 /// Gives `to` the owner, mode, times and extended attributes of `from`.
-pub(super) fn like(from: &Path, to: &Path) -> HostResult<()> {
+pub(in super::super) fn like(from: &Path, to: &Path) -> HostResult<()> {
     let apply = || -> io::Result<()> {
         let meta = fs::metadata(from)?;
         chown(to, Some(meta.uid()), Some(meta.gid()))?;
@@ -366,7 +366,7 @@ fn copy_attributes(from: &Path, to: &Path) -> io::Result<()> {
 }
 
 /// Can files of `from` be shared into `to`? Tried with the first file found, since nothing else tells for certain.
-pub(super) fn can_reflink(from: &Path, to: &Path) -> HostResult<bool> {
+pub(in super::super) fn can_reflink(from: &Path, to: &Path) -> HostResult<bool> {
     let Some(sample) = first_file(from)? else {
         return Ok(false);
     };
