@@ -9,6 +9,7 @@ mod check_fixtures;
 mod config_rewrite;
 mod discovery;
 mod downgrade;
+mod group_rules;
 mod kill_agent;
 mod kill_controller;
 mod matrix;
