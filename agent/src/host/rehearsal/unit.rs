@@ -38,6 +38,9 @@ trait Manager {
 trait Unit {
     #[zbus(property(emits_changed_signal = "false"))]
     fn active_state(&self) -> zbus::Result<String>;
+    /// Number 0: nothing is to be done with it.
+    #[zbus(property(emits_changed_signal = "false"))]
+    fn job(&self) -> zbus::Result<(u32, OwnedObjectPath)>;
 }
 
 #[zbus::proxy(
@@ -103,10 +106,12 @@ impl Bus {
                 .cache_properties(zbus::proxy::CacheProperties::No)
                 .build()
                 .await?;
-            unit.active_state().await
+            // Asked first: a unit that systemd has not come to yet is still inactive.
+            let (job, _) = unit.job().await?;
+            Ok((job, unit.active_state().await?))
         };
-        let state = bounded("ask for the state of", ask).await?;
-        Ok(!matches!(state.as_str(), "inactive" | "failed"))
+        let (job, state) = bounded("ask for the state of", ask).await?;
+        Ok(job != 0 || !matches!(state.as_str(), "inactive" | "failed"))
     }
 
     pub(super) async fn main_pid(&self) -> HostResult<Option<u32>> {
