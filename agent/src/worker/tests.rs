@@ -1,7 +1,7 @@
 //! The worker on a simulated host: fencing, receipts, restarts, and a ledger that fails.
 
 use super::*;
-use crate::simhost::{Beginning, FaultAction, SimAgent, SimWorld, Timings};
+use crate::simhost::{Beginning, FaultAction, Shape, SimAgent, SimWorld, Timings};
 use refit_shared::ids::{Attempt, RolloutId, StepId};
 use refit_shared::observation::MemberState;
 use refit_shared::operation::{AttemptId, Direction, Operation};
@@ -25,6 +25,15 @@ struct Rig {
 
 impl Rig {
     fn new() -> Self {
+        Self::of(Shape::Group)
+    }
+
+    /// `m1` is the source of the others.
+    fn of_replicas() -> Self {
+        Self::of(Shape::Replicas)
+    }
+
+    fn of(shape: Shape) -> Self {
         let beginning = Beginning {
             members: ["m1", "m2", "m3"]
                 .map(|name| MemberName::new(name).unwrap())
@@ -34,7 +43,7 @@ impl Rig {
             timings: Timings::STANDARD,
         };
         Self {
-            world: SimWorld::begin(beginning),
+            world: SimWorld::shaped(shape, beginning),
             dir: tempfile::tempdir().unwrap(),
         }
     }
@@ -404,4 +413,29 @@ async fn orders_of_forgotten_rollouts_are_refused() {
     assert_eq!(entries.len(), crate::ledger::KEPT);
     // A receipt that is kept is still given.
     carry_out(&agent, of(1)).await;
+}
+
+/// Nobody ends the pause: the controller is gone. The agent that was started with the worker lets writes in, and so does the next
+/// one when this one was killed.
+#[tokio::test(start_paused = true)]
+async fn a_pause_of_writes_ends_without_a_controller() {
+    let pause = Operation::PauseWrites {
+        drain_s: 10,
+        lease_s: 60,
+    };
+    for is_killed in [false, true] {
+        let rig = Rig::of_replicas();
+        let mut agent = rig.agent();
+        let done = carry_out(&agent, order(pause.clone(), 1, 1, 1)).await;
+        assert!(is_done(&done), "{done:?}");
+        if is_killed {
+            drop(agent);
+            agent = rig.agent();
+        }
+        sleep(std::time::Duration::from_secs(50)).await;
+        assert!(!rig.world.is_writable(&member()));
+        sleep(std::time::Duration::from_secs(20)).await;
+        assert!(rig.world.is_writable(&member()), "killed: {is_killed}");
+        drop(agent);
+    }
 }
