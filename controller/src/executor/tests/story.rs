@@ -1,6 +1,7 @@
 //! The ordinary stories: upgraded, restored, finalized.
 
 use crate::fixture::{FakeAgents, NEW, controller, memory, orders, request, somebody};
+use crate::ports::Journal;
 use crate::rollouts::{ApiError, State, StepState};
 use refit_shared::checks::Selection;
 use refit_shared::ids::{Digest, Seq};
@@ -164,6 +165,24 @@ async fn restored_is_claimed_only_when_it_is_true() {
         text.starts_with("parked: ") && text.contains("option files have changed"),
         "{text}"
     );
+}
+
+/// A plan that an earlier release made and kept, and that today's linter refuses.
+#[tokio::test(start_paused = true)]
+async fn a_kept_plan_that_breaks_a_rule_is_not_applied() {
+    let agents = FakeAgents::new();
+    let journal = memory();
+    let controller = controller(&agents, Arc::new(journal.clone())).await;
+    let sound = controller.planned().await;
+    let mut plan = journal.plan(&sound).await.unwrap().unwrap();
+    for lane in plan.stages.iter_mut().flat_map(|stage| &mut stage.lanes) {
+        lane.steps.retain(|step| step.title() != "snapshot_data");
+    }
+    journal.keep_plan(&plan).await.unwrap();
+    let refused = controller.rollouts.apply(&plan.digest(), somebody()).await;
+    let refused = refused.unwrap_err();
+    assert_eq!(refused.code(), "unsafe_plan", "{refused}");
+    assert!(journal.rollouts().await.unwrap().is_empty());
 }
 
 #[tokio::test(start_paused = true)]
