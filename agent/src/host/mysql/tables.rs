@@ -91,5 +91,9 @@ async fn must_be_off(session: &mut Session<'_>) -> HostResult<()> {
 
 async fn executed(session: &mut Session<'_>) -> HostResult<GtidSet> {
     let executed: Option<String> = session.one("SELECT @@GLOBAL.gtid_executed").await?;
-    parse_gtids("gtid_executed", &executed.unwrap_or_default())
+    // No answer is not the empty set: twice no answer would prove that nothing was written.
+    let executed = executed.ok_or_else(|| {
+        HostError::Unexpected("the server does not tell its gtid_executed".to_owned())
+    })?;
+    parse_gtids("gtid_executed", &executed)
 }
