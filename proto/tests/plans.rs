@@ -30,6 +30,7 @@ fn plan() -> Plan {
             group: None,
             members: [].into(),
         },
+        frozen: [].into(),
         stages: vec![],
         finalize: Stage {
             title: "finalize".to_owned(),

@@ -218,6 +218,8 @@ pub struct ServerFacts {
     pub table_count: Fact<u64>,
     pub long_transactions: Fact<Vec<LongTransaction>>,
     pub prepared_xa: Fact<u64>,
+    /// What has changed schemas or accounts here of late, the latest first.
+    pub schema_statements: Fact<Vec<SchemaStatement>>,
     pub channels: Fact<Vec<ChannelFacts>>,
     /// Who is connected to this server as a replica (`SHOW REPLICAS`).
     pub replicas: Fact<Vec<ConnectedReplica>>,
@@ -236,6 +238,19 @@ pub struct LongTransaction {
     pub thread_id: u64,
     pub user: String,
     pub running_s: u64,
+}
+
+/// A statement that changes a schema or an account, as `performance_schema.events_statements_summary_by_digest` keeps it: without its
+/// literals, so that no password is in it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SchemaStatement {
+    /// The session's default schema; `None`: it had none.
+    pub schema: Option<String>,
+    pub text: String,
+    /// How often since the server was started.
+    pub times: u64,
+    /// When it was run last, milliseconds since 1970, by the server's clock.
+    pub last_unix_ms: i64,
 }
 
 /// An asynchronous replication channel; Group Replication's own are part of [`GroupFacts`].

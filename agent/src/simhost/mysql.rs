@@ -244,6 +244,7 @@ impl Mysql for SimPort {
                 table_count: Fact::Known(100),
                 long_transactions: Fact::Known(Vec::new()),
                 prepared_xa: Fact::Known(0),
+                schema_statements: Fact::Known(Vec::new()),
                 channels: Fact::Known(channels(world, member)),
                 replicas: Fact::Known(world.connected(member)),
                 group: Fact::Known(match grouped {

@@ -46,12 +46,29 @@ fn a_source_with_two_replicas_is_upgraded_and_the_source_restarted() {
     )
     .unwrap();
 
+    // Nobody is kept from breaking the freeze, but it is told, without the password.
+    stage
+        .lab
+        .sql(
+            "db1",
+            "CREATE DATABASE thaw; CREATE USER slush@localhost IDENTIFIED BY 'n0tToBeTold'",
+        )
+        .unwrap();
     let id = rollout_id(&stage);
     let done = stage.refit().run(&["approve", &id, "--yes"]).unwrap();
     println!("{}", done.stdout);
     assert_eq!(done.code, 0, "{}{}", done.stdout, done.stderr);
     wait_for_state(&stage, &["upgraded"]);
-    println!("{}", stage.refit().run(&["show", &id]).unwrap().stdout);
+    let shown = stage.refit().run(&["show", &id]).unwrap().stdout;
+    println!("{shown}");
+    for told in [
+        "schemas and accounts of db1 are to be left alone",
+        "CREATE SCHEMA `thaw`",
+        "CREATE USER `slush`",
+    ] {
+        assert!(shown.contains(told), "{told} is not shown");
+    }
+    assert!(!shown.contains("n0tToBeTold"));
     let after = assert_replicating_at(&stage, &["db2:db1", "db3:db1"], &target);
     assert_same_config(&before, &after);
     assert_nothing_lost(&load);

@@ -6,7 +6,7 @@ use crate::common as wire;
 use refit_shared::ids::Digest;
 use refit_shared::observation::{
     ChannelDetail, ChannelFacts, ConnectedReplica, Fact, GroupFacts, LongTransaction, MemberState,
-    PackageFacts, ServerFacts, ServiceState, StorageFacts,
+    PackageFacts, SchemaStatement, ServerFacts, ServiceState, StorageFacts,
 };
 use refit_shared::version::MysqlVersion;
 
@@ -48,6 +48,7 @@ facts! {
     LongTransactionsFact (long_transactions_fact) of Vec<LongTransaction>, |list| wire::LongTransactions { transactions: messages(list) };
     ChannelsFact (channels_fact) of Vec<ChannelFacts>, |list| wire::Channels { channels: messages(list) };
     ChannelDetailFact (channel_detail_fact) of ChannelDetail, wire::ChannelDetail::from;
+    SchemaStatementsFact (schema_statements_fact) of Vec<SchemaStatement>, |list| wire::SchemaStatements { statements: messages(list) };
     ReplicasFact (replicas_fact) of Vec<ConnectedReplica>, |list| wire::ConnectedReplicas { replicas: messages(list) };
     GroupFact (group_fact) of Option<GroupFacts>, group;
 }
@@ -61,6 +62,13 @@ impl FromWire<wire::LongTransactions> for Vec<LongTransaction> {
 impl FromWire<wire::Channels> for Vec<ChannelFacts> {
     fn from_wire(list: wire::Channels) -> Result<Self, InvalidMessage> {
         each("channels", list.channels)
+    }
+}
+
+impl FromWire<wire::SchemaStatements> for Vec<SchemaStatement> {
+    fn from_wire(list: wire::SchemaStatements) -> Result<Self, InvalidMessage> {
+        let wire::SchemaStatements { statements } = list;
+        each("statements", statements)
     }
 }
 

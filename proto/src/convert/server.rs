@@ -3,7 +3,9 @@
 use super::channel::told;
 use super::{FromWire, InvalidMessage, each, field, map, messages, required, set};
 use crate::common as wire;
-use refit_shared::observation::{GroupFacts, GroupMember, LongTransaction, ServerFacts};
+use refit_shared::observation::{
+    GroupFacts, GroupMember, LongTransaction, SchemaStatement, ServerFacts,
+};
 
 impl FromWire<wire::ServerFacts> for ServerFacts {
     fn from_wire(facts: wire::ServerFacts) -> Result<Self, InvalidMessage> {
@@ -28,6 +30,7 @@ impl FromWire<wire::ServerFacts> for ServerFacts {
             channels,
             group,
             replicas,
+            schema_statements,
         } = facts;
         Ok(Self {
             version: field("version", version)?,
@@ -47,6 +50,7 @@ impl FromWire<wire::ServerFacts> for ServerFacts {
             table_count: required("table_count", table_count)?,
             long_transactions: required("long_transactions", long_transactions)?,
             prepared_xa: required("prepared_xa", prepared_xa)?,
+            schema_statements: told("schema_statements", schema_statements)?,
             channels: required("channels", channels)?,
             replicas: told("replicas", replicas)?,
             group: required("group", group)?,
@@ -74,6 +78,7 @@ impl From<ServerFacts> for wire::ServerFacts {
             table_count,
             long_transactions,
             prepared_xa,
+            schema_statements,
             channels,
             replicas,
             group,
@@ -96,6 +101,7 @@ impl From<ServerFacts> for wire::ServerFacts {
             table_count: Some(table_count.into()),
             long_transactions: Some(long_transactions.into()),
             prepared_xa: Some(prepared_xa.into()),
+            schema_statements: Some(schema_statements.into()),
             channels: Some(channels.into()),
             replicas: Some(replicas.into()),
             group: Some(group.into()),
@@ -129,6 +135,40 @@ impl From<LongTransaction> for wire::LongTransaction {
             thread_id,
             user,
             running_s,
+        }
+    }
+}
+
+impl FromWire<wire::SchemaStatement> for SchemaStatement {
+    fn from_wire(statement: wire::SchemaStatement) -> Result<Self, InvalidMessage> {
+        let wire::SchemaStatement {
+            schema,
+            text,
+            times,
+            last_unix_ms,
+        } = statement;
+        Ok(Self {
+            schema,
+            text,
+            times,
+            last_unix_ms,
+        })
+    }
+}
+
+impl From<SchemaStatement> for wire::SchemaStatement {
+    fn from(statement: SchemaStatement) -> Self {
+        let SchemaStatement {
+            schema,
+            text,
+            times,
+            last_unix_ms,
+        } = statement;
+        Self {
+            schema,
+            text,
+            times,
+            last_unix_ms,
         }
     }
 }

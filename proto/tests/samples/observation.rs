@@ -12,8 +12,8 @@ use refit_shared::gtid::GtidSet;
 use refit_shared::observation::{
     AgentFacts, Beat, ChannelDetail, ChannelFacts, ConnectedReplica, DataPath, Fact, GroupFacts,
     GroupMember, HostFacts, LongTransaction, MemberRole, MemberState, Observation, PackageFacts,
-    PathRole, ReplicationService, Seconds, ServerFacts, ServiceState, SnapshotMethod, StorageFacts,
-    ThreadState,
+    PathRole, ReplicationService, SchemaStatement, Seconds, ServerFacts, ServiceState,
+    SnapshotMethod, StorageFacts, ThreadState,
 };
 use refit_shared::rehearsal::Rehearsal;
 
@@ -382,6 +382,17 @@ fn replica() -> impl Strategy<Value = ConnectedReplica> {
     )
 }
 
+fn schema_statement() -> impl Strategy<Value = SchemaStatement> {
+    (option::of(text()), text(), any::<u64>(), any::<i64>()).prop_map(
+        |(schema, text, times, last_unix_ms)| SchemaStatement {
+            schema,
+            text,
+            times,
+            last_unix_ms,
+        },
+    )
+}
+
 fn server() -> impl Strategy<Value = ServerFacts> {
     (
         (version(), text(), uuid(), text(), any::<u16>()),
@@ -393,6 +404,7 @@ fn server() -> impl Strategy<Value = ServerFacts> {
             fact(any::<u64>()),
             fact(vec(long_transaction(), 0..3)),
             fact(any::<u64>()),
+            fact(vec(schema_statement(), 0..3)),
             fact(vec(channel(), 0..3)),
             fact(vec(replica(), 0..3)),
             fact(option::of(group())),
@@ -405,7 +417,15 @@ fn server() -> impl Strategy<Value = ServerFacts> {
                 [read_only, super_read_only, offline_mode],
                 (gtid_executed, gtid_purged),
                 (variables, explicit_variables),
-                (table_count, long_transactions, prepared_xa, channels, replicas, group),
+                (
+                    table_count,
+                    long_transactions,
+                    prepared_xa,
+                    schema_statements,
+                    channels,
+                    replicas,
+                    group,
+                ),
             )| ServerFacts {
                 version,
                 version_string,
@@ -424,6 +444,7 @@ fn server() -> impl Strategy<Value = ServerFacts> {
                 table_count,
                 long_transactions,
                 prepared_xa,
+                schema_statements,
                 channels,
                 replicas,
                 group,

@@ -4,6 +4,7 @@
 //! One file a rule, by what the rule is for: some hold for every plan, some for groups, some for one strategy.
 
 mod directions;
+mod freeze;
 mod group_lane;
 mod hand_over;
 mod keeping;
@@ -74,6 +75,7 @@ pub fn judge(plan: &Plan) -> Vec<Violation> {
     }
     rebuild::judge(plan, &mut found);
     log_rows::judge(plan, &mut found);
+    freeze::judge(plan, &mut found);
     pivot::judge(plan, &mut found);
     keeping::judge(plan, &mut found);
     rewrites::judge(plan, &mut found);

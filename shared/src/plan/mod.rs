@@ -8,6 +8,7 @@
 
 pub mod document;
 pub mod drift;
+pub mod freeze;
 mod strategy;
 
 pub use strategy::Strategy;
@@ -20,6 +21,7 @@ use crate::observation::Seconds;
 use crate::operation::Operation;
 use crate::version::{MysqlVersion, PackageVersion};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 
 /// What is to be done to one cluster, in full.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,6 +37,10 @@ pub struct Plan {
     pub made_unix_ms: i64,
     /// The world it was made from; `apply` refuses when the present one differs.
     pub made_from: drift::World,
+    /// Servers whose schemas and accounts are to be left alone until all run the target; gates tell who does not
+    /// ([`freeze::broken`]).
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub frozen: BTreeSet<MemberName>,
     pub stages: Vec<Stage>,
     /// Run only when a person asks for it, once the rollout is Upgraded or Restored: deletes what going back would need.
     pub finalize: Stage,

@@ -157,6 +157,7 @@ pub fn plan(
         policy: request.policy.clone(),
         made_unix_ms,
         made_from: world,
+        frozen: BTreeSet::new(),
         stages,
         finalize,
         pivot,

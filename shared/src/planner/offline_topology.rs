@@ -29,6 +29,7 @@ use crate::plan::{
 };
 use crate::topology::Sighting;
 use crate::topology::replication::Role;
+use std::collections::BTreeSet;
 
 /// How long a replica may apply what it has, and catch up afterwards, in seconds.
 const APPLY_S: u32 = 3600;
@@ -139,6 +140,7 @@ pub fn plan(
         policy: request.policy.clone(),
         made_unix_ms,
         made_from: world.clone(),
+        frozen: BTreeSet::new(),
         stages,
         finalize,
         pivot: Some(pivot),

@@ -95,6 +95,7 @@ pub fn plan(
         policy: request.policy.clone(),
         made_unix_ms,
         made_from: world.clone(),
+        frozen: BTreeSet::new(),
         stages,
         // Nothing is kept that would have to be deleted.
         finalize: Stage {

@@ -26,7 +26,8 @@ use crate::plan::drift::World;
 use crate::plan::{Gate, Lane, Pivot, RiskLevel, Stage, Step, Strategy};
 use crate::topology::Sighting;
 use crate::topology::replication::{Link, Role, Tree};
-use std::collections::BTreeMap;
+
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A transaction that has run for longer would be cut off, in seconds.
 const LONG_TRANSACTION_S: u64 = 30;
@@ -268,14 +269,26 @@ impl<'a> Topology<'a> {
         })
     }
 
-    /// What nobody should do while versions differ (MYSQL.md §3.2).
+    /// Servers on which nobody should change a schema or an account while versions differ (MYSQL.md §3.2): what replicates from them
+    /// has to apply it.
+    pub fn frozen(&self) -> BTreeSet<MemberName> {
+        let differ = |c: &Candidate<'_>| c.world.version != self.request.target;
+        if !self.everybody.iter().any(differ) {
+            return BTreeSet::new();
+        }
+        self.tree.sources().into_iter().cloned().collect()
+    }
+
+    /// What the report says of it.
     pub fn freeze(&self) -> Option<String> {
-        let versions = self.everybody.iter().map(|c| c.world.version);
-        versions.into_iter().any(|v| v != self.request.target).then(|| {
+        let frozen = self.frozen();
+        let names: Vec<&str> = frozen.iter().map(MemberName::as_str).collect();
+        (!frozen.is_empty()).then(|| {
             format!(
-                "until all run {}: no CREATE, ALTER or DROP, no CREATE USER or GRANT on a source; a statement that one of the two \
-                 versions does not know stops the appliers of the other, and the gates then say so",
-                self.request.target
+                "until all run {}: no CREATE, ALTER or DROP, no CREATE USER or GRANT on {}; a statement that one of the two \
+                 versions does not know stops the appliers of the other. Every gate tells which were run",
+                self.request.target,
+                names.join(", ")
             )
         })
     }

@@ -28,6 +28,7 @@ use crate::plan::{
     Target,
 };
 use crate::topology::Sighting;
+use std::collections::BTreeSet;
 
 /// A transaction that has run for longer would be cut off by the stop, in seconds.
 const LONG_TRANSACTION_S: u64 = 30;
@@ -186,6 +187,7 @@ pub fn plan(
         policy: request.policy.clone(),
         made_unix_ms,
         made_from: world,
+        frozen: BTreeSet::new(),
         stages,
         finalize,
         pivot: Some(pivot),

@@ -150,6 +150,7 @@ pub fn plan(
         policy: request.policy.clone(),
         made_unix_ms,
         made_from: world.clone(),
+        frozen: build.frozen(),
         stages,
         finalize,
         pivot: Some(pivot),

@@ -157,6 +157,17 @@ impl Rollout {
         &self.steps[usize::from(id.0)]
     }
 
+    /// When the gate that was passed last was begun, milliseconds since 1970; the creation, when none was.
+    pub fn last_gate_unix_ms(&self) -> i64 {
+        let gates = self.plan.steps().filter(|step| step.is_gate());
+        gates
+            .map(|gate| self.record(gate.id))
+            .filter(|record| matches!(record.status, StepStatus::Done { .. }))
+            .filter_map(|record| record.intended_unix_ms)
+            .max()
+            .unwrap_or(self.created_unix_ms)
+    }
+
     pub fn is_parked(&self) -> bool {
         self.parked.is_some()
     }

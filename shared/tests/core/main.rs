@@ -2,6 +2,7 @@
 
 mod checks;
 mod conditions;
+mod freeze;
 mod kinds;
 mod linter;
 mod planner;

@@ -263,6 +263,7 @@ fn observation(i: usize, version: &str, view: &[GroupMember], offered: &[&str]) 
             table_count: Fact::Known(200),
             long_transactions: Fact::Known(vec![]),
             prepared_xa: Fact::Known(0),
+            schema_statements: Fact::Known(Vec::new()),
             channels: Fact::Known(vec![]),
             replicas: Fact::Known(vec![]),
             group: Fact::Known(Some(GroupFacts {

@@ -349,7 +349,7 @@ fn the_linter_condemns_what_would_lose_writes() {
     fn is(step: &refit_shared::plan::Step, kind: OperationKind) -> bool {
         step.operation().is_some_and(|order| order.kind() == kind)
     }
-    let cases: [(&Plan, &str, Spoil); 10] = [
+    let cases: [(&Plan, &str, Spoil); 11] = [
         (
             &base,
             "a replica is promoted only behind proof over all members",
@@ -458,6 +458,11 @@ fn the_linter_condemns_what_would_lose_writes() {
                     gate.conditions.clear();
                 }
             },
+        ),
+        (
+            &first,
+            "schemas and accounts of every source are watched while versions differ",
+            |plan| plan.frozen.clear(),
         ),
     ];
     for plan in [&base, &down, &first] {

@@ -5,7 +5,7 @@ use super::connection::Session;
 use super::group::{self, parse_gtids, unexpected};
 use crate::host::{HostError, HostResult};
 use refit_shared::ids::ServerUuid;
-use refit_shared::observation::{Fact, LongTransaction, ServerFacts};
+use refit_shared::observation::{Fact, LongTransaction, SchemaStatement, ServerFacts};
 use refit_shared::version::MysqlVersion;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -110,6 +110,16 @@ const LONG: &str = "SELECT x.trx_mysql_thread_id, t.processlist_user, \
 /// Bounded on its own: with a hundred thousand tables it takes a while.
 const TABLES: &str = "SELECT /*+ MAX_EXECUTION_TIME(3000) */ COUNT(*) FROM information_schema.tables \
      WHERE table_type = 'BASE TABLE' AND table_schema NOT IN ('mysql', 'sys', 'performance_schema', 'information_schema')";
+/// Digests, so that no literal is in it; temporary tables are a session's own affair. The latest first, of the last day.
+const SCHEMA_STATEMENTS: &str = "SELECT /*+ MAX_EXECUTION_TIME(2000) */ schema_name, digest_text, count_star, \
+     CAST(UNIX_TIMESTAMP(last_seen) * 1000 AS SIGNED) \
+     FROM performance_schema.events_statements_summary_by_digest \
+     WHERE last_seen > NOW() - INTERVAL 1 DAY \
+     AND digest_text REGEXP '^(CREATE|ALTER|DROP|RENAME|GRANT|REVOKE|SET PASSWORD) ' \
+     AND digest_text NOT LIKE 'CREATE TEMPORARY %' AND digest_text NOT LIKE 'DROP TEMPORARY %' \
+     ORDER BY last_seen DESC LIMIT 20";
+const KEEPS_DIGESTS: &str = "SELECT COUNT(*) FROM performance_schema.setup_consumers \
+     WHERE name IN ('global_instrumentation', 'statements_digest') AND enabled = 'YES' AND @@performance_schema";
 /// One statement, so that the purged set is of the same moment as the executed one.
 const GTIDS: &str = "SELECT @@GLOBAL.gtid_executed, @@GLOBAL.gtid_purged";
 const EXPLICIT: &str = "SELECT variable_name FROM performance_schema.variables_info \
@@ -155,6 +165,7 @@ pub(super) async fn read(session: &mut Session<'_>) -> HostResult<ServerFacts> {
         table_count: fact(count(session, TABLES).await)?,
         long_transactions: fact(long_transactions(session).await)?,
         prepared_xa: fact(prepared_xa(session).await)?,
+        schema_statements: fact(schema_statements(session).await)?,
         channels: fact(channels::read(session).await)?,
         replicas: fact(channels::replicas(session).await)?,
         group: fact(group::read(session).await)?,
@@ -192,6 +203,23 @@ async fn long_transactions(session: &mut Session<'_>) -> HostResult<Vec<LongTran
             running_s,
         })
         .collect())
+}
+
+async fn schema_statements(session: &mut Session<'_>) -> HostResult<Vec<SchemaStatement>> {
+    if count(session, KEEPS_DIGESTS).await? < 2 {
+        return Err(HostError::Unexpected(
+            "the server keeps no statement digests (performance_schema, consumer statements_digest)"
+                .to_owned(),
+        ));
+    }
+    let rows: Vec<(Option<String>, String, u64, i64)> = session.all(SCHEMA_STATEMENTS).await?;
+    let statement = |(schema, text, times, last_unix_ms)| SchemaStatement {
+        schema,
+        text,
+        times,
+        last_unix_ms,
+    };
+    Ok(rows.into_iter().map(statement).collect())
 }
 
 async fn prepared_xa(session: &mut Session<'_>) -> HostResult<u64> {

@@ -5,11 +5,28 @@ use crate::executor::World;
 use refit_shared::condition::Condition;
 use refit_shared::expectation::Holds;
 use refit_shared::ids::ClusterName;
-use refit_shared::plan::Step;
+use refit_shared::plan::{Plan, Step, freeze};
 use refit_shared::receipt::{Failure, FailureCode, Outcome};
 use refit_shared::topology::Sighting;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
+
+/// Who keeps to a plan's freeze of schemas and accounts.
+#[derive(Debug)]
+pub(super) struct Watch {
+    pub plan: Arc<Plan>,
+    /// The rollout's beginning, milliseconds since 1970.
+    pub begun_unix_ms: i64,
+    /// What was run before has been told by the gate that was passed then.
+    pub told_unix_ms: i64,
+}
+
+impl Watch {
+    fn since(&self, seen: &Sighting, unix_ms: i64) -> Vec<String> {
+        freeze::broken(&self.plan, seen, unix_ms)
+    }
+}
 
 /// Waits. The hold counts from the end of the first good look to the beginning of the last: never longer than was seen.
 pub(super) async fn wait(
@@ -18,6 +35,7 @@ pub(super) async fn wait(
     step: &Step,
     conditions: &[Condition],
     hold_ms: u32,
+    watch: &Watch,
     teller: &Teller,
 ) -> Finding {
     let Some(cluster) = world.fleet.cluster(cluster) else {
@@ -33,13 +51,13 @@ pub(super) async fn wait(
         let asked = Instant::now();
         let seen = world.observer.sight(cluster, timing.look_deadline).await;
         let told = Instant::now();
-        let missing = missing(conditions, &seen);
+        let mut missing = missing(conditions, &seen);
         if missing.is_empty() {
             let since = *held_since.get_or_insert(told);
             if hold.is_zero() || asked.saturating_duration_since(since) >= hold {
-                return Finding::Resolved(Outcome::Done {
-                    notes: passed(begun, hold),
-                });
+                let mut notes = passed(begun, hold);
+                notes.extend(watch.since(&seen, watch.told_unix_ms));
+                return Finding::Resolved(Outcome::Done { notes });
             }
             let left = hold.saturating_sub(asked.saturating_duration_since(since));
             teller
@@ -50,6 +68,8 @@ pub(super) async fn wait(
                 .await;
         } else {
             held_since = None;
+            // It may be why.
+            missing.extend(watch.since(&seen, watch.begun_unix_ms));
             let text = missing.join("; ");
             if told >= limit {
                 return failed(format!("not within {} s: {text}", step.deadline_s));

@@ -108,6 +108,11 @@ impl Jobs {
                     step,
                     direction: task.direction,
                     half_done: rollout.record(task.step).half_done,
+                    watch: gate::Watch {
+                        plan: Arc::clone(&rollout.plan),
+                        begun_unix_ms: rollout.created_unix_ms,
+                        told_unix_ms: rollout.last_gate_unix_ms(),
+                    },
                     teller,
                 };
                 let mode = task.mode;
@@ -180,6 +185,7 @@ struct Work {
     order: Option<OrderContent>,
     /// An earlier try may have left something of the step: then the operation itself looks how far it came.
     half_done: bool,
+    watch: gate::Watch,
     teller: Teller,
 }
 
@@ -199,6 +205,7 @@ impl Work {
                     &self.step,
                     conditions,
                     gate.hold_ms,
+                    &self.watch,
                     &self.teller,
                 )
                 .await
