@@ -1,5 +1,7 @@
 //! Conditions that gates wait for: judgements over a whole cluster.
 
+mod progress;
+
 use crate::expectation::{Expectation, Holds};
 use crate::gtid::GtidSet;
 use crate::ids::MemberName;

@@ -1,6 +1,6 @@
 //! Conditions that gates wait for, over clusters as they are seen.
 
-use crate::support::{change_server, group, member};
+use crate::support::{change_server, channel_of, group, member, replicas};
 use refit_shared::condition::Condition;
 use refit_shared::expectation::Holds;
 use refit_shared::observation::{Fact, MemberState, ServerFacts};
@@ -129,4 +129,66 @@ fn a_member_is_shut_out_only_if_it_can_be_taken_on_without_harm() {
             }
         }
     }
+}
+
+fn follows(behind: u64) -> Condition {
+    Condition::Replicates {
+        member: member("db2"),
+        channel: String::new(),
+        source: member("db1"),
+        behind,
+    }
+}
+
+fn has(seen: &mut Sighting, name: &str, transactions: u64) {
+    let set = format!("aaaaaaaa-0000-0000-0000-000000000001:1-{transactions}");
+    change_server(seen, name, |server| {
+        server.gtid_executed = set.parse().unwrap();
+    });
+}
+
+#[test]
+fn a_replica_that_says_on_and_gets_nothing_does_not_go_on() {
+    let mut first = replicas(&["9.7.3"; 2], &[(2, 1)], &[]);
+    has(&mut first, "db1", 500);
+    has(&mut first, "db2", 480);
+    let mut later = first.clone();
+    has(&mut later, "db1", 600);
+    // It is not far behind, so that one look alone is content.
+    assert_eq!(follows(1000).judge(&later), Holds::Yes);
+    let Holds::No(why) = follows(1000).goes_on(&first, &later) else {
+        panic!("it goes on");
+    };
+    assert!(
+        why.contains("20 transactions have not arrived at db2"),
+        "{why}"
+    );
+    // What has come since does not have to be there, too.
+    has(&mut later, "db2", 500);
+    assert_eq!(follows(1000).goes_on(&first, &later), Holds::Yes);
+}
+
+#[test]
+fn a_replica_that_is_delayed_on_purpose_goes_on_when_it_receives() {
+    let mut first = replicas(&["9.7.3"; 2], &[(2, 1)], &[]);
+    has(&mut first, "db1", 500);
+    has(&mut first, "db2", 100);
+    change_server(&mut first, "db2", |server| {
+        let channel = channel_of(server);
+        channel.delay_s = 3600;
+        channel.received = "aaaaaaaa-0000-0000-0000-000000000001:1-480"
+            .parse()
+            .unwrap();
+    });
+    let mut later = first.clone();
+    assert!(matches!(
+        follows(1000).goes_on(&first, &later),
+        Holds::No(_)
+    ));
+    change_server(&mut later, "db2", |server| {
+        channel_of(server).received = "aaaaaaaa-0000-0000-0000-000000000001:1-500"
+            .parse()
+            .unwrap();
+    });
+    assert_eq!(follows(1000).goes_on(&first, &later), Holds::Yes);
 }

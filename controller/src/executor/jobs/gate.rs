@@ -46,26 +46,33 @@ pub(super) async fn wait(
     let hold = Duration::from_millis(hold_ms.into());
     let begun = Instant::now();
     let limit = begun + Duration::from_secs(step.deadline_s.into());
-    let mut held_since: Option<Instant> = None;
+    let mut held_since: Option<(Instant, Sighting)> = None;
     loop {
         let asked = Instant::now();
         let seen = world.observer.sight(cluster, timing.look_deadline).await;
         let told = Instant::now();
         let mut missing = missing(conditions, &seen);
         if missing.is_empty() {
-            let since = *held_since.get_or_insert(told);
-            if hold.is_zero() || asked.saturating_duration_since(since) >= hold {
+            let (since, first) = held_since.get_or_insert_with(|| (told, seen.clone()));
+            let held = asked.saturating_duration_since(*since);
+            let stuck = stuck(conditions, first, &seen);
+            if hold.is_zero() || held >= hold && stuck.is_empty() {
                 let mut notes = passed(begun, hold);
                 notes.extend(watch.since(&seen, watch.told_unix_ms));
                 return Finding::Resolved(Outcome::Done { notes });
             }
-            let left = hold.saturating_sub(asked.saturating_duration_since(since));
-            teller
-                .waiting(format!(
-                    "all conditions hold; {:.1} s to go",
-                    left.as_secs_f32()
-                ))
-                .await;
+            if held >= hold {
+                let text = stuck.join("; ");
+                if told >= limit {
+                    return failed(format!("not within {} s: {text}", step.deadline_s));
+                }
+                teller.waiting(text).await;
+            } else {
+                let left = hold.saturating_sub(held).as_secs_f32();
+                teller
+                    .waiting(format!("all conditions hold; {left:.1} s to go"))
+                    .await;
+            }
         } else {
             held_since = None;
             // It may be why.
@@ -90,12 +97,22 @@ fn passed(begun: Instant, hold: Duration) -> Vec<String> {
 }
 
 fn missing(conditions: &[Condition], seen: &Sighting) -> Vec<String> {
-    let say = |condition: &Condition| match condition.judge(seen) {
+    let say = |condition: &Condition| say(condition, condition.judge(seen));
+    conditions.iter().filter_map(say).collect()
+}
+
+/// Replication that has not moved since the first look at which all held.
+fn stuck(conditions: &[Condition], first: &Sighting, seen: &Sighting) -> Vec<String> {
+    let say = |condition: &Condition| say(condition, condition.goes_on(first, seen));
+    conditions.iter().filter_map(say).collect()
+}
+
+fn say(condition: &Condition, holds: Holds) -> Option<String> {
+    match holds {
         Holds::Yes => None,
         Holds::No(why) => Some(why),
         Holds::Unknown(why) => Some(format!("can't tell whether {condition}: {why}")),
-    };
-    conditions.iter().filter_map(say).collect()
+    }
 }
 
 fn failed(message: String) -> Finding {
