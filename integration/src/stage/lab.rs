@@ -140,6 +140,14 @@ impl Lab {
     pub fn cut(&self, host: &str) -> Result<()> {
         self.call(["cut", host])?.ok("lab.sh cut").map(drop)
     }
+    /// Only what goes between the two is lost.
+    pub fn cut_between(&self, host: &str, other: &str) -> Result<()> {
+        self.call(["cut", host, other])?.ok("lab.sh cut").map(drop)
+    }
+    pub fn heal_between(&self, host: &str, other: &str) -> Result<()> {
+        let healed = self.call(["heal", host, other])?;
+        healed.ok("lab.sh heal").map(drop)
+    }
     pub fn heal(&self, host: &str) -> Result<()> {
         self.call(["heal", host])?.ok("lab.sh heal").map(drop)
     }

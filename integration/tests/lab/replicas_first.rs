@@ -150,3 +150,41 @@ fn unwind_after_the_first_replica() {
     assert_restored(&before, &stage.world().unwrap());
     assert_nothing_lost(&load);
 }
+
+/// Right after its upgrade a replica is cut from its source and from nobody else: its threads say ON for a minute, and with few
+/// writes it is never far behind. The gate sees that nothing arrives, says so, and goes on once it does.
+#[test]
+fn a_replica_that_only_says_that_it_follows_is_waited_for() {
+    let stage = set_as("older", Fleet::source_with_two_replicas);
+    let target = target(&stage, "newest");
+    let load = stage.load().unwrap();
+    load.start(1, "10").unwrap();
+    let file = plan(&stage, &target, &["--approve-pivot", "auto"]);
+    let mut watching = apply(&stage, &file);
+    // The gate holds for three seconds behind this.
+    wait_for_step(&stage, "db2", "start_replica", "done");
+    stage.lab.cut_between("db2", "db1").unwrap();
+    wait_for(
+        "the gate to see that nothing arrives",
+        Duration::from_secs(50),
+        || {
+            let waiting = rollout(&stage)?["waiting_for"].to_string();
+            if waiting.contains("have not arrived at db2") {
+                println!("  {waiting}");
+                Ok(())
+            } else {
+                bail!("it waits for {waiting}")
+            }
+        },
+    )
+    .unwrap();
+    let on =
+        "SELECT GROUP_CONCAT(service_state) FROM performance_schema.replication_connection_status";
+    assert!(stage.lab.sql("db2", on).unwrap().contains("ON"));
+    stage.lab.heal_between("db2", "db1").unwrap();
+    let rollout = wait_for_state(&stage, &["upgraded", "parked", "restored"]);
+    assert_eq!(state(&rollout), "upgraded", "{rollout:#}");
+    watching.wait().unwrap();
+    assert_replicating_at(&stage, &["db2:db1", "db3:db1"], &target);
+    assert_nothing_lost(&load);
+}

@@ -97,12 +97,12 @@ impl Trouble {
                 lab.boot(member)?;
             }
             Self::CutFromController => {
-                lab.call(["cut", member, CTL])?.ok("cut")?;
+                lab.cut_between(member, CTL)?;
                 return Ok(Struck::For(CUT_FOR));
             }
             Self::CutFromMembers => {
                 for other in others(stage, member) {
-                    lab.call(["cut", member, other])?.ok("cut")?;
+                    lab.cut_between(member, other)?;
                 }
                 return Ok(Struck::For(LASTS));
             }
@@ -132,11 +132,11 @@ impl Trouble {
     pub fn end(self, stage: &Stage, member: &str) -> Result<()> {
         match self {
             Self::CutFromController => {
-                stage.lab.call(["heal", member, CTL])?.ok("heal")?;
+                stage.lab.heal_between(member, CTL)?;
             }
             Self::CutFromMembers => {
                 for other in others(stage, member) {
-                    stage.lab.call(["heal", member, other])?.ok("heal")?;
+                    stage.lab.heal_between(member, other)?;
                 }
             }
             Self::DiskFull => {
