@@ -23,4 +23,4 @@ if [ "$(id -u)" = 0 ]; then
 fi
 REFIT_MATRIX_ALL=$PWD/target/crash-matrix REFIT_MATRIX_PAGE=$PWD/docs/crash-matrix.md REFIT_MATRIX_COMMIT=$commit \
   REFIT_MATRIX_JOURNAL=$(cat "$kills") \
-  nice cargo test -p refit-integration --test simulated -- --nocapture whatever_strikes
+  cargo test --profile simulated -p refit-integration --test simulated -- --nocapture whatever_strikes

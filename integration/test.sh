@@ -33,8 +33,19 @@ if [ "$what" != lab ]; then
   cargo fmt --all -- --check
   step "clippy"
   cargo clippy --quiet --workspace --all-targets --all-features -- -D warnings
-  step "unit, property and simulated tests"
-  cargo test --workspace --no-fail-fast 2>&1 | tee -a "$log"
+  if [ "$what" = fast ]; then
+    step "unit, property and simulated tests, a sample of the crash matrix"
+    cargo test --workspace --no-fail-fast 2>&1 | tee -a "$log"
+  else
+    step "unit and property tests"
+    cargo test --workspace --exclude refit-integration --no-fail-fast 2>&1 | tee -a "$log"
+    cargo test -p refit-integration --lib --bins --test every_check --test files_of_people --no-fail-fast 2>&1 | tee -a "$log"
+    step "simulated tests, the whole crash matrix"
+    rows=$(mktemp -d)
+    REFIT_SIM_ALL=1 REFIT_MATRIX_ALL=$rows \
+      cargo test --profile simulated -p refit-integration --test simulated --no-fail-fast 2>&1 | tee -a "$log"
+    rm -rf "$rows"
+  fi
 fi
 if [ "$what" != fast ]; then
   step "the lab's packages, root file system and repository"

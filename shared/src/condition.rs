@@ -108,8 +108,10 @@ impl Condition {
                     .require()
                     .map_err(|why| unknown(format!("{member}: {why}")))?;
                 match own.as_ref().map(|group| group.own_state) {
-                    None | Some(MemberState::Offline) => {}
-                    Some(_) => return Err(apart),
+                    None | Some(MemberState::Offline | MemberState::Error) => {}
+                    Some(
+                        MemberState::Online | MemberState::Recovering | MemberState::Unreachable,
+                    ) => return Err(apart),
                 }
                 let mut others = members.clone();
                 others.remove(member);

@@ -2,6 +2,7 @@
 
 use super::{OpContext, maintenance, start_server, stopping};
 use crate::host::{Host, HostError, Pulse};
+use refit_shared::ids::Attempt;
 use refit_shared::observation::ServiceState;
 use refit_shared::receipt::Failure;
 use std::time::Duration;
@@ -31,6 +32,23 @@ pub async fn revived(host: &Host, cx: &OpContext) -> Result<Pulse, Failure> {
             .map_err(HostError::partial)?;
     }
     pulse(host, cx).await
+}
+
+/// The same for a forward step that is tried again: that a server dies is a reason to stop once, and a person has said since that the
+/// rollout goes on. Behind the pivot nothing but going on brings the member back.
+pub async fn anew(host: &Host, cx: &OpContext) -> Result<Pulse, Failure> {
+    match cx.order.id.attempt {
+        Attempt(0 | 1) => pulse(host, cx).await,
+        Attempt(_) => revived(host, cx).await,
+    }
+}
+
+/// For a probe: the server's answer, or `None` for one that is down. What that means is the operation's to say.
+pub async fn pulse_if_up(host: &Host, cx: &OpContext) -> Result<Option<Pulse>, Failure> {
+    if stopping::is_down(host).await.map_err(HostError::clean)? {
+        return Ok(None);
+    }
+    pulse(host, cx).await.map(Some)
 }
 
 /// The first answer of a server that runs or is on its way up. A server that is down and stays down is an error.

@@ -16,7 +16,9 @@ pub struct JoinGroup {
 #[async_trait]
 impl Action for JoinGroup {
     async fn probe(&self, host: &Host, cx: &OpContext) -> Result<Probe, Failure> {
-        let seen = answering::pulse(host, cx).await?;
+        let Some(seen) = answering::pulse_if_up(host, cx).await? else {
+            return Ok(Probe::NotDone);
+        };
         Ok(match seen.state {
             Some(MemberState::Online) if seen.applier_queue == 0 => Probe::Done,
             Some(MemberState::Online) => Probe::Partial(format!(
@@ -31,6 +33,7 @@ impl Action for JoinGroup {
     }
 
     async fn perform(&self, host: &Host, cx: &OpContext) -> Result<Notes, Failure> {
+        answering::anew(host, cx).await?;
         membership::join::join(host, cx, self.drain_s).await
     }
 

@@ -12,7 +12,9 @@ pub struct LeaveGroup {
 #[async_trait]
 impl Action for LeaveGroup {
     async fn probe(&self, host: &Host, cx: &OpContext) -> Result<Probe, Failure> {
-        let seen = answering::pulse(host, cx).await?;
+        let Some(seen) = answering::pulse_if_up(host, cx).await? else {
+            return Ok(Probe::Partial("mysqld is down".to_owned()));
+        };
         Ok(match (membership::is_out(&seen), seen.super_read_only) {
             (true, true) => Probe::Done,
             (true, false) => Probe::Partial("out of the group, but writable".to_owned()),
@@ -21,6 +23,7 @@ impl Action for LeaveGroup {
     }
 
     async fn perform(&self, host: &Host, cx: &OpContext) -> Result<Notes, Failure> {
+        answering::anew(host, cx).await?;
         membership::leave::leave(host, cx, self.drain_s).await
     }
 

@@ -21,7 +21,7 @@ impl Action for LeaveMaintenance {
 
     async fn perform(&self, host: &Host, cx: &OpContext) -> Result<Notes, Failure> {
         // Out of maintenance a restart joins by itself: only a server that runs and answers may be let go.
-        answering::pulse(host, cx).await?;
+        answering::anew(host, cx).await?;
         let patience = cx.patience(AGAIN, Instant::now() + TRY_FOR);
         loop {
             match maintenance::take_away(host, cx).await {

@@ -154,15 +154,15 @@ impl Lab {
 
     /// Kills a unit's main process with SIGKILL, as `kill -9` by a person or the kernel would.
     pub fn kill_unit(&self, host: &str, unit: &str) -> Result<()> {
-        let argv = [
-            "systemctl",
-            "kill",
-            "--kill-whom=main",
-            "--signal=SIGKILL",
-            unit,
-        ];
+        self.signal_unit(host, unit, "SIGKILL")
+    }
+
+    /// Sends a signal to a unit's main process.
+    pub fn signal_unit(&self, host: &str, unit: &str, signal: &str) -> Result<()> {
+        let signal = format!("--signal={signal}");
+        let argv = ["systemctl", "kill", "--kill-whom=main", &signal, unit];
         self.exec(host, &argv)?
-            .ok(&format!("kill {unit} on {host}"))
+            .ok(&format!("kill {signal} {unit} on {host}"))
             .map(drop)
     }
 }

@@ -127,8 +127,24 @@ pub fn wait_for_step(stage: &Stage, member: &str, title: &str, status: &str) {
     .unwrap();
 }
 
+/// Waits until a step of that name has a status on any member but these, and returns the member.
+pub fn whose_step(stage: &Stage, title: &str, status: &str, besides: &[String]) -> String {
+    let what = format!("{title} to be {status} on another than {besides:?}");
+    wait_for(&what, PATIENCE, || {
+        let rollout = rollout(stage)?;
+        let steps = rollout["steps"].as_array().context("a rollout has steps")?;
+        let found = steps
+            .iter()
+            .filter(|step| step["title"] == title && step["status"] == status)
+            .filter_map(|step| step["member"].as_str())
+            .find(|member| !besides.iter().any(|other| other == member));
+        found.map(str::to_owned).with_context(|| standing(&rollout))
+    })
+    .unwrap()
+}
+
 /// Where a rollout stands, for whoever has waited in vain.
-fn standing(rollout: &Value) -> String {
+pub fn standing(rollout: &Value) -> String {
     let open: Vec<String> = rollout["steps"]
         .as_array()
         .into_iter()

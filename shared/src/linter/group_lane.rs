@@ -4,7 +4,7 @@
 use super::{Violation, breaks, is_multi_primary, kind, position};
 use crate::condition::Condition;
 use crate::operation::OperationKind as Kind;
-use crate::plan::{Action, Lane, Plan};
+use crate::plan::{Action, Gate, Lane, Plan};
 
 pub(super) fn judge(plan: &Plan, lane: &Lane, found: &mut Vec<Violation>) {
     let Some(leave) = position(lane, Kind::LeaveGroup).or(position(lane, Kind::StopServer)) else {
@@ -20,13 +20,8 @@ pub(super) fn judge(plan: &Plan, lane: &Lane, found: &mut Vec<Violation>) {
         } => *witnesses >= 2 && is_pivot && *member == lane.member,
         _ => false,
     };
-    let guarded = leave
-        .checked_sub(1)
-        .is_some_and(|before| match &lane.steps[before].action {
-            Action::Gate(gate) => gate.conditions.iter().any(whole),
-            Action::Operate { .. } => false,
-        });
-    if !guarded {
+    let gate = gate_before(lane, leave);
+    if !gate.is_some_and(|gate| gate.conditions.iter().any(whole)) {
         breaks(
             found,
             "a gate stands directly before a member is taken out",
@@ -40,13 +35,7 @@ pub(super) fn judge(plan: &Plan, lane: &Lane, found: &mut Vec<Violation>) {
     let hands_over = last.is_some_and(|step| step.id == at);
     if is_multi_primary(plan) && !hands_over {
         let other_writes = |c: &Condition| matches!(c, Condition::WritableMember { besides: Some(out) } if *out == lane.member);
-        let seen = leave
-            .checked_sub(1)
-            .is_some_and(|before| match &lane.steps[before].action {
-                Action::Gate(gate) => gate.conditions.iter().any(other_writes),
-                Action::Operate { .. } => false,
-            });
-        if !seen {
+        if !gate.is_some_and(|gate| gate.conditions.iter().any(other_writes)) {
             breaks(
                 found,
                 "somebody else takes writes before a member is taken out",
@@ -82,5 +71,15 @@ pub(super) fn judge(plan: &Plan, lane: &Lane, found: &mut Vec<Violation>) {
             last.map(|(_, id)| id),
             "missing",
         ),
+    }
+}
+
+/// The gate behind which a member is taken out: only entering maintenance may come between, which changes nothing for anybody.
+fn gate_before(lane: &Lane, leave: usize) -> Option<&Gate> {
+    let mut before = lane.steps[..leave].iter().rev();
+    let nearest = before.find(|step| kind(step) != Some(Kind::EnterMaintenance))?;
+    match &nearest.action {
+        Action::Gate(gate) => Some(gate),
+        Action::Operate { .. } => None,
     }
 }

@@ -43,6 +43,8 @@ const LEAVE_DRAIN_S: u32 = 10;
 const JOIN_DRAIN_S: u32 = 3600;
 /// Of a member's steps, the one that takes it out; what comes before changes nothing that counts.
 const LEAVES_AT: usize = 2;
+/// A person is asked before this one, while everybody serves.
+const DESCENDS_AT: usize = 1;
 
 /// Makes the plan. The checks have passed (`results` holds what they said); what is still in the way is returned as findings.
 pub fn plan(
@@ -94,28 +96,26 @@ pub fn plan(
     let mut versions: Vec<MysqlVersion> = world.members.values().map(|m| m.version).collect();
     for (position, c) in candidates.iter().enumerate() {
         order_report.push(c.in_order(position, request.target, &reason(c, mode)));
-        let mut left = versions.clone();
-        left.remove(
-            left.iter()
-                .position(|v| *v == c.world.version)
-                .expect("every candidate's version is in the list"),
-        );
-        left.push(request.target);
-        // Once the last member that the old version may join is gone, no old member can come back.
-        let one_way = pivot.is_none() && matches!(join(c.world.version, &left), Join::Refused(_));
+        let left = replaced(&versions, c, request.target);
+        let one_way = pivot.is_none() && ends(c.world.version, &left);
         let way_back = match (&pivot, one_way) {
             (Some(_), _) => WayBack::Closed,
             (None, true) => WayBack::EndsHere,
             (None, false) => WayBack::Open,
         };
-        let mut lane = build.member(c, way_back);
+        // Who comes after the last but one may be shut out as soon as that one is back.
+        let next = candidates.get(position + 1).filter(|next| {
+            way_back == WayBack::Open
+                && ends(next.world.version, &replaced(&left, next, request.target))
+        });
+        let mut lane = build.member(c, way_back, next.map(|next| next.name));
         if way_back != WayBack::Open {
             irreversible_from(&mut lane.steps, LEAVES_AT);
         }
         if one_way {
             pivot = Some(Pivot {
                 step: lane.steps[LEAVES_AT].id,
-                asked_at: None,
+                asked_at: Some(lane.steps[DESCENDS_AT].id),
                 why: format!(
                     "{} is the last member of {}: once it has left, writes are taken by {} and no member of {} can join again",
                     c.name,
@@ -163,6 +163,23 @@ pub fn plan(
         pivot,
         report,
     })
+}
+
+/// The versions of the group's members once this one runs the target.
+fn replaced(
+    versions: &[MysqlVersion],
+    c: &Candidate<'_>,
+    target: MysqlVersion,
+) -> Vec<MysqlVersion> {
+    let mut left = versions.to_vec();
+    let own = left.iter().position(|v| *v == c.world.version);
+    left[own.expect("every candidate's version is in the list")] = target;
+    left
+}
+
+/// Once the last member that the old version may join is gone, no old member can come back.
+fn ends(old: MysqlVersion, left: &[MysqlVersion]) -> bool {
+    matches!(join(old, left), Join::Refused(_))
 }
 
 /// Secondaries first, fewest queued transactions first, the primary last. In a multi-primary group the highest version first:
@@ -284,6 +301,16 @@ impl Builder<'_> {
         }
     }
 
+    /// The same, or this member has fallen out and can't come back on its version.
+    fn together_or_without(&self, member: &MemberName) -> Condition {
+        Condition::OnlineTogetherOrShutOut {
+            members: self.all.clone(),
+            witnesses: 2,
+            member: member.clone(),
+            version: self.request.target,
+        }
+    }
+
     /// Somebody takes writes; in a multi-primary group somebody besides the one that is to be taken out.
     fn writes(&self, besides: Option<&MemberName>) -> Condition {
         match self.mode {
@@ -357,15 +384,20 @@ impl Builder<'_> {
         }
     }
 
-    fn member(&mut self, c: &Candidate<'_>, way_back: WayBack) -> Lane {
-        let mut descend = self.draft.descend(c);
-        descend.before.push(Expectation::InGroup {
-            state: MemberState::Online,
-        });
+    /// `next`: a member that could not come back if it fell out of the group once this one is upgraded.
+    fn member(&mut self, c: &Candidate<'_>, way_back: WayBack, next: Option<&MemberName>) -> Lane {
         let before = self.before(c, way_back);
         let before = self
             .draft
             .gate(c.name, before, "the group can spare this member now");
+        // Behind the gate: a member in maintenance that is restarted does not join again, and must not wait so for anybody.
+        let mut descend = self.draft.descend(c);
+        // Where nothing leads back, a member that has fallen out is taken on all the same.
+        if way_back != WayBack::EndsHere {
+            descend.before.push(Expectation::InGroup {
+                state: MemberState::Online,
+            });
+        }
         let leave = Operation::LeaveGroup {
             drain_s: LEAVE_DRAIN_S,
         };
@@ -388,13 +420,13 @@ impl Builder<'_> {
             state: MemberState::Online,
         }];
         let ascend = self.draft.ascend(c);
-        let after = self.after(c);
+        let after = self.after(c, next);
         let after = self.draft.gate(
             c.name,
             after,
             "the member serves, and the group is whole again",
         );
-        let mut steps = vec![descend, before, leave];
+        let mut steps = vec![before, descend, leave];
         steps.extend(replace);
         steps.extend([join, ascend, after]);
         Lane {
@@ -409,12 +441,7 @@ impl Builder<'_> {
         let besides = (!lowest).then_some(c.name);
         let whole = match way_back {
             WayBack::Open | WayBack::Closed => self.together(),
-            WayBack::EndsHere => Condition::OnlineTogetherOrShutOut {
-                members: self.all.clone(),
-                witnesses: 2,
-                member: c.name.clone(),
-                version: self.request.target,
-            },
+            WayBack::EndsHere => self.together_or_without(c.name),
         };
         Gate {
             conditions: vec![
@@ -436,11 +463,15 @@ impl Builder<'_> {
         }
     }
 
-    fn after(&self, c: &Candidate<'_>) -> Gate {
+    fn after(&self, c: &Candidate<'_>, next: Option<&MemberName>) -> Gate {
         let others = u8::try_from(self.all.len() / 2 + 1).expect("a group has at most 9 members");
+        let whole = match next {
+            Some(next) => self.together_or_without(next),
+            None => self.together(),
+        };
         Gate {
             conditions: vec![
-                self.together(),
+                whole,
                 Condition::MemberAt {
                     member: c.name.clone(),
                     version: self.request.target,

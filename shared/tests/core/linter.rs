@@ -137,7 +137,7 @@ fn each_rule_for_a_multi_primary_group_condemns() {
             (
                 "somebody else takes writes before a member is taken out",
                 |p| {
-                    let Action::Gate(gate) = &mut p.stages[2].lanes[0].steps[1].action else {
+                    let Action::Gate(gate) = &mut p.stages[2].lanes[0].steps[0].action else {
                         panic!("the gate is elsewhere")
                     };
                     gate.conditions

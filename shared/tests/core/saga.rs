@@ -567,8 +567,8 @@ fn the_gate_before_the_pivot_is_asked_again_once_a_person_has_approved() {
     // The person may have thought about it for hours.
     let mut world = World::new("8.4.6");
     until_approval(&mut world);
-    let pivot = world.plan.pivot.as_ref().unwrap().step;
-    let gate = world.plan.gate_before(pivot).unwrap().id;
+    let asked = world.plan.pivot.as_ref().unwrap().asked_at();
+    let gate = world.plan.gate_before(asked).unwrap().id;
     world.push(Event::PivotApproved { by: person() });
     let next = |world: &World| match decide(&world.rollout(), world.epoch) {
         Next::Run(tasks) => tasks,
@@ -578,7 +578,7 @@ fn the_gate_before_the_pivot_is_asked_again_once_a_person_has_approved() {
     assert_eq!(tasks.iter().map(|t| t.step).collect::<Vec<_>>(), [gate]);
     world.begin(&tasks[0]);
     world.resolve(&tasks[0], true);
-    assert_eq!(next(&world)[0].step, pivot);
+    assert_eq!(next(&world)[0].step, asked);
     world.crash();
 }
 
@@ -587,10 +587,10 @@ fn a_pivot_that_was_begun_right_after_the_approval_goes_on() {
     // Journals of earlier releases have no second look at the gate.
     let mut world = World::new("8.4.6");
     until_approval(&mut world);
-    let pivot = world.plan.pivot.as_ref().unwrap().step;
+    let asked = world.plan.pivot.as_ref().unwrap().asked_at();
     world.push(Event::PivotApproved { by: person() });
     world.push(Event::StepIntended {
-        step: pivot,
+        step: asked,
         attempt: Attempt(1),
     });
     world.crash();
@@ -598,7 +598,7 @@ fn a_pivot_that_was_begun_right_after_the_approval_goes_on() {
         Next::Run(tasks) => {
             assert_eq!(
                 tasks.iter().map(|t| (t.step, t.mode)).collect::<Vec<_>>(),
-                [(pivot, Mode::Reconcile)]
+                [(asked, Mode::Reconcile)]
             );
         }
         other => panic!("{other:?}"),

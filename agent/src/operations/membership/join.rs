@@ -12,9 +12,10 @@ use refit_shared::receipt::{Failure, FailureCode};
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
+const LOWER_VERSION: &str = "MY-011521";
 /// Refusals that no repetition changes: version, errant transactions, settings that must be equal in the group.
 const DEFINITIVE: [&str; 10] = [
-    "MY-011521",
+    LOWER_VERSION,
     "MY-011522",
     "MY-011526",
     "MY-011520",
@@ -34,6 +35,11 @@ const FENCE_FOR: Duration = Duration::from_secs(30);
 /// gates of the plan judge the cluster after it.
 const NEGLIGIBLE: u64 = 50;
 const NOTICEABLE_LINES: usize = 8;
+
+/// The group has gone on to versions that this one can't join (MYSQL.md §2.2).
+pub fn is_of_lower_version(failure: &Failure) -> bool {
+    failure.code == FailureCode::GroupJoin && failure.message.contains(LOWER_VERSION)
+}
 
 pub async fn join(host: &Host, cx: &OpContext, drain_s: u32) -> Result<Notes, Failure> {
     let seen = answering::pulse(host, cx).await?;

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! base stories ──run once──> their steps and calls ──> rows ──┬─ a sample, within its time   (`cargo test`)
-//!                                                             └─ all, resumable              (`make matrix`) ──> docs/crash-matrix.md
+//!                                                             └─ all, resumable       (`make test`, `make matrix`) ──> docs/crash-matrix.md
 //! ```
 //!
 //! Rows are read from the journal of a run in which nothing breaks, so a strategy that the world can play is in the matrix by

@@ -57,7 +57,7 @@ fn text(rows: &[Row], kept: &Kept, lab: &str) -> String {
          | writes acknowledged, and found on every member | {writes} |\n\
          | longest time without an acknowledged write | {} |\n\
          | journal under kill -9 | {journal} |\n\
-         | seed | none: all rows are run. `cargo test` runs a sample, drawn with REFIT_MATRIX_SEED (2026) |\n\n\
+         | seed | none: all rows are run, by `make test` too. `make fast-test` runs a sample, drawn with REFIT_MATRIX_SEED (2026) |\n\n\
          One row again: `REFIT_MATRIX_ROW='text of its name' cargo test -p refit-integration --test simulated wherever -- --nocapture`.\n",
         env!("CARGO_PKG_VERSION"),
         rows.len(),
