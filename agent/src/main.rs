@@ -176,8 +176,9 @@ async fn run(config: AgentConfig, material: Arc<Reloading>) -> anyhow::Result<()
         worker.clone(),
         stop.clone(),
     ));
-    let probing =
-        probes.map(|listener| tokio::spawn(health::serve(listener, host, worker, stop.clone())));
+    let limits = health::Limits::STANDARD;
+    let probing = probes
+        .map(|listener| tokio::spawn(health::serve(listener, host, worker, limits, stop.clone())));
     sd_notify::notify(&[sd_notify::NotifyState::Ready])
         .context("tell systemd that the agent is ready")?;
     tracing::info!("ready on {}", config.listen);
@@ -198,10 +199,7 @@ async fn run(config: AgentConfig, material: Arc<Reloading>) -> anyhow::Result<()
     stop.cancel();
     serving.await.context("the service's task")??;
     if let Some(probing) = probing {
-        probing
-            .await
-            .context("the probes' task")?
-            .context("serve health checks")?;
+        probing.await.context("the probes' task")?;
     }
     watching.await.context("the certificates' task")?;
     match broken {

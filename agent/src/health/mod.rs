@@ -2,8 +2,11 @@
 //!
 //! 200 or 503, with the reason as JSON; each request asks the server anew. No secrets, nothing can be changed.
 
+mod serve;
 #[cfg(test)]
 mod tests;
+
+pub use serve::Limits;
 
 use crate::host::Host;
 use crate::service::Vitals;
@@ -30,8 +33,9 @@ pub async fn serve(
     listener: TcpListener,
     host: Host,
     worker: Worker,
+    limits: Limits,
     stop: CancellationToken,
-) -> std::io::Result<()> {
+) {
     let router = Router::new()
         // An ONLINE member: it may get reads.
         .route("/health", path(|vitals| &vitals.online))
@@ -40,9 +44,7 @@ pub async fn serve(
         // The agent itself can act.
         .route("/ready", path(|vitals| &vitals.agent))
         .with_state(Asked { host, worker });
-    axum::serve(listener, router)
-        .with_graceful_shutdown(stop.cancelled_owned())
-        .await
+    serve::serve(listener, router, limits, stop).await;
 }
 
 /// GET, HEAD and, since HAProxy's default check is that, OPTIONS.

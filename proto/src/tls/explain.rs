@@ -92,6 +92,9 @@ impl fmt::Display for PeerFault {
                     "{who} presented no certificate: it is not a Refit program"
                 )
             }
+            FaultKind::TooManyConnections { peer } => {
+                write!(f, "{peer} has too many connections open: close some")
+            }
             FaultKind::PeerCertificateUnusable { detail } => {
                 write!(
                     f,

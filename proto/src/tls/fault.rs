@@ -58,6 +58,10 @@ pub enum FaultKind {
     UnknownCa,
     /// The peer presented no certificate at all (seen by servers).
     NoPeerCertificate,
+    /// The peer has as many connections open as one may have (seen by servers).
+    TooManyConnections {
+        peer: String,
+    },
     /// The peer's certificate is of our CA but cannot serve, for example for its key usage.
     PeerCertificateUnusable {
         detail: String,

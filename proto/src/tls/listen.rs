@@ -28,6 +28,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_stream::Stream;
 
+use super::seats::{Full, Seats};
 use super::{Connection, FaultKind, Reloading};
 
 /// Finished handshakes that the server has not yet picked up; it does so at once, so few are enough.
@@ -61,12 +62,19 @@ impl Listener for TcpListener {
 pub struct AcceptLimits {
     pub handshake_timeout: Duration,
     pub concurrent_handshakes: usize,
+    /// From the end of the handshake until the peer has said that it speaks HTTP/2. Keepalive takes over from there.
+    pub preface_timeout: Duration,
+    /// Connections that one peer, by the name in its certificate, may have open.
+    pub connections_of_a_peer: usize,
 }
 
 impl AcceptLimits {
     pub const STANDARD: AcceptLimits = AcceptLimits {
         handshake_timeout: Duration::from_secs(5),
         concurrent_handshakes: 64,
+        preface_timeout: Duration::from_secs(10),
+        // A controller has one to each agent; an operator one for each command that is running.
+        connections_of_a_peer: 128,
     };
 }
 
@@ -107,6 +115,9 @@ impl fmt::Display for HandshakeRefusal {
             FaultKind::NoPeerCertificate => write!(f, "{remote} presented no certificate"),
             FaultKind::PeerCertificateUnusable { detail } => {
                 write!(f, "the certificate of {remote} cannot be used: {detail}")
+            }
+            FaultKind::TooManyConnections { peer } => {
+                write!(f, "{remote} is {peer}, which has too many connections open")
             }
             FaultKind::NotRefit { detail } => {
                 write!(f, "{remote} does not speak Refit's TLS 1.3: {detail}")
@@ -151,6 +162,7 @@ pub fn accept_with<L: Listener>(
 ) -> Incoming<L::Io> {
     let (tx, ready) = mpsc::channel(READY);
     let acceptor = Acceptor {
+        seats: Seats::new(limits.connections_of_a_peer),
         material,
         limits,
         on_refusal: Arc::new(on_refusal),
@@ -172,6 +184,7 @@ fn log_refusal(refusal: &HandshakeRefusal) {
 struct Acceptor<Io> {
     material: Arc<Reloading>,
     limits: AcceptLimits,
+    seats: Seats,
     on_refusal: Arc<dyn Fn(&HandshakeRefusal) + Send + Sync>,
     tx: mpsc::Sender<Connection<Io>>,
 }
@@ -221,16 +234,23 @@ impl<Io: AsyncRead + AsyncWrite + Unpin + Send + 'static> Acceptor<Io> {
         let acceptor = TlsAcceptor::from(self.material.server_config());
         let clock = self.material.clock().clone();
         let denied = self.material.denied();
-        let limit = self.limits.handshake_timeout;
+        let (limit, preface) = (self.limits.handshake_timeout, self.limits.preface_timeout);
+        let seats = self.seats.clone();
         let on_refusal = Arc::clone(&self.on_refusal);
         let tx = self.tx.clone();
         async move {
             let kind = match timeout(limit, acceptor.accept(io)).await {
                 Ok(Ok(tls)) => {
-                    let connection = Connection::new(tls.into(), Some(remote), &clock, denied);
-                    // An error means that the server has stopped; so has the need for this one.
-                    let _ = tx.send(connection).await;
-                    return;
+                    let mut connection = Connection::new(tls.into(), Some(remote), &clock, denied);
+                    match seats.take(connection.peer()) {
+                        Ok(seat) => {
+                            connection.seat(seat, preface);
+                            // An error means that the server has stopped; so has the need for this one.
+                            let _ = tx.send(connection).await;
+                            return;
+                        }
+                        Err(Full { peer }) => FaultKind::TooManyConnections { peer },
+                    }
                 }
                 Ok(Err(error)) => FaultKind::of_io(&error),
                 Err(_) => FaultKind::Unreachable {

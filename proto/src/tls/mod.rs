@@ -30,6 +30,7 @@ mod listen;
 mod material;
 mod reloading;
 mod revoked;
+mod seats;
 mod stream;
 
 pub use address::{Address, AddressError};

@@ -16,6 +16,7 @@ use tokio_stream::Stream as _;
 use tokio_stream::wrappers::WatchStream;
 use tonic::transport::server::Connected;
 
+use super::seats::Seat;
 use super::{Clock, Revoked};
 use crate::identity::{CertificateFacts, PeerInfo, UtcSeconds};
 
@@ -49,6 +50,30 @@ pub struct Connection<Io> {
     peer: PeerInfo,
     deadline: Option<Deadline>,
     denial: Denial,
+    /// Servers only.
+    preface: Option<Preface>,
+    seat: Option<Seat>,
+}
+
+/// What a client sends first of all (RFC 9113, 3.4), in bytes. Until a server has it, HTTP/2's own keepalive does not run.
+const PREFACE: usize = 24;
+
+/// A peer that has got through the handshake and then says nothing does not keep its connection.
+#[derive(Debug)]
+struct Preface {
+    missing: usize,
+    patience: Duration,
+    nap: Pin<Box<Sleep>>,
+}
+
+impl Preface {
+    fn poll(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
+        if self.nap.as_mut().poll(cx).is_pending() {
+            return Ok(());
+        }
+        let silent = format!("the peer said nothing within {:?}", self.patience);
+        Err(io::Error::new(io::ErrorKind::TimedOut, silent))
+    }
 }
 
 /// Whether the deny list names the peer by now; the read side is woken when the list changes.
@@ -127,7 +152,19 @@ impl<Io> Connection<Io> {
             peer,
             deadline,
             denial,
+            preface: None,
+            seat: None,
         }
+    }
+
+    /// A server's: it counts as one of the peer's, and must be begun within `patience`.
+    pub(super) fn seat(&mut self, seat: Seat, patience: Duration) {
+        self.seat = Some(seat);
+        self.preface = Some(Preface {
+            missing: PREFACE,
+            patience,
+            nap: Box::pin(tokio::time::sleep(patience)),
+        });
     }
 
     pub fn peer(&self) -> &PeerInfo {
@@ -218,7 +255,18 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> AsyncRead for Connection<Io> {
             }
             return Poll::Ready(Ok(()));
         }
-        Pin::new(&mut this.tls).poll_read(cx, buf)
+        let before = buf.filled().len();
+        let read = Pin::new(&mut this.tls).poll_read(cx, buf);
+        if let Some(preface) = &mut this.preface {
+            let got = buf.filled().len() - before;
+            preface.missing = preface.missing.saturating_sub(got);
+            if preface.missing == 0 {
+                this.preface = None;
+            } else {
+                preface.poll(cx)?;
+            }
+        }
+        read
     }
 }
 

@@ -77,6 +77,7 @@ async fn silent_clients_lose_their_slot() {
     let limits = AcceptLimits {
         handshake_timeout: Duration::from_secs(2),
         concurrent_handshakes: 1,
+        ..AcceptLimits::STANDARD
     };
     let mut server = TestServer::on(listener, &server, limits);
     let silent: DuplexStream = dial.dial(&address()).await.unwrap();
