@@ -46,7 +46,7 @@ pub fn masked(text: &str) -> String {
 /// Up to the first `=` or `:` a line is a name.
 fn line(line: &str) -> String {
     match line.find(['=', ':']) {
-        Some(at) if is_secret(&line[..at]) => {
+        Some(at) if is_secret(&line[..at]) || says_a_secret(&line[at..]) => {
             let end = if line.ends_with('\r') { "\r" } else { "" };
             format!("{} {MASK}{end}", &line[..=at])
         }
@@ -55,6 +55,29 @@ fn line(line: &str) -> String {
         None if is_secret(line) && line.split_whitespace().count() > 2 => format!("# {MASK}"),
         None => line.to_owned(),
     }
+}
+
+/// Whether a value tells a secret in its text: a statement (`init_connect=SET PASSWORD = '…'`), or what is left of one in a comment
+/// (`# … SOURCE_HOST='…', SOURCE_PASSWORD='…'`). A path that has such a word in it tells none.
+fn says_a_secret(value: &str) -> bool {
+    let mut text = value.to_ascii_lowercase().replace('-', "_");
+    let plugins = ["caching_sha2_password", "sha256_password"];
+    for known in plugins.iter().chain(&HARMLESS) {
+        text = text.replace(known, "");
+    }
+    let told = |rest: &str| {
+        let mut before = None;
+        rest.chars().any(|c| {
+            let opens = matches!(c, '\'' | '"')
+                && before.is_some_and(|b: char| b.is_whitespace() || "=(,:".contains(b));
+            before = Some(c);
+            opens || c == '='
+        })
+    };
+    SECRETS
+        .iter()
+        .chain(&["identified by"])
+        .any(|word| text.find(word).is_some_and(|at| told(&text[at..])))
 }
 
 #[cfg(test)]
@@ -88,6 +111,30 @@ mod tests {
             ("password", "password"),
             ("Password=x\r", "Password= ********\r"),
             ("# mysql --password hunter2", "# ********"),
+            (
+                "init_connect=SET PASSWORD = 'hunter2'",
+                "init_connect= ********",
+            ),
+            (
+                "# CHANGE REPLICATION SOURCE TO SOURCE_HOST='a', SOURCE_PASSWORD='hunter2'",
+                "# CHANGE REPLICATION SOURCE TO SOURCE_HOST= ********",
+            ),
+            (
+                "init_file_text: ALTER USER a IDENTIFIED BY 'hunter2'",
+                "init_file_text: ********",
+            ),
+            (
+                "ssl_key='/etc/secrets/key.pem'",
+                "ssl_key='/etc/secrets/key.pem'",
+            ),
+            (
+                "authentication_policy='caching_sha2_password,,'",
+                "authentication_policy='caching_sha2_password,,'",
+            ),
+            (
+                "plugin_load_add = mysql_native_password=x.so",
+                "plugin_load_add = mysql_native_password=x.so",
+            ),
         ] {
             assert_eq!(masked(before), after);
         }
