@@ -132,6 +132,7 @@ pub(crate) fn picture(
         downtime: rollout.plan.report.downtime,
         summary: Summary {
             id: rollout.id.clone(),
+            plan: rollout.plan_digest,
             cluster: rollout.plan.cluster.clone(),
             target: rollout.plan.target.version,
             state,

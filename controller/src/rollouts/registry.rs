@@ -6,7 +6,7 @@ use crate::executor::{Act, Command as OwnerCommand, Owner, Record, World, pictur
 use crate::journal::Room;
 use crate::ports::{Journal, JournalError};
 use crate::standing::Standing;
-use refit_shared::ids::{ClusterName, RolloutId, Seq};
+use refit_shared::ids::{ClusterName, Digest, RolloutId, Seq};
 use refit_shared::plan::Plan;
 use refit_shared::saga::{Actor, End, Entry, Event, Rollout};
 use std::collections::BTreeMap;
@@ -184,10 +184,26 @@ impl Registry {
         }
     }
 
+    /// A plan is applied once: a request that comes again late must not begin an upgrade anew that somebody has undone since.
+    fn unused(&self, plan: &Digest) -> Result<(), ApiError> {
+        let mut summaries = self.slots.values().map(Slot::summary);
+        match summaries.rfind(|one| one.plan == *plan) {
+            Some(by) => Err(ApiError::NotNow {
+                why: format!(
+                    "it is of this very plan and has ended ({}); a plan is applied once. Make a new one with `refit plan`",
+                    by.state
+                ),
+                rollout: by.id,
+            }),
+            None => Ok(()),
+        }
+    }
+
     async fn create(&mut self, plan: Plan, by: Actor) -> Result<RolloutId, ApiError> {
         self.free(&plan.cluster)?;
         let at_unix_ms = self.world.clock.now_unix_ms();
         let digest = plan.digest();
+        self.unused(&digest)?;
         let id = new_id(at_unix_ms, &digest, self.world.epoch);
         if self.slots.contains_key(&id) {
             return Err(ApiError::NotNow {

@@ -136,6 +136,7 @@ impl fmt::Display for State {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Summary {
     pub id: RolloutId,
+    pub plan: Digest,
     pub cluster: ClusterName,
     pub target: MysqlVersion,
     pub state: State,
