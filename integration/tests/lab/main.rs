@@ -25,6 +25,7 @@ mod probes;
 mod rebuild;
 mod rehearsal;
 mod replicas_first;
+mod security;
 mod server_will_not_start;
 mod single_server;
 mod slow_shutdown;
