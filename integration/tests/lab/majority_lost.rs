@@ -33,7 +33,7 @@ fn a_group_that_loses_its_majority_is_waited_for() {
         },
     )
     .unwrap();
-    std::thread::sleep(Duration::from_secs(15));
+    std::thread::park_timeout(Duration::from_secs(15));
     println!(
         "  without a majority: {}",
         standing(&rollout(&stage).unwrap())

@@ -14,7 +14,7 @@ fn a_shutdown_of_minutes_is_waited_for() {
     let mut watching = apply(&stage, &plan(&stage, &target, &[]));
     wait_for_step(&stage, "db3", "stop_server", "running");
     stage.lab.signal_unit("db3", "mysql", "SIGSTOP").unwrap();
-    std::thread::sleep(STOPPED_FOR);
+    std::thread::park_timeout(STOPPED_FOR);
     let rollout_then = rollout(&stage).unwrap();
     let open = standing(&rollout_then);
     println!("  {open}");
