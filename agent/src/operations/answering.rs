@@ -15,10 +15,17 @@ const GRACE: Duration = Duration::from_secs(15);
 /// The same for an undo: a server that died in maintenance is started first. The service manager would have restarted it, had
 /// our drop-in not told it otherwise.
 pub async fn revived(host: &Host, cx: &OpContext) -> Result<Pulse, Failure> {
+    // Its data are to be put back first.
+    if !start_server::ran_on_other_version(host, cx).await? {
+        start_if_dead(host, cx).await?;
+    }
+    pulse(host, cx).await
+}
+
+async fn start_if_dead(host: &Host, cx: &OpContext) -> Result<(), Failure> {
     let down = stopping::is_down(host).await.map_err(HostError::clean)?;
     let held = host.files.held().await.map_err(HostError::clean)?;
-    let ours = maintenance::is_on(host).await?;
-    if down && !held && ours && !start_server::ran_on_other_version(host, cx).await? {
+    if down && !held && maintenance::is_on(host).await? {
         cx.phase.say("starting mysqld, which has died");
         if host.service.state().await.map_err(HostError::clean)? == ServiceState::Failed {
             host.service
@@ -31,7 +38,7 @@ pub async fn revived(host: &Host, cx: &OpContext) -> Result<Pulse, Failure> {
             .await
             .map_err(HostError::partial)?;
     }
-    pulse(host, cx).await
+    Ok(())
 }
 
 /// The same for a forward step that is tried again: that a server dies is a reason to stop once, and a person has said since that the
@@ -39,7 +46,10 @@ pub async fn revived(host: &Host, cx: &OpContext) -> Result<Pulse, Failure> {
 pub async fn anew(host: &Host, cx: &OpContext) -> Result<Pulse, Failure> {
     match cx.order.id.attempt {
         Attempt(0 | 1) => pulse(host, cx).await,
-        Attempt(_) => revived(host, cx).await,
+        Attempt(_) => {
+            start_if_dead(host, cx).await?;
+            pulse(host, cx).await
+        }
     }
 }
 

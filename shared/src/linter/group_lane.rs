@@ -74,11 +74,9 @@ pub(super) fn judge(plan: &Plan, lane: &Lane, found: &mut Vec<Violation>) {
     }
 }
 
-/// The gate behind which a member is taken out: only entering maintenance may come between, which changes nothing for anybody.
+/// Nothing may come between: what it has seen is as old as that takes.
 fn gate_before(lane: &Lane, leave: usize) -> Option<&Gate> {
-    let mut before = lane.steps[..leave].iter().rev();
-    let nearest = before.find(|step| kind(step) != Some(Kind::EnterMaintenance))?;
-    match &nearest.action {
+    match &lane.steps[leave.checked_sub(1)?].action {
         Action::Gate(gate) => Some(gate),
         Action::Operate { .. } => None,
     }

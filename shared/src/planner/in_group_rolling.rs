@@ -41,8 +41,10 @@ const QUEUE: u64 = 1000;
 /// How long the drain of writes may hold up a leave, and of the queue a join.
 const LEAVE_DRAIN_S: u32 = 10;
 const JOIN_DRAIN_S: u32 = 3600;
+/// A member that is in maintenance and can't be spared any more is put back after so long.
+const STILL_WITHIN_S: u32 = 60;
 /// Of a member's steps, the one that takes it out; what comes before changes nothing that counts.
-const LEAVES_AT: usize = 2;
+const LEAVES_AT: usize = 3;
 /// A person is asked before this one, while everybody serves.
 const DESCENDS_AT: usize = 1;
 
@@ -390,7 +392,8 @@ impl Builder<'_> {
         let before = self
             .draft
             .gate(c.name, before, "the group can spare this member now");
-        // Behind the gate: a member in maintenance that is restarted does not join again, and must not wait so for anybody.
+        // Behind a gate: a member in maintenance that is restarted does not join again, and must not wait so for anybody. And before
+        // one: entering takes a moment, in which another member may be lost.
         let mut descend = self.draft.descend(c);
         // Where nothing leads back, a member that has fallen out is taken on all the same.
         if way_back != WayBack::EndsHere {
@@ -398,6 +401,9 @@ impl Builder<'_> {
                 state: MemberState::Online,
             });
         }
+        let still = self.before(c, way_back);
+        let why = "it still can";
+        let still = self.draft.gate_within(c.name, still, STILL_WITHIN_S, why);
         let leave = Operation::LeaveGroup {
             drain_s: LEAVE_DRAIN_S,
         };
@@ -426,7 +432,7 @@ impl Builder<'_> {
             after,
             "the member serves, and the group is whole again",
         );
-        let mut steps = vec![before, descend, leave];
+        let mut steps = vec![before, descend, still, leave];
         steps.extend(replace);
         steps.extend([join, ascend, after]);
         Lane {

@@ -137,7 +137,7 @@ fn each_rule_for_a_multi_primary_group_condemns() {
             (
                 "somebody else takes writes before a member is taken out",
                 |p| {
-                    let Action::Gate(gate) = &mut p.stages[2].lanes[0].steps[0].action else {
+                    let Action::Gate(gate) = &mut p.stages[2].lanes[0].steps[2].action else {
                         panic!("the gate is elsewhere")
                     };
                     gate.conditions
@@ -258,7 +258,7 @@ fn each_rule_condemns() {
             for lane in p.stages[2].lanes.iter_mut() {
                 lane.steps.retain(|step| {
                     gates += u32::from(step.is_gate());
-                    !(step.is_gate() && gates == 1)
+                    !(step.is_gate() && gates == 2)
                 });
             }
             renumber(p);

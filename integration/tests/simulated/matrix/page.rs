@@ -70,6 +70,10 @@ fn text(rows: &[Row], kept: &Kept, lab: &str) -> String {
         ),
     );
     out.push_str(
+        "Rows that rest *parked*: the last member of the old series fell out of its group while a change of series was being unwound.\n\
+         MySQL does not let it join again (MY-011521), so nothing leads back; the rollout says so and waits (README, Known limits).\n\n",
+    );
+    out.push_str(
         "What is not simulated: a full disk under mysqld itself (real hosts have it, below), a slow disk's effect on replication,\n\
          networks that lose single packets.\n\n",
     );

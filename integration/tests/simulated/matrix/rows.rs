@@ -29,6 +29,8 @@ pub struct Row {
     pub step: String,
     pub strike: Strike,
     pub end: End,
+    /// What strikes is the member that can't come back once it has fallen out of its group: the last one of the old series.
+    pub of_last_old_member: bool,
     story: Story,
 }
 
@@ -43,6 +45,15 @@ impl Row {
             self.strike.trouble.title(),
             self.strike.when.title()
         )
+    }
+
+    /// On the way back, the last member of the old series falls out of its group.
+    pub fn is_shut_out(&self) -> bool {
+        let falls_out = matches!(
+            self.strike.trouble,
+            Trouble::Mysqld | Trouble::HostPower | Trouble::CutFromMembers
+        );
+        self.of_last_old_member && self.end == End::Restored && falls_out
     }
 
     pub fn run(&self) -> Told {
@@ -167,6 +178,9 @@ fn of_base(base: &Base) -> Vec<Row> {
     assert_eq!(told.end.as_ref(), Some(&base.end), "{}", base.name);
     let plan = told.plan.as_ref().expect("a rollout has a plan");
     let serving = all_serving(&told, plan);
+    let pivot = plan.pivot.as_ref().and_then(|pivot| plan.step(pivot.step));
+    let leaves = pivot.filter(|step| step.title() == "leave_group");
+    let last_old = leaves.map(|step| &step.member);
     let mut rows = Vec::new();
     for (id, direction) in steps(&told, base.direction) {
         let step = plan.step(id).expect("a journal names the plan's steps");
@@ -201,6 +215,7 @@ fn of_base(base: &Base) -> Vec<Row> {
                     strike: Some(strike.clone()),
                     ..base.story.clone()
                 },
+                of_last_old_member: last_old == Some(&step.member),
                 strike,
                 end: base.end.clone(),
             });

@@ -1,8 +1,8 @@
 //! What came of a row, and where that is kept.
 
 use super::rows::Row;
-use crate::world::faults::Trouble;
-use refit_shared::saga::End;
+use crate::world::faults::{Trouble, When};
+use refit_shared::saga::{End, ParkReason};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
@@ -37,6 +37,10 @@ impl Verdict {
         allow(row, &mut wrongs);
         match &told.end {
             Some(end) if *end == row.end => {}
+            // MySQL does not let it join again (MY-011521), so that nothing leads back: it stays parked, and says so.
+            None if row.is_shut_out() && told.parks.iter().any(says_shut_out) => {
+                wrongs.retain(|wrong| wrong != "it never came to rest");
+            }
             // What can't be undone any more because of the trouble is refused with the reason, and stays upgraded.
             Some(End::Upgraded) if told.refused.is_some() => {}
             end => wrongs.push(format!("it ended {end:?}, not {}", row.end)),
@@ -68,6 +72,10 @@ impl Verdict {
     }
 }
 
+fn says_shut_out(reason: &ParkReason) -> bool {
+    reason.to_string().contains("ONLINE, 2 are needed")
+}
+
 /// What is not Refit's to bring about.
 fn allow(row: &Row, wrongs: &mut Vec<String>) {
     // Once the role had been given back, and that was on record, where it goes when its host fails is the group's own choice.
@@ -79,6 +87,10 @@ fn allow(row: &Row, wrongs: &mut Vec<String>) {
             | Trouble::PrimaryPower
             | Trouble::PersonMovesPrimary
     );
+    // It was Restored, and then the primary failed.
+    if moves_roles && row.strike.when == When::After && row.step == "s00 gate undo" {
+        wrongs.retain(|wrong| !wrong.starts_with("at its end, Restored: the world is"));
+    }
     if moves_roles && row.step.contains("appoint_primary") {
         wrongs.retain(|wrong| !wrong.ends_with("was not given back"));
     }
