@@ -60,6 +60,10 @@ pub enum Operation {
         version: MysqlVersion,
         snapshot: String,
     },
+    /// For a target whose server does not do it itself (before 8.0.16): its own `mysql_upgrade`, without binary log, on a server in
+    /// maintenance that nobody but administrators writes to; then a restart. `gtid_executed` proves that nothing was logged. Undo: only
+    /// what was admitted is closed again; the snapshot has the tables of before.
+    UpgradeSystemTables { version: MysqlVersion },
     /// START GROUP_REPLICATION, wait for ONLINE and an empty applier queue. If it is refused the server is kept read-only.
     /// Undo: leave.
     JoinGroup { drain_s: u32 },
@@ -140,6 +144,7 @@ pub enum OperationKind {
     RewriteConfig,
     SwapPackages,
     StartServer,
+    UpgradeSystemTables,
     JoinGroup,
     LeaveMaintenance,
     AppointPrimary,
@@ -185,7 +190,7 @@ fn is_zero(seconds: &u32) -> bool {
 }
 
 impl OperationKind {
-    pub const ALL: [OperationKind; 31] = [
+    pub const ALL: [OperationKind; 32] = [
         Self::FetchPackages,
         Self::BackUpConfig,
         Self::ValidateConfig,
@@ -196,6 +201,7 @@ impl OperationKind {
         Self::RewriteConfig,
         Self::SwapPackages,
         Self::StartServer,
+        Self::UpgradeSystemTables,
         Self::JoinGroup,
         Self::LeaveMaintenance,
         Self::AppointPrimary,
@@ -231,6 +237,7 @@ impl OperationKind {
             Self::RewriteConfig => "rewrite_config",
             Self::SwapPackages => "swap_packages",
             Self::StartServer => "start_server",
+            Self::UpgradeSystemTables => "upgrade_system_tables",
             Self::JoinGroup => "join_group",
             Self::LeaveMaintenance => "leave_maintenance",
             Self::AppointPrimary => "appoint_primary",
@@ -279,6 +286,7 @@ impl Operation {
             Self::RewriteConfig { .. } => OperationKind::RewriteConfig,
             Self::SwapPackages { .. } => OperationKind::SwapPackages,
             Self::StartServer { .. } => OperationKind::StartServer,
+            Self::UpgradeSystemTables { .. } => OperationKind::UpgradeSystemTables,
             Self::JoinGroup { .. } => OperationKind::JoinGroup,
             Self::LeaveMaintenance => OperationKind::LeaveMaintenance,
             Self::AppointPrimary { .. } => OperationKind::AppointPrimary,

@@ -226,6 +226,8 @@ pub trait Mysql: Send + Sync + std::fmt::Debug {
         lock_free: bool,
         deadline: Duration,
     ) -> HostResult<Rebuilt>;
+    /// `mysql_upgrade`, as it is installed, over the same socket, never with --write-binlog. It may be run again.
+    async fn upgrade_system_tables(&self, deadline: Duration) -> HostResult<()>;
     /// Whom the server would replicate as through a new channel, where the agent is configured for it.
     fn replication_user(&self) -> Option<String>;
     /// Answers a question about the server: one bounded, read-only query that takes no lock and scans no user data.

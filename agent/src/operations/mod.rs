@@ -11,6 +11,7 @@
 //!
 //! A deadline is kept by the operation's own waits; a half-done future is never dropped.
 
+mod admitting;
 mod allow_writes;
 mod answering;
 mod appoint_primary;
@@ -51,6 +52,7 @@ mod stopping;
 mod swap_packages;
 #[cfg(test)]
 mod tests;
+mod upgrade_system_tables;
 mod validate_config;
 mod writes;
 
@@ -128,6 +130,9 @@ pub fn action(operation: &Operation) -> Box<dyn Action> {
         Operation::SwapPackages { from, to } => Box::new(swap_packages::SwapPackages { from, to }),
         Operation::StartServer { version, snapshot } => {
             Box::new(start_server::StartServer { version, snapshot })
+        }
+        Operation::UpgradeSystemTables { version } => {
+            Box::new(upgrade_system_tables::UpgradeSystemTables { version })
         }
         Operation::JoinGroup { drain_s } => Box::new(join_group::JoinGroup { drain_s }),
         Operation::LeaveMaintenance => Box::new(leave_maintenance::LeaveMaintenance),

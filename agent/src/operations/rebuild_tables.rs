@@ -13,7 +13,7 @@
 
 use super::context::refuse;
 use super::replication::stop;
-use super::{Action, Notes, OpContext, answering};
+use super::{Action, Notes, OpContext, admitting, answering};
 use crate::host::{Host, HostError, Rebuilt};
 use async_trait::async_trait;
 use refit_shared::receipt::{Failure, FailureCode, Probe};
@@ -23,8 +23,6 @@ use tokio::time::Instant;
 
 /// The tables that are done.
 const DONE: &str = "tables-rebuilt";
-/// Administrators were admitted, and are to be kept out again.
-const ADMITTED: &str = "administrators-admitted";
 /// ER_LOCK_WAIT_TIMEOUT: a transaction, or an earlier rebuild, holds the table.
 const LOCKED: u16 = 1205;
 /// While a rebuild waits for a table's lock, whoever comes after it waits, too: so others go first for a while.
@@ -40,7 +38,7 @@ impl Action for RebuildTables {
         answering::pulse(host, cx).await?;
         let done = done(cx).await?;
         let left = self.tables.iter().filter(|t| !done.contains(t)).count();
-        Ok(match (left, admitted(cx).await?) {
+        Ok(match (left, admitting::are_in(cx).await?) {
             (0, false) => Probe::Done,
             (0, true) => Probe::Partial("administrators are still admitted".to_owned()),
             (left, false) if left == self.tables.len() => Probe::NotDone,
@@ -52,18 +50,11 @@ impl Action for RebuildTables {
         let alone = require_alone(host, cx).await?;
         let server = host.mysql.facts().await.map_err(HostError::clean)?;
         if server.super_read_only {
-            cx.memory
-                .put(ADMITTED, &true)
-                .await
-                .map_err(HostError::clean)?;
-            host.mysql
-                .admit_administrators(true)
-                .await
-                .map_err(HostError::partial)?;
+            admitting::open(host, cx).await?;
         }
         let result = self.each(host, cx, alone, server.takes_writes()).await;
         // Whatever came of it.
-        let closed = close(host, cx).await;
+        let closed = admitting::close(host, cx).await;
         let notes = result?;
         closed?;
         Ok(notes)
@@ -71,7 +62,7 @@ impl Action for RebuildTables {
 
     async fn undo(&self, host: &Host, cx: &OpContext) -> Result<Notes, Failure> {
         answering::revived(host, cx).await?;
-        close(host, cx).await?;
+        admitting::close(host, cx).await?;
         Ok(vec![
             "a rebuilt table holds the same rows: it is left as it is".to_owned(),
         ])
@@ -168,27 +159,7 @@ async fn require_alone(host: &Host, cx: &OpContext) -> Result<bool, Failure> {
     }
 }
 
-/// Keeps administrators out again, where they were kept out before.
-async fn close(host: &Host, cx: &OpContext) -> Result<(), Failure> {
-    if admitted(cx).await? {
-        host.mysql
-            .admit_administrators(false)
-            .await
-            .map_err(HostError::partial)?;
-        cx.memory
-            .put(ADMITTED, &false)
-            .await
-            .map_err(HostError::partial)?;
-    }
-    Ok(())
-}
-
 async fn done(cx: &OpContext) -> Result<Vec<TableName>, Failure> {
     let known: Option<Vec<TableName>> = cx.memory.get(DONE).await.map_err(HostError::clean)?;
     Ok(known.unwrap_or_default())
-}
-
-async fn admitted(cx: &OpContext) -> Result<bool, Failure> {
-    let known: Option<bool> = cx.memory.get(ADMITTED).await.map_err(HostError::clean)?;
-    Ok(known.unwrap_or(false))
 }

@@ -147,6 +147,9 @@ impl World {
                     .to_owned(),
             );
         }
+        if self.host(member).member_state() == Some(MemberState::Offline) {
+            self.judge_own_tables(member, "joins");
+        }
         let (own, version) = {
             let host = self.host(member);
             let Some(server) = host.server() else {

@@ -155,6 +155,15 @@ impl SimWorld {
         self.lock().write()
     }
 
+    /// Somebody with every right writes on this very server, past all others.
+    pub fn write_astray(&self, member: &MemberName) {
+        let mut world = self.lock();
+        let (tx, now) = (world.next_tx, world.now);
+        world.next_tx += 1;
+        world.commits.insert(tx, (member.clone(), now));
+        world.host_mut(member).data.transactions.insert(tx);
+    }
+
     /// A client has written on the primary and neither committed nor rolled back, for so long.
     pub fn open_transaction(&self, until: Instant) {
         self.lock().open_transaction(until);

@@ -11,6 +11,7 @@ use refit_shared::gtid::GtidSet;
 use refit_shared::ids::{MemberName, ServerUuid};
 use refit_shared::observation::{ChannelFacts, Fact, GroupFacts, MemberState, ServerFacts};
 use refit_shared::operation::SourceAddress;
+use refit_shared::rules::system_tables::by_program;
 use refit_shared::survey::{Listing, Question, Survey};
 use refit_shared::table::TableName;
 use refit_shared::version::MysqlVersion;
@@ -567,6 +568,31 @@ impl Mysql for SimPort {
                 before: executed.clone(),
                 after: executed,
             })
+        })
+        .await
+    }
+
+    async fn upgrade_system_tables(&self, _: Duration) -> HostResult<()> {
+        self.take(REBUILD).await;
+        self.at("mysql.upgrade_system_tables", |world, member| {
+            let server = running(world, member)?;
+            if server.super_read_only && !server.admits {
+                let why = "The MySQL server is running with the --super-read-only option";
+                return Err(sql("mysql_upgrade", 1290, why.to_owned()));
+            }
+            let open = !server.super_read_only;
+            let version = world.host(member).running_version();
+            let version = version.ok_or_else(|| away(world.host(member)))?;
+            if !by_program(version) {
+                world.violate(member, format!("mysql_upgrade was run on {version}"));
+            }
+            if open {
+                world.violate(member, "mysql_upgrade was run where clients may write");
+            }
+            let data = &mut world.host_mut(member).data;
+            data.system_tables = version;
+            data.restart_wanted = true;
+            Ok(())
         })
         .await
     }

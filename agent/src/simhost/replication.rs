@@ -170,6 +170,7 @@ impl World {
 
     /// What letting writes in on this server would break.
     pub fn judge_opening(&mut self, member: &MemberName) {
+        self.judge_own_tables(member, "was made writable");
         if !self.shape.is_topology() {
             return;
         }
@@ -277,6 +278,7 @@ impl World {
     }
 
     pub fn start_threads(&mut self, member: &MemberName, receiver: bool, applier: bool) {
+        self.judge_own_tables(member, "replicates");
         let now = self.now;
         let any = !self.host(member).data.channels.is_empty();
         if let Some(server) = self.host_mut(member).server_mut()

@@ -7,6 +7,7 @@ use refit_shared::config::{ConfigFiles, OptionFile};
 use refit_shared::ids::MemberName;
 use refit_shared::observation::MemberState;
 use refit_shared::rules::releases::ReleaseTable;
+use refit_shared::rules::system_tables::by_program;
 use refit_shared::rules::upgrade_path;
 use refit_shared::version::MysqlVersion;
 use std::time::Duration;
@@ -188,6 +189,20 @@ impl World {
         self.later(at, member, Event::Ready(pid));
     }
 
+    /// What serves has system tables of its own version, and has been restarted since a program made them so.
+    pub fn judge_own_tables(&mut self, member: &MemberName, what: &str) {
+        let host = self.host(member);
+        let (tables, restart) = (host.data.system_tables, host.data.restart_wanted);
+        if host.running_version().is_some_and(|v| v != tables) {
+            self.violate(member, format!("{what} with system tables of {tables}"));
+        } else if restart {
+            self.violate(
+                member,
+                format!("{what} before the restart that mysql_upgrade wants"),
+            );
+        }
+    }
+
     /// What must never be done to a data directory.
     fn judge_start(&mut self, member: &MemberName, version: MysqlVersion) {
         let host = self.host(member);
@@ -231,6 +246,10 @@ impl World {
         process.upgrading = false;
         host.data.version = process.version;
         host.data.upgrading_to = None;
+        if !by_program(process.version) {
+            host.data.system_tables = process.version;
+        }
+        host.data.restart_wanted = false;
         let start_on_boot = self.shape.is_group() && !process.in_maintenance;
         let host = self.host_mut(member);
         // Relay logs are fetched again.

@@ -166,6 +166,9 @@ pub(super) struct DataDir {
     pub channels: BTreeMap<String, MemberName>,
     /// Tables that were rebuilt here.
     pub rebuilt: BTreeSet<TableName>,
+    /// The version that the server's own tables are of, and whether that was a program's work since the latest start.
+    pub system_tables: MysqlVersion,
+    pub restart_wanted: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -311,6 +314,7 @@ impl HostState {
         if let Unit::Active(process, _) = &mut self.unit {
             process.version = version;
             self.data.version = version;
+            self.data.system_tables = version;
         }
     }
 
@@ -457,6 +461,8 @@ impl World {
                     relay: BTreeSet::new(),
                     channels: source.into_iter().map(|s| (String::new(), s)).collect(),
                     rebuilt: BTreeSet::new(),
+                    system_tables: version,
+                    restart_wanted: false,
                 },
                 snapshots: BTreeMap::new(),
                 dirty: BTreeSet::new(),

@@ -22,6 +22,7 @@ wire_enum! {
         JoinGroup, LeaveMaintenance, AppointPrimary, KeepPrimary, ReleaseArtifacts, KeepWritable, AllowWrites,
         DissolveGroup, BootstrapGroup, StopReplica, StartReplica, KeepReplica, PauseWrites, DemoteSource, PromoteReplica,
         FollowSource, DiscardLogs, RewriteConfig, ValidateConfig, InspectTables, RebuildTables, LogRows, RehearseUpgrade,
+        UpgradeSystemTables,
     }
 }
 
@@ -131,6 +132,7 @@ fn variant(choice: &Choice) -> &'static str {
         Choice::RewriteConfig(_) => OperationKind::RewriteConfig,
         Choice::SwapPackages(_) => OperationKind::SwapPackages,
         Choice::StartServer(_) => OperationKind::StartServer,
+        Choice::UpgradeSystemTables(_) => OperationKind::UpgradeSystemTables,
         Choice::JoinGroup(_) => OperationKind::JoinGroup,
         Choice::LeaveMaintenance(_) => OperationKind::LeaveMaintenance,
         Choice::AppointPrimary(_) => OperationKind::AppointPrimary,
@@ -213,6 +215,11 @@ fn read(choice: Choice) -> Result<Operation, InvalidMessage> {
             version: field("version", version)?,
             snapshot: snapshot_name("snapshot", snapshot)?,
         },
+        Choice::UpgradeSystemTables(wire::UpgradeSystemTables { version }) => {
+            Operation::UpgradeSystemTables {
+                version: field("version", version)?,
+            }
+        }
         Choice::JoinGroup(wire::JoinGroup { drain_s }) => Operation::JoinGroup { drain_s },
         Choice::LeaveMaintenance(wire::LeaveMaintenance {}) => Operation::LeaveMaintenance,
         Choice::AppointPrimary(wire::AppointPrimary { uuid }) => Operation::AppointPrimary {
@@ -313,6 +320,11 @@ impl From<Operation> for wire::Operation {
                 Choice::StartServer(wire::StartServer {
                     version: version.into(),
                     snapshot,
+                })
+            }
+            Operation::UpgradeSystemTables { version } => {
+                Choice::UpgradeSystemTables(wire::UpgradeSystemTables {
+                    version: version.into(),
                 })
             }
             Operation::JoinGroup { drain_s } => Choice::JoinGroup(wire::JoinGroup { drain_s }),

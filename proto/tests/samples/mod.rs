@@ -162,6 +162,9 @@ fn operation_of(kind: OperationKind) -> BoxedStrategy<Operation> {
         OperationKind::StartServer => (version(), word())
             .prop_map(|(version, snapshot)| Operation::StartServer { version, snapshot })
             .boxed(),
+        OperationKind::UpgradeSystemTables => version()
+            .prop_map(|version| Operation::UpgradeSystemTables { version })
+            .boxed(),
         OperationKind::JoinGroup => any::<u32>()
             .prop_map(|drain_s| Operation::JoinGroup { drain_s })
             .boxed(),

@@ -2,6 +2,7 @@
 //!
 //! Adding a check is a new file and a line in [`ALL`].
 
+mod agent_statements;
 mod agents;
 mod async_channels;
 mod auth_method_usage;
@@ -58,6 +59,7 @@ mod manual;
 mod maxdb_sql_mode;
 mod memory;
 mod mysql_schema;
+mod mysql_upgrade;
 mod non_native_partitioning;
 mod obsolete_sql_mode;
 mod old_geometry;
@@ -252,6 +254,8 @@ pub const ALL: &[Check] = &[
     group_join::CHECK,
     known_bad_releases::CHECK,
     target_maturity::CHECK,
+    agent_statements::CHECK,
+    mysql_upgrade::CHECK,
     target_package::CHECK,
     package_state::CHECK,
     package_holds::CHECK,

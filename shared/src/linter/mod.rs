@@ -21,6 +21,7 @@ mod replica_lane;
 mod rewrites;
 mod single_lane;
 mod starts;
+mod system_tables;
 
 use crate::ids::StepId;
 use crate::operation::OperationKind as Kind;
@@ -79,6 +80,7 @@ pub fn judge(plan: &Plan) -> Vec<Violation> {
     pivot::judge(plan, &mut found);
     keeping::judge(plan, &mut found);
     rewrites::judge(plan, &mut found);
+    system_tables::judge(plan, &mut found);
     overriding::judge(plan, &mut found);
     found
 }

@@ -1,7 +1,7 @@
 //! For every plan: option files are judged by the target's own mysqld before anything is stopped, and changed only where there is a
 //! way back, of a server that is down, and only by changes that can be made to exactly the bytes that were seen.
 
-use super::{Violation, breaks, kind};
+use super::{Violation, breaks, kind, system_tables};
 use crate::config::edit::Rewrite;
 use crate::config::mask::MASK;
 use crate::operation::{Operation, OperationKind as Kind};
@@ -10,7 +10,17 @@ use std::collections::BTreeSet;
 
 pub(super) fn judge(plan: &Plan, found: &mut Vec<Violation>) {
     for step in plan.steps() {
-        if kind(step) == Some(Kind::StartServer) && !is_validated(plan, step) {
+        // A mysqld before 8.0.16 does not know --validate-config.
+        let can_judge = !system_tables::is_old(plan);
+        if kind(step) == Some(Kind::ValidateConfig) && !can_judge {
+            breaks(
+                found,
+                "option files are judged only by a mysqld that can",
+                Some(step.id),
+                plan.target.version.to_string(),
+            );
+        }
+        if kind(step) == Some(Kind::StartServer) && can_judge && !is_validated(plan, step) {
             breaks(
                 found,
                 "the target's mysqld judges the option files before the server is stopped",

@@ -4,6 +4,7 @@
 //! fetch      all        fetch_packages · back_up_config · validate   side by side, everybody serves
 //! descend    a member   enter_maintenance
 //! replace    a member   stop · snapshot · (rewrite) · swap · start  what it was taken out for
+//!                       (· upgrade_system_tables)                 where the target is older than 8.0.16
 //! ascend     a member   leave_maintenance
 //! finalize   all        release_artifacts                           only when a person asks for it
 //! ```
@@ -22,7 +23,9 @@ use crate::observation::Observation;
 use crate::operation::{Operation, OperationKind as Kind};
 use crate::plan::drift::World;
 use crate::plan::{Action, Gate, Lane, Reversibility, Stage, Step};
+use crate::rules::dialect::Dialect;
 use crate::rules::releases::Date;
+use crate::rules::system_tables;
 use crate::topology::Sighting;
 use crate::version::{MysqlVersion, PackageVersion};
 use std::collections::BTreeMap;
@@ -158,16 +161,20 @@ impl Draft {
         ];
         let why = "byte for byte, to go back to";
         let back_up = self.on(c, Operation::BackUpConfig, 120, why);
-        let order = Operation::ValidateConfig {
-            version: self.target,
-            packages: c.pins(&self.package),
-            files: self.rewrites(c.name).to_vec(),
-        };
-        let why = "the new mysqld accepts the option files, known before anything is stopped";
-        let validate = self.on(c, order, 600, why);
+        let mut steps = vec![fetch, back_up];
+        // Before 8.0.16 mysqld can't be asked without starting it: the check mysqlUpgrade says so.
+        if Dialect::of(self.target).has_validate_config() {
+            let order = Operation::ValidateConfig {
+                version: self.target,
+                packages: c.pins(&self.package),
+                files: self.rewrites(c.name).to_vec(),
+            };
+            let why = "the new mysqld accepts the option files, known before anything is stopped";
+            steps.push(self.on(c, order, 600, why));
+        }
         Lane {
             member: c.name.clone(),
-            steps: vec![fetch, back_up, validate],
+            steps,
         }
     }
 
@@ -189,7 +196,8 @@ impl Draft {
         step
     }
 
-    /// Stop, snapshot, rewrite of option files where they need it, swap and start of a member in maintenance. `drain_s`: seconds for which writes are paused before the stop;
+    /// Stop, snapshot, rewrite of option files where they need it, swap and start of a member in maintenance, and mysql_upgrade where
+    /// the target wants it. `drain_s`: seconds for which writes are paused before the stop;
     /// 0 where nobody is served by it any more.
     pub fn replace(&mut self, c: &Candidate<'_>, drain_s: u32) -> Vec<Step> {
         let (from, to) = (c.world.version, self.target);
@@ -243,9 +251,21 @@ impl Draft {
         start.before = vec![Expectation::ServerStopped];
         start.after = vec![Expectation::ServerRunning { version: to }];
 
+        // Before it replicates, joins or takes writes: it would do so with tables of another version.
+        let program = system_tables::by_program(to).then(|| {
+            let order = Operation::UpgradeSystemTables { version: to };
+            let why = "its own mysql_upgrade, without binary log, and a restart";
+            let mut step = self.on(c, order, 24 * 3600, why);
+            let running = Expectation::ServerRunning { version: to };
+            step.before = vec![Expectation::MaintenanceIs { on: true }, running.clone()];
+            step.after = vec![running];
+            step
+        });
+
         let mut steps = vec![stop, snapshot];
         steps.extend(rewrite);
         steps.extend([swap, start]);
+        steps.extend(program);
         steps
     }
 
@@ -317,6 +337,7 @@ fn reversibility(order: &Operation) -> Reversibility {
         | Kind::RewriteConfig
         | Kind::SwapPackages
         | Kind::StartServer
+        | Kind::UpgradeSystemTables
         | Kind::JoinGroup
         | Kind::LeaveMaintenance
         | Kind::KeepPrimary

@@ -4,6 +4,7 @@ use crate::observation::{Observation, Seconds, SnapshotMethod};
 use crate::operation::{Operation, OperationKind};
 use crate::plan::{Basis, Estimate};
 use crate::rehearsal::Rehearsal;
+use crate::rules::system_tables;
 use crate::version::MysqlVersion;
 
 /// Bytes a second of a plain copy; seen on one virtual disk: 180 to 360 MB/s.
@@ -39,6 +40,8 @@ pub fn outage(seen: &Observation, target: MysqlVersion) -> Seconds {
     let Some(server) = seen.server.known() else {
         return Seconds::from_millis(60_000);
     };
+    let program = system_tables::by_program(target)
+        .then_some(Operation::UpgradeSystemTables { version: target });
     let steps = [
         Operation::StopServer {
             version: server.version,
@@ -60,6 +63,7 @@ pub fn outage(seen: &Observation, target: MysqlVersion) -> Seconds {
     Seconds(
         steps
             .iter()
+            .chain(&program)
             .map(|step| operation(step, seen).seconds.0)
             .sum(),
     )
@@ -143,6 +147,8 @@ fn reckon_ms(operation: &Operation, seen: &Observation) -> u64 {
         // Every table is opened once when the series changes.
         OperationKind::StartServer if changes_series(operation, seen) => 10_000 + tables * 5,
         OperationKind::StartServer => 2_000,
+        // It checks every table, and the server is restarted.
+        OperationKind::UpgradeSystemTables => 16_000 + tables * 20,
         OperationKind::JoinGroup => 8_000,
         OperationKind::AppointPrimary => 500,
         OperationKind::StopReplica => 500,

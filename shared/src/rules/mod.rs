@@ -8,5 +8,6 @@ pub mod path;
 pub mod releases;
 pub mod removed_functions;
 pub mod replication;
+pub mod system_tables;
 pub mod upgrade_path;
 pub mod variables;

@@ -5,6 +5,7 @@ mod conditions;
 mod freeze;
 mod kinds;
 mod linter;
+mod old_targets;
 mod planner;
 mod rebuild;
 mod rebuilds;

@@ -45,6 +45,14 @@ impl Sessions {
         }
     }
 
+    pub(super) fn socket(&self) -> &Path {
+        &self.socket
+    }
+
+    pub(super) fn credentials(&self) -> &Credentials {
+        &self.credentials
+    }
+
     fn take_idle(&self) -> Option<Conn> {
         self.idle
             .lock()

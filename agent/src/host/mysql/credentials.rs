@@ -27,6 +27,10 @@ impl Credentials {
         }
     }
 
+    pub(super) fn file(&self) -> Option<&Path> {
+        self.file.as_deref()
+    }
+
     /// User and password. A file that others may read is refused.
     pub fn read(&self) -> Result<(String, Option<String>), CredentialsError> {
         let Some(path) = &self.file else {

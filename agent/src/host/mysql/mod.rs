@@ -8,6 +8,7 @@
 //!            ──> log_format.rs   rows or statements in the binary log
 //!            ──> tables.rs       tables that are to be rebuilt
 //!            ──> paths.rs        where the server keeps its files
+//!            ──> upgrade_program mysql_upgrade, for servers before 8.0.16
 //!            ──> schema/         answers to a survey's questions
 //!            ──> tour.rs         opening everything once, on a rehearsal's clone
 //! ```
@@ -25,6 +26,7 @@ mod paths;
 mod schema;
 mod tables;
 mod tour;
+mod upgrade_program;
 
 pub use credentials::{Credentials, CredentialsError};
 pub use paths::{AskPaths, ServerPaths};
@@ -55,6 +57,7 @@ pub struct LocalMysql {
     option_file: PathBuf,
     /// The account for a channel that is new.
     replication: Option<Credentials>,
+    upgrade_program: PathBuf,
 }
 
 impl LocalMysql {
@@ -64,6 +67,7 @@ impl LocalMysql {
             sessions: Sessions::new(socket, credentials),
             option_file: option_file.to_owned(),
             replication: None,
+            upgrade_program: PathBuf::from(upgrade_program::INSTALLED),
         }
     }
 
@@ -343,6 +347,16 @@ impl Mysql for LocalMysql {
     ) -> HostResult<Rebuilt> {
         // The sessions end with these calls: none goes on with the binary log off.
         tables::rebuild(&mut self.sessions.get(deadline).await?, table, lock_free).await
+    }
+
+    async fn upgrade_system_tables(&self, deadline: Duration) -> HostResult<()> {
+        upgrade_program::run(
+            &self.upgrade_program,
+            self.sessions.socket(),
+            self.sessions.credentials(),
+            deadline,
+        )
+        .await
     }
 
     fn replication_user(&self) -> Option<String> {

@@ -9,4 +9,5 @@ mod rehearsal;
 mod replication;
 mod rig;
 mod server;
+mod system_tables;
 mod worlds;

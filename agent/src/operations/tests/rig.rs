@@ -35,6 +35,10 @@ impl Hop {
     pub fn series() -> Self {
         Self::new("8.4.6-1", "9.7.4-1")
     }
+    /// Between releases whose system tables a program upgrades.
+    pub fn early() -> Self {
+        Self::new("8.0.11-1", "8.0.15-1")
+    }
     fn new(from: &str, to: &str) -> Self {
         Self {
             from: PackageVersion::new(from).unwrap(),
