@@ -28,11 +28,9 @@ impl Action for InspectTables {
     async fn perform(&self, host: &Host, cx: &OpContext) -> Result<Notes, Failure> {
         answering::pulse(host, cx).await?;
         let server = host.mysql.facts().await.map_err(HostError::clean)?;
-        if server.group.require().map_err(refuse)?.is_some() {
-            return Err(refuse(
-                "the server is set up for a group: a rebuild by one member alone would diverge it (MYSQL.md §3.8)",
-            ));
-        }
+        // A member of a group rebuilds while it is out: nobody writes to it then.
+        let alone = server.group.require().map_err(refuse)?.is_none();
+        let serves = alone && server.takes_writes();
         let found = host
             .mysql
             .tables(&self.tables)
@@ -48,7 +46,7 @@ impl Action for InspectTables {
                 TableFacts::Base { engine, .. } if engine != "InnoDB" => {
                     wrong.push(format!("{name} is of engine {engine}, not InnoDB"));
                 }
-                TableFacts::Base { locks: true, .. } if server.takes_writes() => wrong.push(format!(
+                TableFacts::Base { locks: true, .. } if serves => wrong.push(format!(
                     "{name} has a FULLTEXT or SPATIAL index: its rebuild would lock out all who write to it here"
                 )),
                 TableFacts::Base { bytes, .. } => {

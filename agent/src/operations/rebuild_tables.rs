@@ -1,7 +1,8 @@
 //! Rebuilds tables on this server alone: no GTID is written (MYSQL.md §3.8).
 //!
 //! ```text
-//! replica (replication stopped, read-only)          source (serves)
+//! replica (replication stopped, read-only),         source (serves)
+//! member (out of its group, read-only)
 //! super_read_only off, read_only stays on           nothing
 //! ALTER TABLE … FORCE, one after the other          ALTER TABLE … FORCE, LOCK=NONE, one after the other
 //! gtid_executed is as before, exactly               sql_log_bin was off on that session before and after
@@ -13,7 +14,7 @@
 
 use super::context::refuse;
 use super::replication::stop;
-use super::{Action, Notes, OpContext, admitting, answering};
+use super::{Action, Notes, OpContext, admitting, answering, maintenance, membership};
 use crate::host::{Host, HostError, Rebuilt};
 use async_trait::async_trait;
 use refit_shared::receipt::{Failure, FailureCode, Probe};
@@ -140,14 +141,22 @@ async fn one(
     }
 }
 
-/// Refuses where others would see the rebuild. `true`: a replica, to which nobody writes.
+/// Refuses where others would see the rebuild. `true`: a replica, or a member that is out of its group, to which nobody writes.
 async fn require_alone(host: &Host, cx: &OpContext) -> Result<bool, Failure> {
-    answering::pulse(host, cx).await?;
+    let seen = answering::pulse(host, cx).await?;
     let server = host.mysql.facts().await.map_err(HostError::clean)?;
     if server.group.require().map_err(refuse)?.is_some() {
-        return Err(refuse(
-            "the server is set up for a group: a rebuild by one member alone would diverge it",
-        ));
+        if !membership::is_out(&seen) {
+            return Err(refuse(
+                "the server is a member of its group: a rebuild by one member alone would diverge it",
+            ));
+        }
+        if server.takes_writes() || !maintenance::is_on(host).await? {
+            return Err(refuse(
+                "the server is out of its group, but it takes writes or would join by itself: it must be in maintenance",
+            ));
+        }
+        return Ok(true);
     }
     if server.channels.require().map_err(refuse)?.is_empty() {
         return Ok(false);

@@ -30,6 +30,9 @@ impl SimWorld {
             if server.bootstrap {
                 wrongs.push(format!("{name}: bootstrap_group was left ON"));
             }
+            if server.admits && !host.maintenance {
+                wrongs.push(format!("{name}: administrators may still write"));
+            }
             if !server.super_read_only && server.member != MemberState::Online {
                 wrongs.push(format!("{name}: writable outside its group"));
             }

@@ -1,6 +1,8 @@
 //! The group is whole: one view, every member ONLINE, and exactly the members that the fleet file names.
 
-use super::{ANY_STRATEGY, Check, Finding, GROUPS, Level, Overriding, Reference, Subject, When};
+use super::{
+    ALSO_WITHOUT_UPGRADE, Check, Finding, GROUPS, Level, Overriding, Reference, Subject, When,
+};
 use crate::observation::MemberState;
 use crate::topology::{Kind, View};
 
@@ -21,7 +23,7 @@ pub const CHECK: Check = Check {
     title: "The group is whole",
     description: "The upgrade of a group begins with every member ONLINE, all agreeing, and somebody who takes writes.",
     kinds: GROUPS,
-    strategies: ANY_STRATEGY,
+    strategies: ALSO_WITHOUT_UPGRADE,
     run,
 };
 

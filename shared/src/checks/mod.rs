@@ -183,6 +183,15 @@ pub const ROLLING: &[Strategy] = &[
     Strategy::SourceFirst,
 ];
 
+/// The same, also where no version changes.
+pub const OUT_ONE_BY_ONE: &[Strategy] = &[
+    Strategy::InGroupRolling,
+    Strategy::ReplicasFirst,
+    Strategy::Switchover,
+    Strategy::SourceFirst,
+    Strategy::RebuildTables,
+];
+
 /// Where a check's rule comes from.
 #[derive(Debug, Clone, Copy)]
 pub struct Reference {

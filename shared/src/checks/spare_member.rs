@@ -1,6 +1,6 @@
 //! With one member out, may the group lose another?
 
-use super::{Check, Finding, GROUPS, Level, Overriding, ROLLING, Reference, Subject, When};
+use super::{Check, Finding, GROUPS, Level, OUT_ONE_BY_ONE, Overriding, Reference, Subject, When};
 use crate::rules::group::tolerated_losses;
 
 pub const CHECK: Check = Check {
@@ -16,9 +16,9 @@ pub const CHECK: Check = Check {
     overriding: Overriding::Refused("it has a choice of its own: --accept-no-spare"),
     needs: &[],
     title: "One more loss can be survived",
-    description: "While a member is upgraded, the rest must survive the loss of one more; a group of three or four with one out can't, or only just.",
+    description: "While a member is out, the rest must survive the loss of one more; a group of three or four with one out can't, or only just.",
     kinds: GROUPS,
-    strategies: ROLLING,
+    strategies: OUT_ONE_BY_ONE,
     run,
 };
 
@@ -38,7 +38,7 @@ fn run(subject: Subject<'_>) -> Vec<Finding> {
         return Vec::new();
     }
     let description = format!(
-        "of {size} members, {} stay while one is upgraded: any further loss stops writes until it is back",
+        "of {size} members, {} stay while one is out: any further loss stops writes until it is back",
         size - 1
     );
     if subject.policy.accept_no_spare {

@@ -11,6 +11,32 @@ pub(super) fn judge(plan: &Plan, lane: &Lane, found: &mut Vec<Violation>) {
         return;
     };
     let at = lane.steps[leave].id;
+    guarded(plan, lane, leave, found);
+    let wanted = [
+        Kind::EnterMaintenance,
+        Kind::LeaveGroup,
+        Kind::StopServer,
+        Kind::SnapshotData,
+        Kind::SwapPackages,
+        Kind::StartServer,
+        Kind::JoinGroup,
+        Kind::LeaveMaintenance,
+    ];
+    let places: Vec<Option<usize>> = wanted.iter().map(|k| position(lane, *k)).collect();
+    if places.iter().any(Option::is_none) || !places.is_sorted() {
+        breaks(
+            found,
+            "a member's steps are complete and in order",
+            Some(at),
+            format!("{places:?} of {wanted:?}"),
+        );
+    }
+    ends_whole(lane, found);
+}
+
+/// A gate directly before the step that takes the member out has seen all of the group.
+pub(super) fn guarded(plan: &Plan, lane: &Lane, leave: usize, found: &mut Vec<Violation>) {
+    let at = lane.steps[leave].id;
     let is_pivot = plan.pivot.as_ref().is_some_and(|pivot| pivot.step == at);
     let whole = |condition: &Condition| match condition {
         Condition::OnlineTogether { witnesses, .. } => *witnesses >= 2,
@@ -44,25 +70,9 @@ pub(super) fn judge(plan: &Plan, lane: &Lane, found: &mut Vec<Violation>) {
             );
         }
     }
-    let wanted = [
-        Kind::EnterMaintenance,
-        Kind::LeaveGroup,
-        Kind::StopServer,
-        Kind::SnapshotData,
-        Kind::SwapPackages,
-        Kind::StartServer,
-        Kind::JoinGroup,
-        Kind::LeaveMaintenance,
-    ];
-    let places: Vec<Option<usize>> = wanted.iter().map(|k| position(lane, *k)).collect();
-    if places.iter().any(Option::is_none) || !places.is_sorted() {
-        breaks(
-            found,
-            "a member's steps are complete and in order",
-            Some(at),
-            format!("{places:?} of {wanted:?}"),
-        );
-    }
+}
+
+pub(super) fn ends_whole(lane: &Lane, found: &mut Vec<Violation>) {
     match lane.steps.last().map(|step| (&step.action, step.id)) {
         Some((Action::Gate(gate), _)) if !gate.undo_conditions.is_empty() => {}
         last => breaks(

@@ -1,8 +1,8 @@
 //! For rebuilds of tables: each server by itself, replicas first, and nothing else is done to it. A replica does not replicate
-//! meanwhile, and not by itself after a restart either. Sources: MySQL manual, "Upgrading or Downgrading a Replication Topology";
+//! meanwhile, and not by itself after a restart either; a member of a group is out of it, and the primary goes last. Sources: MySQL manual, "Upgrading or Downgrading a Replication Topology";
 //! MYSQL.md §3.8.
 
-use super::{Violation, breaks, kind, position};
+use super::{Violation, breaks, group_lane, kind, position, primary_last};
 use crate::condition::Condition;
 use crate::ids::{MemberName, ServerUuid};
 use crate::operation::{Operation, OperationKind as Kind};
@@ -10,7 +10,7 @@ use crate::plan::{Action, Lane, Plan, Strategy};
 use std::collections::BTreeSet;
 
 /// All that such a plan may order.
-const ORDERS: [Kind; 7] = [
+const ORDERS: [Kind; 11] = [
     Kind::KeepReplica,
     Kind::InspectTables,
     Kind::EnterMaintenance,
@@ -18,6 +18,10 @@ const ORDERS: [Kind; 7] = [
     Kind::RebuildTables,
     Kind::StartReplica,
     Kind::LeaveMaintenance,
+    Kind::KeepPrimary,
+    Kind::LeaveGroup,
+    Kind::JoinGroup,
+    Kind::AppointPrimary,
 ];
 
 pub(super) fn judge(plan: &Plan, found: &mut Vec<Violation>) {
@@ -37,14 +41,10 @@ pub(super) fn judge(plan: &Plan, found: &mut Vec<Violation>) {
             breaks(found, rule, Some(step.id), other.as_str());
         }
     }
-    if plan.made_from.group.is_some() {
-        let rule = "tables are not rebuilt in a group";
-        breaks(
-            found,
-            rule,
-            None,
-            "the members would diverge, or all rebuild at once",
-        );
+    let grouped = plan.made_from.group.is_some();
+    if grouped {
+        primary_last::judge(plan, found);
+        role_goes_back(plan, found);
     }
     let mut inspected: BTreeSet<&MemberName> = BTreeSet::new();
     let mut rebuilt: BTreeSet<&MemberName> = BTreeSet::new();
@@ -68,7 +68,11 @@ pub(super) fn judge(plan: &Plan, found: &mut Vec<Violation>) {
                 let rule = "all servers' tables are inspected before the first is rebuilt";
                 breaks(found, rule, Some(lane.steps[at].id), "not all are");
             }
-            one(plan, lane, at, &rebuilt, found);
+            if grouped {
+                out_of_the_group(plan, lane, at, found);
+            } else {
+                one(plan, lane, at, &rebuilt, found);
+            }
             rebuilt.insert(&lane.member);
         }
     }
@@ -95,6 +99,41 @@ fn tables(step: &crate::plan::Step) -> Option<&Vec<crate::table::TableName>> {
             Some(tables)
         }
         _ => None,
+    }
+}
+
+/// A member's lane, which rebuilds at its step number `at`: within its group the member would diverge, or all would rebuild at once.
+fn out_of_the_group(plan: &Plan, lane: &Lane, at: usize, found: &mut Vec<Violation>) {
+    let wanted = [
+        Kind::EnterMaintenance,
+        Kind::LeaveGroup,
+        Kind::RebuildTables,
+        Kind::JoinGroup,
+        Kind::LeaveMaintenance,
+    ];
+    let places: Vec<Option<usize>> = wanted.iter().map(|k| position(lane, *k)).collect();
+    if places.iter().any(Option::is_none) || !places.is_sorted() {
+        let rule = "a member is out of its group while its tables are rebuilt";
+        let id = Some(lane.steps[at].id);
+        breaks(found, rule, id, format!("{places:?} of {wanted:?}"));
+    }
+    if let Some(leave) = position(lane, Kind::LeaveGroup) {
+        group_lane::guarded(plan, lane, leave, found);
+    }
+    group_lane::ends_whole(lane, found);
+}
+
+/// Whoever was the primary is so again at the end, where the policy asks for it.
+fn role_goes_back(plan: &Plan, found: &mut Vec<Violation>) {
+    if super::is_multi_primary(plan) || !plan.policy.restore_primary {
+        return;
+    }
+    let primary = plan.made_from.members.values().find(|m| m.primary);
+    let last = plan.steps().last().and_then(|step| step.operation());
+    let appoints = matches!(last, Some(Operation::AppointPrimary { uuid }) if primary.is_some_and(|p| p.uuid == *uuid));
+    if !appoints {
+        let rule = "the primary role goes back at the end";
+        breaks(found, rule, None, "it is not given back");
     }
 }
 

@@ -32,9 +32,11 @@ pub enum Unfit {
 /// The strategies for a kind; the first one is chosen where none is asked for.
 pub fn fitting(kind: Kind) -> &'static [Strategy] {
     match kind {
-        Kind::SinglePrimaryGroup | Kind::MultiPrimaryGroup => {
-            &[Strategy::InGroupRolling, Strategy::Offline]
-        }
+        Kind::SinglePrimaryGroup | Kind::MultiPrimaryGroup => &[
+            Strategy::InGroupRolling,
+            Strategy::Offline,
+            Strategy::RebuildTables,
+        ],
         Kind::StandaloneServer => &[Strategy::SingleServer],
         Kind::ReplicationTopology => &[
             Strategy::ReplicasFirst,

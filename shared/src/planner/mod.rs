@@ -13,6 +13,7 @@ pub(crate) mod estimate;
 mod in_group_rolling;
 mod offline;
 mod offline_topology;
+mod rebuild_in_group;
 mod rebuild_tables;
 mod replicas_first;
 mod replication;
@@ -96,6 +97,9 @@ pub fn plan(
         }
         Strategy::Switchover => switchover::plan(request, seen, world, &results, made_unix_ms),
         Strategy::SourceFirst => source_first::plan(request, seen, world, &results, made_unix_ms),
+        Strategy::RebuildTables if chosen.kind.is_group() => {
+            rebuild_in_group::plan(request, seen, world, &results, made_unix_ms)
+        }
         Strategy::RebuildTables => {
             rebuild_tables::plan(request, seen, world, &results, made_unix_ms)
         }

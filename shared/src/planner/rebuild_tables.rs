@@ -23,12 +23,12 @@ use crate::expectation::Expectation;
 use crate::operation::Operation;
 use crate::plan::drift::World;
 use crate::plan::{Gate, Lane, PLAN_FORMAT, Plan, Report, RiskLevel, Stage, Strategy, Target};
-use crate::table::listed;
+use crate::table::{TableName, listed};
 use crate::topology::Sighting;
 use crate::topology::replication::Role;
 use std::collections::BTreeSet;
 
-const REBUILD_WITHIN_S: u32 = 24 * 3600;
+pub(super) const REBUILD_WITHIN_S: u32 = 24 * 3600;
 
 /// Makes the plan. The checks have passed (`results` holds what they said); what is still in the way is returned as findings.
 pub fn plan(
@@ -70,9 +70,7 @@ pub fn plan(
             "writes go on: on a source each table is locked for a moment when its rebuild begins and when it ends, and a rebuild \
              that would lock it for longer is refused there"
                 .to_owned(),
-            "CREATE, ALTER and DROP of these tables must wait until it is done: on a server that is still to be rebuilt they \
-             would meet the rebuild"
-                .to_owned(),
+            freeze().to_owned(),
         ],
         can_be_undone: vec![
             "every step: a rebuilt table holds the same rows, so it is left as it is; `refit unwind` lets replication go on"
@@ -108,7 +106,7 @@ pub fn plan(
 }
 
 /// Everything that is wrong with what was asked for: (what, why).
-fn wrong(request: &Request, world: &World) -> Vec<(String, String)> {
+pub(super) fn wrong(request: &Request, world: &World) -> Vec<(String, String)> {
     let mut wrong = Vec::new();
     if request.tables.is_empty() {
         let why = "no table is given: --tables shop.orders,shop.items".to_owned();
@@ -167,9 +165,18 @@ fn inspect(build: &mut Topology<'_>) -> Stage {
     }
 }
 
+/// Why a server rebuilds them by itself.
+pub(super) fn rebuilt_alone(tables: &[TableName]) -> String {
+    format!("no GTID is written: {}", listed(tables))
+}
+
+pub(super) fn freeze() -> &'static str {
+    "CREATE, ALTER and DROP of these tables must wait until it is done: on a server that is still to be rebuilt they would meet the rebuild"
+}
+
 fn rebuild(build: &mut Topology<'_>, c: &Candidate<'_>) -> crate::plan::Step {
     let tables = build.request.tables.clone();
-    let why = format!("no GTID is written: {}", listed(&tables));
+    let why = rebuilt_alone(&tables);
     let order = Operation::RebuildTables { tables };
     build.draft.on(c, order, REBUILD_WITHIN_S, &why)
 }

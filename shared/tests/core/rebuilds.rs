@@ -1,10 +1,11 @@
 //! Plans to rebuild tables: golden text files, the refusals, and what the linter condemns.
 
 use crate::planner::golden;
-use crate::support::{group, replicas, request};
+use crate::support::{change_server, group, multi_primary, replicas, request};
 use refit_shared::linter;
+use refit_shared::observation::{Fact, MemberState};
 use refit_shared::operation::OperationKind;
-use refit_shared::plan::{Action, Plan, Strategy};
+use refit_shared::plan::{Action, Lane, Plan, Strategy};
 use refit_shared::planner::{Refusal, Request, plan};
 use refit_shared::topology::Sighting;
 
@@ -67,16 +68,110 @@ fn every_mistake_is_told_at_once() {
     assert!(said[0].contains("no table is given"), "{said:?}");
 }
 
-/// By one member alone it would diverge; as a statement of the group it would reach all at once (MYSQL.md §3.8).
+/// Each member out of the group, the primary last, and the role goes back.
 #[test]
-fn a_group_is_refused() {
-    let seen = group(&["9.7.4"; 3], &SAME);
+fn a_group() {
+    golden("rebuild-tables-group", &two(), &group(&["9.7.4"; 3], &SAME));
+    golden(
+        "rebuild-tables-multi-primary",
+        &rebuild(&["shop.items"]),
+        &multi_primary(&["9.7.4"; 3], &SAME),
+    );
+    let mut stays = two();
+    stays.policy.restore_primary = false;
+    let plan = plan(&stays, &group(&["9.7.4"; 5], &SAME), 5).unwrap().0;
+    let appoints = OperationKind::AppointPrimary;
+    assert!(
+        plan.steps()
+            .all(|s| s.operation().is_none_or(|order| order.kind() != appoints))
+    );
+}
+
+#[test]
+fn a_group_that_can_spare_nobody_or_has_lost_somebody_is_refused() {
+    let mut strict = two();
+    strict.policy.accept_no_spare = false;
+    let said = refusal(&strict, &group(&["9.7.4"; 3], &SAME));
+    assert!(
+        said.iter().any(|why| why.starts_with("spareMember")),
+        "{said:?}"
+    );
+    let mut seen = group(&["9.7.4"; 5], &SAME);
+    change_server(&mut seen, "db3", |server| {
+        if let Fact::Known(Some(group)) = &mut server.group {
+            group.own_state = MemberState::Error;
+            group.members[2].state = MemberState::Error;
+        }
+    });
     let said = refusal(&two(), &seen);
     assert!(
         said.iter()
-            .any(|why| why.contains("rebuild tables is not for a")),
+            .any(|why| why.starts_with("groupReplicationMembers")),
         "{said:?}"
     );
+}
+
+#[test]
+fn the_linter_condemns_a_rebuild_within_a_group() {
+    fn lane<'a>(plan: &'a mut Plan, name: &str) -> &'a mut Lane {
+        let title = format!("rebuild tables of {name}");
+        let stage = plan.stages.iter_mut().find(|s| s.title == title).unwrap();
+        &mut stage.lanes[0]
+    }
+    fn without(plan: &mut Plan, name: &str, kind: OperationKind) {
+        let steps = &mut lane(plan, name).steps;
+        steps.retain(|s| s.operation().is_none_or(|order| order.kind() != kind));
+    }
+    const OUT: &str = "a member is out of its group while its tables are rebuilt";
+    type Spoil = fn(&mut Plan);
+    let cases: [(&str, Spoil); 8] = [
+        (OUT, |plan| without(plan, "db2", OperationKind::LeaveGroup)),
+        (OUT, |plan| {
+            without(plan, "db2", OperationKind::EnterMaintenance)
+        }),
+        (OUT, |plan| lane(plan, "db2").steps.swap(3, 4)),
+        ("the primary is upgraded last", |plan| {
+            let last = plan.stages.len() - 2;
+            plan.stages.swap(last, last - 1);
+        }),
+        ("the primary role goes back at the end", |plan| {
+            plan.stages.pop();
+        }),
+        (
+            "a gate stands directly before a member is taken out",
+            |plan| {
+                lane(plan, "db3").steps.remove(0);
+            },
+        ),
+        (
+            "a member's lane ends with a gate that also guards the way back",
+            |plan| {
+                lane(plan, "db3").steps.pop();
+            },
+        ),
+        ("a plan to rebuild tables does nothing else", |plan| {
+            lane(plan, "db3").steps[3].action = Action::Operate {
+                order: refit_shared::operation::Operation::AllowWrites,
+            };
+        }),
+    ];
+    let base = plan(&two(), &group(&["9.7.4"; 3], &SAME), 5).unwrap().0;
+    assert_eq!(linter::judge(&base), Vec::new());
+    for (rule, spoil) in cases {
+        let mut spoiled = base.clone();
+        spoil(&mut spoiled);
+        let found = linter::judge(&spoiled);
+        assert!(found.iter().any(|v| v.rule == rule), "{rule}: {found:?}");
+    }
+    let seen = multi_primary(&["9.7.4"; 3], &SAME);
+    let mut alone = plan(&two(), &seen, 5).unwrap().0;
+    assert_eq!(linter::judge(&alone), Vec::new());
+    if let Action::Gate(gate) = &mut lane(&mut alone, "db1").steps[0].action {
+        gate.conditions.remove(1);
+    }
+    let found = linter::judge(&alone);
+    let rule = "somebody else takes writes before a member is taken out";
+    assert!(found.iter().any(|v| v.rule == rule), "{found:?}");
 }
 
 #[test]

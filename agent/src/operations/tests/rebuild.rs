@@ -21,6 +21,7 @@ fn rebuild() -> Operation {
 }
 
 const STOP: Operation = Operation::StopReplica { drain_s: 60 };
+const LEAVE: Operation = Operation::LeaveGroup { drain_s: 10 };
 const START: Operation = Operation::StartReplica { catch_up_s: 60 };
 
 /// A replica in maintenance that does not replicate.
@@ -120,16 +121,43 @@ async fn a_source_rebuilds_while_it_serves() {
     assert_eq!(rig.world.wrongs_at_rest(), Vec::<String>::new());
 }
 
+/// A secondary, and the primary, each out of the group and in maintenance.
+#[tokio::test(start_paused = true)]
+async fn a_member_rebuilds_out_of_its_group() {
+    let primary = Rig::new("m1", Hop::patch());
+    let secondary = Rig::in_world(primary.world.clone(), "m3", Hop::patch());
+    for rig in [&secondary, &primary] {
+        let fine = Operation::InspectTables { tables: two() };
+        rig.perform(&fine).await;
+        rig.perform(&Operation::EnterMaintenance).await;
+        rig.perform(&LEAVE).await;
+        let before = rig.picture().await;
+        rig.undo(&rebuild()).await;
+        assert_eq!(rig.picture().await, before, "never ran");
+        let notes = rig.perform(&rebuild()).await.join("; ");
+        assert!(notes.contains("gtid_executed is as before"), "{notes}");
+        assert_eq!(rig.picture().await, before, "it is as closed as before");
+        rig.undo(&rebuild()).await;
+        assert_eq!(rig.picture().await, before, "fully ran");
+        rig.perform(&Operation::JoinGroup { drain_s: 60 }).await;
+        rig.perform(&Operation::LeaveMaintenance).await;
+        rig.world.write().unwrap();
+        assert!(rebuilt(rig).iter().eq(&two()));
+        assert_eq!(rig.world.wrongs_at_rest(), Vec::<String>::new());
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn where_others_would_see_it_it_is_refused() {
     let replicating = Rig::replicas("m3", Hop::patch());
     let refused = replicating.refused_clean(&rebuild()).await;
     assert!(refused.message.contains("still replicates"), "{refused}");
     let grouped = Rig::new("m2", Hop::patch());
-    for operation in [rebuild(), Operation::InspectTables { tables: two() }] {
-        let refused = grouped.refused_clean(&operation).await;
-        assert!(refused.message.contains("group"), "{refused}");
-    }
+    let refused = grouped.refused_clean(&rebuild()).await;
+    assert!(refused.message.contains("member of its group"), "{refused}");
+    grouped.perform(&LEAVE).await;
+    let refused = grouped.refused_clean(&rebuild()).await;
+    assert!(refused.message.contains("maintenance"), "{refused}");
     for rig in [replicating, grouped] {
         assert!(rebuilt(&rig).is_empty());
         assert_eq!(rig.world.wrongs_at_rest(), Vec::<String>::new());
