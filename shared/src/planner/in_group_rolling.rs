@@ -7,7 +7,7 @@
 //! ```text
 //! look      primary   gate (undone last: all is as it was) · keep_primary
 //! fetch     all       fetch_packages · back_up_config                          side by side, everybody serves
-//! member k            enter_maintenance · gate · leave · stop · snapshot · swap · start · join · leave_maintenance · gate
+//! member k            gate · enter_maintenance · gate · leave · stop · snapshot · swap · start · join · leave_maintenance · gate
 //! ...       primary   the same; leaving hands the primary role over
 //! give back primary   appoint_primary                                          where the policy asks
 //! ```
@@ -42,7 +42,7 @@ const QUEUE: u64 = 1000;
 const LEAVE_DRAIN_S: u32 = 10;
 const JOIN_DRAIN_S: u32 = 3600;
 /// A member that is in maintenance and can't be spared any more is put back after so long.
-const STILL_WITHIN_S: u32 = 60;
+pub(super) const STILL_WITHIN_S: u32 = 60;
 /// Of a member's steps, the one that takes it out; what comes before changes nothing that counts.
 const LEAVES_AT: usize = 3;
 /// A person is asked before this one, while everybody serves.

@@ -3,7 +3,7 @@
 //! ```text
 //! look      primary   gate (undone last: all is as it was) · keep_primary
 //! inspect   all       inspect_tables                                          side by side, everybody serves
-//! member k            gate · enter_maintenance · leave · rebuild_tables · join · leave_maintenance · gate
+//! member k            gate · enter_maintenance · gate · leave · rebuild_tables · join · leave_maintenance · gate
 //! ...       primary   the same; leaving hands the primary role over
 //! give back primary   appoint_primary                                         where the policy asks
 //! ```
@@ -14,6 +14,7 @@
 
 use super::candidate::{Candidate, everybody};
 use super::draft::{Draft, as_before};
+use super::in_group_rolling::STILL_WITHIN_S;
 use super::rebuild_tables::{REBUILD_WITHIN_S, freeze, rebuilt_alone, wrong};
 use super::report::{Risks, total, warnings};
 use super::{Request, blocked};
@@ -247,13 +248,17 @@ impl Builder<'_> {
             hold_ms: 0,
         };
         let why = "the group can spare this member now";
+        let still = before.clone();
         let before = self.draft.gate(c.name, before, why);
-        // Behind the gate: a member in maintenance that is restarted does not join again, and must not wait so for anybody.
+        // Behind a gate: a member in maintenance that is restarted does not join again, and must not wait so for anybody. And before
+        // one: entering takes a moment, in which another member may be lost.
         let mut descend = self.draft.descend(c);
         let online = Expectation::InGroup {
             state: MemberState::Online,
         };
         descend.before.push(online.clone());
+        let why = "it still can";
+        let still = self.draft.gate_within(c.name, still, STILL_WITHIN_S, why);
         let order = Operation::LeaveGroup {
             drain_s: LEAVE_DRAIN_S,
         };
@@ -295,7 +300,7 @@ impl Builder<'_> {
         };
         let why = "the member serves, and the group is whole again";
         let after = self.draft.gate(c.name, after, why);
-        let steps: Vec<Step> = vec![before, descend, leave, rebuild, join, ascend, after];
+        let steps: Vec<Step> = vec![before, descend, still, leave, rebuild, join, ascend, after];
         Stage {
             title: format!("rebuild tables of {}", c.name),
             lanes: vec![Lane {

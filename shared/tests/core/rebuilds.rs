@@ -129,7 +129,7 @@ fn the_linter_condemns_a_rebuild_within_a_group() {
         (OUT, |plan| {
             without(plan, "db2", OperationKind::EnterMaintenance)
         }),
-        (OUT, |plan| lane(plan, "db2").steps.swap(3, 4)),
+        (OUT, |plan| lane(plan, "db2").steps.swap(4, 5)),
         ("the primary is upgraded last", |plan| {
             let last = plan.stages.len() - 2;
             plan.stages.swap(last, last - 1);
@@ -140,7 +140,7 @@ fn the_linter_condemns_a_rebuild_within_a_group() {
         (
             "a gate stands directly before a member is taken out",
             |plan| {
-                lane(plan, "db3").steps.remove(0);
+                lane(plan, "db3").steps.remove(2);
             },
         ),
         (
@@ -150,7 +150,7 @@ fn the_linter_condemns_a_rebuild_within_a_group() {
             },
         ),
         ("a plan to rebuild tables does nothing else", |plan| {
-            lane(plan, "db3").steps[3].action = Action::Operate {
+            lane(plan, "db3").steps[4].action = Action::Operate {
                 order: refit_shared::operation::Operation::AllowWrites,
             };
         }),
@@ -166,7 +166,7 @@ fn the_linter_condemns_a_rebuild_within_a_group() {
     let seen = multi_primary(&["9.7.4"; 3], &SAME);
     let mut alone = plan(&two(), &seen, 5).unwrap().0;
     assert_eq!(linter::judge(&alone), Vec::new());
-    if let Action::Gate(gate) = &mut lane(&mut alone, "db1").steps[0].action {
+    if let Action::Gate(gate) = &mut lane(&mut alone, "db1").steps[2].action {
         gate.conditions.remove(1);
     }
     let found = linter::judge(&alone);
