@@ -54,6 +54,7 @@ fn stage(config: &AgentConfig, mysql: Arc<LocalMysql>) -> Stage {
         files,
         &config.state_dir,
         credentials,
+        config.mysql.socket.clone(),
         config.rehearsal.clone(),
     )
 }

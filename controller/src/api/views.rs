@@ -252,10 +252,11 @@ pub fn refusal(error: ApiError) -> Refusal {
     }
 }
 
+/// With the check's id, which `--override` wants.
 fn told(finding: &Finding) -> String {
     format!(
-        "{}: {} ({})",
-        finding.object, finding.description, finding.fix
+        "{}: {} ({}) [{}]",
+        finding.object, finding.description, finding.fix, finding.check
     )
 }
 

@@ -1,9 +1,11 @@
+use crate::older_dictionary::{date_back, put_functions};
 use crate::play::*;
 use refit_integration::stage::{Fleet, Stage, wait_for};
 use serde_json::Value;
 use std::time::Duration;
 
 const MEMBER: &str = "db3";
+const DATA: &str = "/srv/mysql/data";
 
 /// A secondary's upgrade is rehearsed while clients write: within a series and across series. The member goes on as it was,
 /// nothing of the rehearsal is left, and the plan's estimate is what was seen.
@@ -176,6 +178,192 @@ fn old_data_directories_are_rehearsed_before_anything_is_touched() {
     nothing_on(&stage, member).unwrap();
     // The figures of another directory are none of the member's.
     assert!(!plan_text(&stage, &target).contains("rehearsed on"));
+}
+
+/// What each place that calls a removed function does to the target, as MYSQL.md §5.4 tells: the statement that makes it, and what
+/// the rehearsal then finds.
+const HASHES: [(&str, &str, Hashed); 6] = [
+    (
+        "virtual",
+        "CREATE TABLE old.virtual_column (id INT PRIMARY KEY, to_md5 INT, h VARCHAR(80) AS (hex(to_md5)) VIRTUAL)",
+        Hashed::Crashes,
+    ),
+    (
+        "index",
+        "CREATE TABLE old.functional_index (id INT PRIMARY KEY, to_sha INT, KEY k ((hex(to_sha))))",
+        Hashed::Crashes,
+    ),
+    (
+        "default",
+        "CREATE TABLE old.default_value (id INT PRIMARY KEY, h VARCHAR(80) DEFAULT (hex('x')))",
+        Hashed::Crashes,
+    ),
+    (
+        "check",
+        "CREATE TABLE old.check_clause (id INT PRIMARY KEY, to_sha INT, CONSTRAINT c CHECK (hex(to_sha) <> 'x'))",
+        Hashed::Crashes,
+    ),
+    (
+        "stored",
+        "CREATE TABLE old.stored_column (id INT PRIMARY KEY, to_sha INT, h VARCHAR(80) AS (hex(to_sha)) STORED)",
+        Hashed::Unreadable("old.stored_column"),
+    ),
+    (
+        "view",
+        "CREATE TABLE old.seen (id INT PRIMARY KEY, to_md5 INT); CREATE VIEW old.shown AS SELECT hex(to_md5) AS h FROM old.seen",
+        Hashed::Unreadable("old.shown"),
+    ),
+];
+
+#[derive(Debug, Clone, Copy)]
+enum Hashed {
+    Crashes,
+    Unreadable(&'static str),
+}
+
+/// MD5() and SHA() where only a server before 9.6 takes them: the check finds every place, and the rehearsal sees on the target
+/// itself what it would have come to, for each kind of place by itself.
+#[test]
+fn removed_functions_are_found_and_the_rehearsal_confirms_it() {
+    const OLD: &str = "/srv/mysql/old";
+    let stage = set_as("previous-series", Fleet::standalone);
+    let (member, target) = ("db1", target(&stage, "newest"));
+    let run = |argv: &[&str]| {
+        let output = stage.lab.exec(member, argv).unwrap();
+        output.ok("on the host").unwrap()
+    };
+    let sql = |text: &str| stage.lab.sql(member, text).unwrap();
+    let clean = found_by_check(&stage, &target);
+    assert!(clean.is_empty(), "{clean:?}");
+    run(&["mkdir", "-p", OLD]);
+    let mut all = "CREATE DATABASE old;".to_owned();
+    for (name, statement, _) in HASHES {
+        sql(&format!(
+            "CREATE DATABASE old; {statement}; SET GLOBAL innodb_fast_shutdown = 0"
+        ));
+        run(&["systemctl", "stop", "mysql"]);
+        let copy = format!("{OLD}/{name}");
+        run(&["cp", "--archive", "--reflink=auto", DATA, &copy]);
+        rewrite(&stage, member, &copy, put_functions);
+        rewrite(&stage, member, &copy, |bytes| date_back(bytes, b"80406"));
+        run(&["systemctl", "start", "mysql"]);
+        sql("DROP DATABASE old");
+        all.push_str(statement);
+        all.push(';');
+    }
+    sql(&format!("{all} SET GLOBAL innodb_fast_shutdown = 0"));
+    run(&["systemctl", "stop", "mysql"]);
+    rewrite(&stage, member, DATA, put_functions);
+    run(&["systemctl", "start", "mysql"]);
+    let found = wait_for("the check to speak", Duration::from_secs(30), || {
+        let found = found_by_check(&stage, &target);
+        anyhow::ensure!(!found.is_empty(), "nothing is found");
+        Ok(found)
+    });
+    let expected = [
+        ("old.check_clause.c", "Error"),
+        ("old.default_value.h", "Error"),
+        ("old.functional_index.k", "Error"),
+        ("old.shown", "Warning"),
+        ("old.stored_column.h", "Error"),
+        ("old.virtual_column.h", "Error"),
+    ];
+    let expected = expected.map(|(object, level)| (object.to_owned(), level.to_owned()));
+    assert_eq!(found.unwrap(), expected);
+
+    run(&[
+        "sed",
+        "-i",
+        &format!("s|^\\[rehearsal\\]|[rehearsal]\\ndata_directories = [\"{OLD}\"]|"),
+        "/etc/refit/agent.toml",
+    ]);
+    run(&["systemctl", "restart", "refit-agent"]);
+    let crashed = |found: &Value| {
+        let refused = found["refused"].as_str().unwrap_or_default();
+        assert!(refused.starts_with("MY-013135"), "{found:#}");
+        assert!(
+            found["lines"].to_string().contains("MY-014078"),
+            "{found:#}"
+        );
+    };
+    for (name, _, hashed) in HASHES {
+        let directory = format!("{OLD}/{name}");
+        let said = rehearse(
+            &stage,
+            member,
+            &target,
+            &["--json", "--data-directory", &directory],
+        );
+        assert_eq!(said.code, 2, "{name}: {}{}", said.stdout, said.stderr);
+        let found: Value = serde_json::from_str(&said.stdout).unwrap();
+        println!("{name}: {found:#}");
+        match hashed {
+            Hashed::Crashes => crashed(&found),
+            Hashed::Unreadable(object) => {
+                assert!(found["refused"].is_null(), "{found:#}");
+                let broken = found["broken"].as_array().unwrap();
+                let start = format!("{object}: error ");
+                let of_it = |why: &Value| why.as_str().unwrap().starts_with(&start);
+                assert!(broken.len() == 1 && of_it(&broken[0]), "{found:#}");
+            }
+        }
+    }
+    let planned = ["plan", "shop", "--target", &target, "--dry-run"];
+    let refused = stage.refit().run(&planned).unwrap();
+    assert_eq!(refused.code, 5, "{}{}", refused.stdout, refused.stderr);
+    assert!(
+        refused.stderr.contains("removedFunctions"),
+        "{}",
+        refused.stderr
+    );
+    // The member's own data, once it is down.
+    run(&["systemctl", "stop", "mysql"]);
+    rewrite(&stage, member, DATA, |bytes| date_back(bytes, b"80406"));
+    let said = rehearse(&stage, member, &target, &["--json"]);
+    assert_eq!(said.code, 2, "{}{}", said.stdout, said.stderr);
+    crashed(&serde_json::from_str(&said.stdout).unwrap());
+    nothing_on(&stage, member).unwrap();
+}
+
+/// Changes the dictionary of a data directory that nobody uses.
+fn rewrite(stage: &Stage, member: &str, directory: &str, change: impl Fn(&mut [u8]) -> usize) {
+    let there = format!("{directory}/mysql.ibd");
+    let here = stage.workshop.join("mysql.ibd");
+    let to = here.to_str().unwrap();
+    let get = stage.lab.call(["get", member, &there, to]).unwrap();
+    get.ok("get").unwrap();
+    let mut bytes = std::fs::read(&here).unwrap();
+    assert!(change(&mut bytes) > 0, "nothing to change in {there}");
+    std::fs::write(&here, bytes).unwrap();
+    stage.lab.put(member, &here, &there).unwrap();
+    let chown = stage.lab.exec(member, &["chown", "mysql:mysql", &there]);
+    chown.unwrap().ok("chown").unwrap();
+}
+
+/// What `removedFunctions` tells: object and level.
+fn found_by_check(stage: &Stage, target: &str) -> Vec<(String, String)> {
+    let arguments = [
+        "check",
+        "shop",
+        "--json",
+        "--target",
+        target,
+        "--include",
+        "removedFunctions",
+    ];
+    let reply = stage.refit().run(&arguments).unwrap();
+    assert!(reply.code <= 2, "{}{}", reply.stdout, reply.stderr);
+    let report: Value = serde_json::from_str(&reply.stdout).unwrap();
+    let checks = report["checksPerformed"].as_array().unwrap();
+    let problems = checks
+        .iter()
+        .flat_map(|check| check["detectedProblems"].as_array().unwrap());
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let mut found: Vec<_> = problems
+        .map(|problem| (text(&problem["dbObject"]), text(&problem["level"])))
+        .collect();
+    found.sort();
+    found
 }
 
 fn digest_of(stage: &Stage, member: &str, directory: &str) -> String {

@@ -4,7 +4,8 @@
 //! <snapshot_dir>/.refit-rehearsal/data    the clone; beside it logs and temporary files (files/clone.rs)
 //! <state>-rehearsal/before, /after        option files for both servers, the target's packages unpacked
 //! /run/refit-rehearsal/                   the socket; what the servers see of all this
-//! refit-rehearsal.service                 a transient unit: no network, limits, the live directories out of sight (unit.rs)
+//! refit-rehearsal.service                 a transient unit: no network, limits; live directories, sockets and processes out of
+//!                                         sight (unit.rs)
 //! ```
 //!
 //! A clone of data in use is first recovered and cleanly stopped by the installed mysqld, as an upgrade would find it: redo of a
@@ -83,6 +84,8 @@ pub struct Stage {
     run: PathBuf,
     kept: Kept,
     credentials: (String, Option<PathBuf>),
+    /// The member's own, wherever it is.
+    live_socket: PathBuf,
     bounds: Bounds,
     /// One at a time; clearing waits for it.
     busy: tokio::sync::Mutex<()>,
@@ -107,6 +110,7 @@ impl Stage {
         files: std::sync::Arc<HostFiles>,
         state_dir: &Path,
         credentials: (String, Option<PathBuf>),
+        live_socket: PathBuf,
         bounds: Bounds,
     ) -> Self {
         let mut programs = state_dir.as_os_str().to_owned();
@@ -117,6 +121,7 @@ impl Stage {
             run: PathBuf::from("/run/refit-rehearsal"),
             kept: Kept::new(state_dir),
             credentials,
+            live_socket,
             bounds,
             busy: tokio::sync::Mutex::new(()),
         }
@@ -336,7 +341,12 @@ impl Stage {
             at_most: piece.deadline.saturating_duration_since(Instant::now()) + GRACE,
             bound: (self.place(), self.run.join("stage")),
             writable: self.run.clone(),
-            out_of_sight: clone.out_of_sight.clone(),
+            out_of_sight: clone
+                .out_of_sight
+                .iter()
+                .chain([&self.live_socket])
+                .cloned()
+                .collect(),
         };
         let log = self.place().join(server.log);
         let began = Instant::now();

@@ -1,5 +1,5 @@
-//! The transient unit that a rehearsal's mysqld runs in: systemd gives it limits, takes the network and the live directories from
-//! it, and ends it when its time is up, also when the agent is gone.
+//! The transient unit that a rehearsal's mysqld runs in: systemd gives it limits, takes the network, the live directories, sockets
+//! and processes from it, and ends it when its time is up, also when the agent is gone.
 
 use crate::host::{HostError, HostResult};
 use std::path::{Path, PathBuf};
@@ -29,6 +29,8 @@ trait Manager {
     fn kill_unit(&self, name: &str, whom: &str, signal: i32) -> zbus::Result<()>;
     fn reset_failed_unit(&self, name: &str) -> zbus::Result<()>;
     fn load_unit(&self, name: &str) -> zbus::Result<OwnedObjectPath>;
+    #[zbus(property(emits_changed_signal = "const"))]
+    fn version(&self) -> zbus::Result<String>;
 }
 
 #[zbus::proxy(
@@ -67,6 +69,7 @@ pub(super) struct Order {
     /// A directory of the host, and where the program sees it.
     pub(super) bound: (PathBuf, PathBuf),
     pub(super) writable: PathBuf,
+    /// Directories and sockets of the member.
     pub(super) out_of_sight: Vec<PathBuf>,
 }
 
@@ -87,9 +90,9 @@ impl Bus {
     }
 
     pub(super) async fn start(&self, order: &Order) -> HostResult<()> {
-        let properties = properties(order);
         let start = async {
             let manager = self.manager().await?;
+            let properties = properties(order, &manager.version().await?);
             manager
                 .start_transient_unit(NAME, "fail", &properties, &[])
                 .await
@@ -184,7 +187,14 @@ async fn bounded<T>(what: &str, work: impl Future<Output = zbus::Result<T>>) -> 
     }
 }
 
-fn properties(order: &Order) -> Vec<(&'static str, Value<'static>)> {
+/// systemd gives a service a process namespace of its own since 257 (systemd.exec(5), `PrivatePIDs=`). Before, the throw-away
+/// mysqld could still signal the live one, which runs as the same user.
+fn hides_processes(systemd: &str) -> bool {
+    let digits = systemd.split(|c: char| !c.is_ascii_digit()).next();
+    digits.and_then(|digits| digits.parse().ok()) >= Some(257u32)
+}
+
+fn properties(order: &Order, systemd: &str) -> Vec<(&'static str, Value<'static>)> {
     let text = |path: &Path| path.display().to_string();
     let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
     let program = text(&order.program);
@@ -197,7 +207,8 @@ fn properties(order: &Order) -> Vec<(&'static str, Value<'static>)> {
         .map(|path| format!("-{}", text(path)))
         .collect();
     let (from, to) = &order.bound;
-    vec![
+    let own = text(&order.writable);
+    let mut properties = vec![
         (
             "Description",
             Value::from("Refit rehearses an upgrade on a clone"),
@@ -226,17 +237,54 @@ fn properties(order: &Order) -> Vec<(&'static str, Value<'static>)> {
         ("PrivateNetwork", Value::from(true)),
         ("PrivateTmp", Value::from(true)),
         ("PrivateDevices", Value::from(true)),
+        ("PrivateIPC", Value::from(true)),
+        // The live mysqld is the same user: in a user namespace of its own, /proc gives nothing of that one's away.
+        ("PrivateUsers", Value::from(true)),
+        ("ProtectProc", Value::from("invisible")),
         ("ProtectSystem", Value::from("strict")),
         ("ProtectHome", Value::from("yes")),
         ("ProtectKernelTunables", Value::from(true)),
+        ("ProtectKernelModules", Value::from(true)),
+        ("ProtectKernelLogs", Value::from(true)),
         ("ProtectControlGroups", Value::from(true)),
+        ("RestrictNamespaces", Value::from(0u64)),
         ("NoNewPrivileges", Value::from(true)),
         ("CapabilityBoundingSet", Value::from(0u64)),
+        // Sockets of others: a read-only file system does not keep anybody from connecting to them.
+        (
+            "TemporaryFileSystem",
+            Value::new(vec![("/run".to_owned(), "ro".to_owned())]),
+        ),
         ("InaccessiblePaths", Value::new(hidden)),
-        ("ReadWritePaths", Value::new(vec![text(&order.writable)])),
+        ("ReadWritePaths", Value::new(vec![own.clone()])),
         (
             "BindPaths",
-            Value::new(vec![(text(from), text(to), false, 0u64)]),
+            Value::new(vec![
+                (own.clone(), own, false, 0u64),
+                (text(from), text(to), false, 0u64),
+            ]),
         ),
-    ]
+    ];
+    if hides_processes(systemd) {
+        properties.push(("PrivatePIDs", Value::from("yes")));
+    }
+    properties
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn processes_are_hidden_where_systemd_can() {
+        for (systemd, hidden) in [
+            ("252.39-1~deb12u1", false),
+            ("256~rc3-1", false),
+            ("257", true),
+            ("259.1-1", true),
+            ("", false),
+        ] {
+            assert_eq!(hides_processes(systemd), hidden, "{systemd:?}");
+        }
+    }
 }
