@@ -23,6 +23,7 @@ fn plan() -> Plan {
             accept_no_spare: true,
             restore_primary: true,
             soak_s: 30,
+            keep_config: false,
             overrides: Vec::new(),
         },
         made_unix_ms: 1_763_000_000_000,

@@ -7,7 +7,7 @@
 //! findings <──judge── Survey: a listing a question, or the reason why there is none <┘
 //! ```
 //!
-//! A question never scans user data and takes no lock: it reads `information_schema`, `performance_schema` or `mysql`, and the
+//! A question never scans user data and takes no lock ([`Question::CheckedTables`] may; it is asked only when a person says so): it reads `information_schema`, `performance_schema` or `mysql`, and the
 //! machine's own files. Its answer holds at most [`MOST_ROWS`] objects and the full count.
 
 use crate::config::ConfigFiles;
@@ -163,6 +163,9 @@ questions! {
     AutomaticRestarts = "automatic_restarts", 5;
     /// A mandatory access control that confines mysqld. `name`: AppArmor or SELinux; `detail`: the mode.
     Confinement = "confinement", 5;
+    /// What CHECK TABLE … FOR UPGRADE says of tables that are not well: `part` is the message's type, `detail` the message. One
+    /// row without a name tells how many were checked and left out. The last one, since it takes longest.
+    CheckedTables = "checked_tables", 25;
 }
 
 impl Question {
@@ -183,6 +186,11 @@ impl Question {
                 | Self::Confinement
                 | Self::ServiceLimits
         )
+    }
+
+    /// It opens users' tables.
+    pub fn of_the_tables(self) -> bool {
+        self == Self::CheckedTables
     }
 
     /// It is about files that configure the server.

@@ -3,7 +3,7 @@
 use super::limits::{MAX_DOCUMENT, MAX_REASON};
 use refit_proto::identity::PeerIdentity;
 use refit_proto::operator::{ErrorCode, Refusal, wire};
-use refit_shared::checks::{self, Selection};
+use refit_shared::checks::{self, CHECK_TABLES, Selection};
 use refit_shared::ids::{ClusterName, MemberName, RolloutId};
 use refit_shared::plan::document::{self, InvalidPlanFile};
 use refit_shared::plan::{Plan, Policy, Strategy};
@@ -244,11 +244,16 @@ pub fn overridden_by(peer: &PeerIdentity, want: &mut Request) -> Result<(), Refu
 }
 
 /// Which checks are wanted.
-pub fn selection(include: &[String], exclude: &[String]) -> Result<Selection, Refusal> {
-    let include = include.iter().map(String::as_str);
-    let exclude = exclude.iter().map(String::as_str);
-    Selection::new(include, exclude)
-        .map_err(|error| invalid(error.to_string()).next("refit check --list"))
+pub fn selection(asked: &wire::CheckRequest) -> Result<Selection, Refusal> {
+    let include = asked.include.iter().map(String::as_str);
+    let exclude = asked.exclude.iter().map(String::as_str);
+    let wanted = Selection::new(include, exclude)
+        .map_err(|error| invalid(error.to_string()).next("refit check --list"))?;
+    Ok(if asked.check_tables {
+        wanted.with(CHECK_TABLES)
+    } else {
+        wanted
+    })
 }
 
 /// One refusal for several mistakes: the first one's code, everybody's words.
@@ -321,9 +326,18 @@ mod tests {
 
     #[test]
     fn checks_that_do_not_exist_are_all_named() {
-        let ids = |list: &[&str]| list.iter().map(|id| (*id).to_owned()).collect::<Vec<_>>();
-        assert!(selection(&ids(&["diskSpace"]), &[]).is_ok());
-        let refusal = selection(&ids(&["disk"]), &ids(&["space"])).unwrap_err();
+        let asked = |include: &[&str], exclude: &[&str], check_tables| wire::CheckRequest {
+            include: include.iter().map(|id| (*id).to_owned()).collect(),
+            exclude: exclude.iter().map(|id| (*id).to_owned()).collect(),
+            check_tables,
+            ..wire::CheckRequest::default()
+        };
+        assert!(selection(&asked(&["diskSpace"], &[], false)).is_ok());
+        for check_tables in [false, true] {
+            let wanted = selection(&asked(&[], &[], check_tables)).unwrap();
+            assert_eq!(wanted.wants(CHECK_TABLES), check_tables);
+        }
+        let refusal = selection(&asked(&["disk"], &["space"], false)).unwrap_err();
         assert_eq!(refusal.code, ErrorCode::RequestInvalid);
         assert!(refusal.what.contains("disk, space"), "{}", refusal.what);
     }
@@ -335,6 +349,7 @@ mod tests {
             accept_no_spare: Some(false),
             restore_primary: Some(true),
             soak_s: Some(0),
+            keep_config: false,
             overrides: Vec::new(),
         };
         let refusal = request(Asked {

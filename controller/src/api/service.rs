@@ -104,7 +104,7 @@ impl Operator for OperatorService {
     async fn check(&self, request: Request<wire::CheckRequest>) -> Answer<wire::CheckResponse> {
         PeerIdentity::of(&request)?;
         let asked = request.into_inner();
-        let wanted = requests::selection(&asked.include, &asked.exclude)?;
+        let wanted = requests::selection(&asked)?;
         let (cluster, want) = requests::request(asked.into())?;
         let judged = within(LOOK, "checking", self.desk.check(&cluster, &want, &wanted)).await?;
         Ok(Response::new(judged.into()))

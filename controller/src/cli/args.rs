@@ -292,6 +292,13 @@ pub struct CheckArguments {
     /// None of these checks.
     #[arg(long, value_name = "ID", value_delimiter = ',')]
     pub exclude: Vec<String>,
+    /// Judge as for a plan with this.
+    #[arg(long, value_enum, default_value_t = ConfigArgument::Rewrite, value_name = "HOW")]
+    pub config: ConfigArgument,
+    /// Also run CHECK TABLE … FOR UPGRADE on every member, smallest table first: none above 1 GiB, none begun after 15 s. It opens users'
+    /// tables and may read them, so it is never done otherwise.
+    #[arg(long, conflicts_with = "list")]
+    pub check_tables: bool,
     /// Also write the result to a file, as one HTML page that needs nothing else.
     #[arg(long, value_name = "FILE", conflicts_with = "list")]
     pub html: Option<PathBuf>,
@@ -324,6 +331,10 @@ pub struct PlanArguments {
     /// Give the primary role back to the member that had it, where the versions allow it.
     #[arg(long, value_enum, default_value_t = YesNo::Yes, value_name = "YES/NO")]
     pub restore_primary: YesNo,
+    /// What becomes of option files: rewritten as `refit config` shows it, or left as they are. With `keep`, what the target would not
+    /// start with blocks the plan, and defaults that change are not pinned.
+    #[arg(long, value_enum, default_value_t = ConfigArgument::Rewrite, value_name = "HOW")]
+    pub config: ConfigArgument,
     /// How long the cluster must stay healthy before the next member.
     #[arg(long, default_value = "30s", value_parser = seconds, value_name = "TIME")]
     pub soak: u32,
@@ -364,6 +375,13 @@ pub enum Approver {
     Auto,
 }
 
+/// What a rollout does with option files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ConfigArgument {
+    Rewrite,
+    Keep,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum YesNo {
     Yes,
@@ -380,6 +398,7 @@ impl PlanArguments {
             accept_no_spare: self.accept_no_spare,
             restore_primary: self.restore_primary == YesNo::Yes,
             soak_s: self.soak,
+            keep_config: self.config == ConfigArgument::Keep,
             overrides: self.overrides(),
         }
     }
@@ -577,6 +596,7 @@ mod tests {
             accept_no_spare: false,
             restore_primary: true,
             soak_s: 30,
+            keep_config: false,
             overrides: Vec::new(),
         };
         assert_eq!(plan.policy(), careful);

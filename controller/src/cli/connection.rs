@@ -102,7 +102,7 @@ impl Connection {
         target: &str,
         policy: Policy,
         strategy: Option<Strategy>,
-        (include, exclude): (&[String], &[String]),
+        (include, exclude, check_tables): (&[String], &[String], bool),
     ) -> Result<Judgement, Failure> {
         let request = bounded(wire::CheckRequest {
             cluster: cluster.to_owned(),
@@ -111,6 +111,7 @@ impl Connection {
             strategy: in_words(strategy),
             include: include.to_vec(),
             exclude: exclude.to_vec(),
+            check_tables,
         });
         let answer = self.answer(self.client.clone().check(request).await)?;
         Ok(answer.try_into()?)

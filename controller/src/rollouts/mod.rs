@@ -115,6 +115,7 @@ impl Rollouts {
             target: request.target,
             policy: &request.policy,
             strategy: request.strategy,
+            today: self.today(),
         };
         let results = checks::run_selected(subject, wanted);
         Ok(CheckReport {
@@ -123,6 +124,10 @@ impl Rollouts {
             seen,
             results,
         })
+    }
+
+    fn today(&self) -> Date {
+        Date::of_unix_ms(self.world.clock.now_unix_ms())
     }
 
     /// What the option files of a cluster should be for a target. Changes nothing.
@@ -139,7 +144,7 @@ impl Rollouts {
             .observer
             .sight_and_survey(self.cluster(cluster)?, target, &wanted, look, SURVEY)
             .await;
-        let today = Date::of_unix_ms(self.world.clock.now_unix_ms());
+        let today = self.today();
         let member = |name: &MemberName| {
             let from = seen.server(name).map(|server| server.version);
             let found = from.clone().and_then(|from| {
@@ -215,6 +220,7 @@ impl Rollouts {
             target: plan.target.version,
             policy: &plan.policy,
             strategy: Some(plan.strategy),
+            today: self.today(),
         });
         let results = checks::overridden(results, &plan.policy.overrides);
         let findings: Vec<Finding> = checks::of_level(&results, Level::Error).cloned().collect();

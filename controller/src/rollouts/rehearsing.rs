@@ -11,7 +11,6 @@ use refit_shared::ids::{Attempt, ClusterName, MemberName, RolloutId, StepId};
 use refit_shared::operation::{AttemptId, Direction, Operation, Order};
 use refit_shared::receipt::{Outcome, Progress, Receipt};
 use refit_shared::rehearsal::{self, Outline, Rehearsal, Wanted};
-use refit_shared::rules::releases::Date;
 use refit_shared::topology::Sighting;
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -65,7 +64,7 @@ impl Rollouts {
             member: wanted.member.clone(),
             why,
         };
-        let today = Date::of_unix_ms(self.world.clock.now_unix_ms());
+        let today = self.today();
         let files = match (seen.server(&wanted.member), seen.config(&wanted.member)) {
             (Ok(server), Ok(files)) => {
                 propose(&files, server.version, wanted.target, today).rewrites

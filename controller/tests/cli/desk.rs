@@ -126,6 +126,7 @@ impl Desk for FakeDesk {
             target: request.target,
             policy: &request.policy,
             strategy: request.strategy,
+            today: "2026-11-20".parse().unwrap(),
         };
         Ok(Judgement {
             cluster: cluster.to_string(),

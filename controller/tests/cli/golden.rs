@@ -109,6 +109,7 @@ fn check() {
         target: want.target,
         policy: &want.policy,
         strategy: want.strategy,
+        today: "2026-11-20".parse().unwrap(),
     };
     let judged = refit_proto::operator::Judgement {
         cluster: "shop".to_owned(),

@@ -227,6 +227,21 @@ pub const ASKED: &[(&str, &[&str], &[&str])] = &[
     (
         "targetMaturity",
         &["--target", "9.7.0", "--accept-no-spare"],
-        &["shop"],
+        &["9.7.0"],
+    ),
+    (
+        "endOfLife",
+        &["--target", "8.0.46", "--accept-no-spare"],
+        &["8.0"],
+    ),
+    (
+        "checkTableCommand",
+        &[
+            "--target",
+            "{newest}",
+            "--accept-no-spare",
+            "--check-tables",
+        ],
+        &["db1", "db2", "db3"],
     ),
 ];

@@ -178,6 +178,7 @@ impl From<Policy> for wire::Policy {
             accept_no_spare: Some(policy.accept_no_spare),
             restore_primary: Some(policy.restore_primary),
             soak_s: Some(policy.soak_s),
+            keep_config: policy.keep_config,
             overrides: policy.overrides.into_iter().map(override_to_wire).collect(),
         }
     }
@@ -201,6 +202,7 @@ impl TryFrom<wire::Policy> for Policy {
                 .restore_primary
                 .ok_or_else(|| missing("restore_primary"))?,
             soak_s: wire.soak_s.ok_or_else(|| missing("soak_s"))?,
+            keep_config: wire.keep_config,
             // Who: the caller, as the controller knows it from the certificate.
             overrides: wire.overrides.into_iter().map(override_of_wire).collect(),
         })
@@ -233,6 +235,7 @@ mod tests {
             accept_no_spare: false,
             restore_primary: true,
             soak_s: 30,
+            keep_config: true,
             overrides: vec![Override {
                 check: "routineSyntax".to_owned(),
                 reason: "tried on a copy".to_owned(),

@@ -60,7 +60,10 @@ impl<'a> Subject<'a> {
                 Ok(files) => {
                     // Comments have a date; nothing that is judged depends on it.
                     let some_day = Date::of_unix_ms(0);
-                    let proposal = propose(&files, pair.from, pair.to, some_day);
+                    let mut proposal = propose(&files, pair.from, pair.to, some_day);
+                    if self.policy.keep_config {
+                        proposal = proposal.kept();
+                    }
                     all.push(Configured { member, proposal });
                 }
                 Err(why) => found.push(check.untold(member, "the option files", &why)),

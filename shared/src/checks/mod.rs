@@ -16,6 +16,7 @@ mod channel_retries;
 mod channels;
 mod channels_run;
 mod charset_pinned;
+mod check_table_command;
 mod circular_directory;
 mod clock;
 mod cluster_kind;
@@ -29,6 +30,7 @@ mod disk_space;
 mod dollar_sign_name;
 mod empty_dot_table;
 mod encrypted_tablespaces;
+mod end_of_life;
 mod engine_mixup;
 mod enum_set_length;
 mod errant_transactions;
@@ -115,6 +117,7 @@ pub use when::{VersionPair, When};
 
 use crate::plan::{Policy, Strategy};
 use crate::planner::choose::{Chosen, Unfit, choose};
+use crate::rules::releases::Date;
 use crate::survey::Question;
 use crate::topology::{Kind, Sighting};
 use crate::version::MysqlVersion;
@@ -130,6 +133,8 @@ pub struct Subject<'a> {
     pub policy: &'a Policy,
     /// The strategy that was asked for; `None`: the one that fits.
     pub strategy: Option<Strategy>,
+    /// For what has a date. Whoever asks has a clock; a check has none.
+    pub today: Date,
 }
 
 impl Subject<'_> {
@@ -265,6 +270,7 @@ pub const ALL: &[Check] = &[
     target_maturity::CHECK,
     agent_statements::CHECK,
     mysql_upgrade::CHECK,
+    end_of_life::CHECK,
     target_package::CHECK,
     package_state::CHECK,
     package_holds::CHECK,
@@ -354,7 +360,14 @@ pub const ALL: &[Check] = &[
     service_limits::CHECK,
     open_files::CHECK,
     confinement::CHECK,
+    check_table_command::CHECK,
 ];
+
+/// Checks that cost a server too much to be made unless a person asks for them by name.
+pub const ONLY_WHEN_ASKED: &[&str] = &[CHECK_TABLES];
+
+/// Asked for by `refit check --check-tables`.
+pub const CHECK_TABLES: &str = check_table_command::CHECK.id;
 
 /// Runs every check.
 pub fn run(subject: Subject<'_>) -> Vec<CheckResult> {

@@ -1,6 +1,6 @@
 //! Which checks a person wants to run.
 
-use super::{ALL, Check};
+use super::{ALL, Check, ONLY_WHEN_ASKED};
 use std::collections::BTreeSet;
 
 /// All of them, only some, or all but some.
@@ -8,6 +8,8 @@ use std::collections::BTreeSet;
 pub struct Selection {
     include: BTreeSet<String>,
     exclude: BTreeSet<String>,
+    /// Beside the others: those that run only when they are asked for.
+    also: BTreeSet<&'static str>,
 }
 
 /// Ids that no check has: every one of them.
@@ -16,7 +18,7 @@ pub struct Selection {
 pub struct UnknownChecks(pub Vec<String>);
 
 impl Selection {
-    /// Every check.
+    /// Every check but those that run only when they are asked for.
     pub fn all() -> Self {
         Self::default()
     }
@@ -32,6 +34,7 @@ impl Selection {
         let selection = Self {
             include: own(&mut include.into_iter()),
             exclude: own(&mut exclude.into_iter()),
+            also: BTreeSet::new(),
         };
         let unknown: Vec<String> = selection
             .include
@@ -51,11 +54,20 @@ impl Selection {
         Self {
             include: BTreeSet::new(),
             exclude: ids.map(str::to_owned).collect(),
+            also: BTreeSet::new(),
         }
     }
 
+    /// Also a check that runs only when it is asked for.
+    pub fn with(mut self, check: &'static str) -> Self {
+        self.also.insert(check);
+        self
+    }
+
     pub fn wants(&self, id: &str) -> bool {
-        (self.include.is_empty() || self.include.contains(id)) && !self.exclude.contains(id)
+        let named = self.include.contains(id) || self.also.contains(id);
+        let usual = self.include.is_empty() && !ONLY_WHEN_ASKED.contains(&id);
+        (named || usual) && !self.exclude.contains(id)
     }
 }
 
@@ -71,7 +83,15 @@ mod tests {
     #[test]
     fn include_exclude_and_both() {
         let all = Selection::all();
-        assert!(ALL.iter().all(|check| all.wants(check.id)));
+        for check in ALL {
+            let asked = ONLY_WHEN_ASKED.contains(&check.id);
+            assert_eq!(all.wants(check.id), !asked, "{}", check.id);
+            assert!(!asked || all.clone().with(check.id).wants(check.id));
+        }
+        let tables = super::super::CHECK_TABLES;
+        assert!(Selection::new([tables], []).unwrap().wants(tables));
+        let beside = Selection::new(["diskSpace"], []).unwrap().with(tables);
+        assert!(beside.wants(tables) && beside.wants("diskSpace") && !beside.wants("memory"));
         let only = Selection::new(["diskSpace", "preparedXa"], []).unwrap();
         let wanted: Vec<_> = ALL
             .iter()

@@ -43,6 +43,10 @@ fn run(subject: Subject<'_>) -> Vec<Finding> {
                 Level::Notice,
                 "take it out: loose_ keeps it from being fatal",
             ),
+            (Found::Renamed { .. }, Fate::ForAPerson) => verdict(
+                Level::Notice,
+                "change the file on the member some day: the old name still works",
+            ),
             (Found::Renamed { .. }, _) => {
                 verdict(Level::Notice, &format!("the rollout mends it; {see}"))
             }

@@ -28,6 +28,15 @@ pub struct Proposal {
     pub harmless: Vec<Found>,
 }
 
+impl Proposal {
+    /// The files stay as they are: what would have been mended is for a person.
+    pub fn kept(mut self) -> Self {
+        self.rewrites.clear();
+        self.for_a_person.append(&mut self.mended);
+        self
+    }
+}
+
 /// Makes the proposal; `today` goes into the comments.
 pub fn propose(files: &ConfigFiles, from: MysqlVersion, to: MysqlVersion, today: Date) -> Proposal {
     let mut maker = Maker {

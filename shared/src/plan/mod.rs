@@ -68,6 +68,9 @@ pub struct Policy {
     pub restore_primary: bool,
     /// Seconds that a cluster must stay healthy before the next member.
     pub soak_s: u32,
+    /// Option files stay as they are: what the target needs of them is for a person.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub keep_config: bool,
     /// Checks that the operator goes on against.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub overrides: Vec<Override>,

@@ -58,6 +58,11 @@ impl Draft {
             // Files that could not be read are what the check sysVars is about.
             let files = seen.config(name).ok()?;
             let proposal = propose(&files, server.version, request.target, today);
+            let proposal = if request.policy.keep_config {
+                proposal.kept()
+            } else {
+                proposal
+            };
             Some((name.clone(), proposal.rewrites))
         });
         Self {

@@ -27,6 +27,7 @@ use crate::ids::MemberName;
 use crate::linter::Violation;
 use crate::plan::drift::World;
 use crate::plan::{Plan, Policy, Strategy};
+use crate::rules::releases::Date;
 use crate::table::TableName;
 use crate::topology::Sighting;
 use crate::version::MysqlVersion;
@@ -66,6 +67,7 @@ pub fn plan(
         target: request.target,
         policy: &request.policy,
         strategy: request.strategy,
+        today: Date::of_unix_ms(made_unix_ms),
     };
     let results = overridden(crate::checks::run(subject), &request.policy.overrides);
     let errors: Vec<Finding> = of_level(&results, Level::Error).cloned().collect();

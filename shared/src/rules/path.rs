@@ -4,7 +4,7 @@
 //! length it prefers series that are supported for long, then newer ones.
 
 use super::clone;
-use super::releases::{ReleaseTable, SeriesRecord, Track, dictionary_version};
+use super::releases::{Date, ReleaseTable, SeriesRecord, Track, dictionary_version};
 use super::replication;
 use super::upgrade_path::{Hop, PathRefused, Vendor, downgrade, in_place};
 use crate::version::{MysqlVersion, Series, VersionWithUpdate};
@@ -92,6 +92,7 @@ pub fn path(
     vendor: Vendor,
     from: VersionWithUpdate,
     to: VersionWithUpdate,
+    today: Date,
 ) -> Result<Path, NoPath> {
     let refused = match in_place(table, vendor, from, to) {
         Ok(Hop::Same) => {
@@ -107,7 +108,7 @@ pub fn path(
                 from,
                 to,
                 not_direct: None,
-                hops: vec![path_hop(table, vendor, from, to, hop)],
+                hops: vec![path_hop(table, vendor, from, to, hop, today)],
             });
         }
         Err(refused) => refused,
@@ -129,7 +130,7 @@ pub fn path(
     for next in stops {
         let hop =
             in_place(table, vendor, at, next).expect("a chain consists of hops that are allowed");
-        hops.push(path_hop(table, vendor, at, next, hop));
+        hops.push(path_hop(table, vendor, at, next, hop, today));
         at = next;
     }
     Ok(Path {
@@ -181,6 +182,7 @@ fn path_hop(
     from: VersionWithUpdate,
     to: VersionWithUpdate,
     hop: Hop,
+    today: Date,
 ) -> PathHop {
     let (a, b) = (from.version, to.version);
     let way_back = match hop {
@@ -198,7 +200,7 @@ fn path_hop(
         hop,
         methods: methods(table, a, b),
         way_back,
-        notes: notes(table, a, b, hop),
+        notes: notes(table, a, b, hop, today),
     }
 }
 
@@ -219,7 +221,13 @@ fn methods(table: &ReleaseTable, from: MysqlVersion, to: MysqlVersion) -> Vec<Me
     ]
 }
 
-fn notes(table: &ReleaseTable, from: MysqlVersion, to: MysqlVersion, hop: Hop) -> Vec<String> {
+fn notes(
+    table: &ReleaseTable,
+    from: MysqlVersion,
+    to: MysqlVersion,
+    hop: Hop,
+    today: Date,
+) -> Vec<String> {
     let mut notes = Vec::new();
     let (Some(source), Some(target)) = (table.series(from.series()), table.series(to.series()))
     else {
@@ -260,12 +268,18 @@ fn notes(table: &ReleaseTable, from: MysqlVersion, to: MysqlVersion, hop: Hop) -
         ));
     }
     if let Some(end) = target.end_of_life {
-        let until = if target.track == Track::Innovation {
-            "innovation, fixed until"
+        let innovation = if target.track == Track::Innovation {
+            "innovation, "
         } else {
-            "fixed until"
+            ""
         };
-        notes.push(format!("{} is {until} {end}", target.series));
+        let (_, days) = today.days_until(end);
+        let fixed = if days < 0 {
+            format!("no fixes since {end}, the end of its life")
+        } else {
+            format!("fixed until {end}")
+        };
+        notes.push(format!("{}: {innovation}{fixed}", target.series));
     } else if target.track == Track::Innovation {
         notes.push(format!(
             "{} is an innovation series: fixed until the next one is out",
@@ -276,7 +290,7 @@ fn notes(table: &ReleaseTable, from: MysqlVersion, to: MysqlVersion, hop: Hop) -
 }
 
 /// When a release came out, where the table tells: the first of its series, or the last of one that has ended.
-fn last_release(record: &SeriesRecord, version: MysqlVersion) -> Option<super::releases::Date> {
+fn last_release(record: &SeriesRecord, version: MysqlVersion) -> Option<Date> {
     if version == record.first {
         record.released
     } else if version == record.latest && record.track == Track::Bugfix {
@@ -314,6 +328,7 @@ mod tests {
             Vendor::Upstream,
             read(from),
             read(to),
+            "2026-11-20".parse().unwrap(),
         )
     }
 
@@ -400,7 +415,14 @@ mod tests {
         for from in &all {
             for to in all.iter().filter(|to| *to >= from) {
                 let (from, to) = ((*from).into(), (*to).into());
-                let way = path(&table, Vendor::Upstream, from, to).unwrap();
+                let way = path(
+                    &table,
+                    Vendor::Upstream,
+                    from,
+                    to,
+                    "2026-11-20".parse().unwrap(),
+                )
+                .unwrap();
                 let mut at = from;
                 for hop in &way.hops {
                     assert_eq!(hop.from, at);

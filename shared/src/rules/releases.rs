@@ -93,6 +93,26 @@ impl Date {
         }
     }
 
+    /// Days since 1970, of the first and of the last day that it may be.
+    fn days(self) -> (i64, i64) {
+        match self.day {
+            Some(day) => {
+                let number = day_number(self.year, self.month, day);
+                (number, number)
+            }
+            None => (
+                day_number(self.year, self.month, 1),
+                day_number(self.year, self.month, days_of(self.year, self.month)),
+            ),
+        }
+    }
+
+    /// Days from this date to a later one: at least and at most, where a day is not known. Negative: it lies behind.
+    pub fn days_until(self, later: Self) -> (i64, i64) {
+        let ((first, last), (from, to)) = (self.days(), later.days());
+        (from - last, to - first)
+    }
+
     /// Whether this day is certainly before another: of two dates in one month, one without a day, neither is.
     pub fn is_before(self, other: Self) -> bool {
         match (self.year, self.month).cmp(&(other.year, other.month)) {
@@ -103,6 +123,27 @@ impl Date {
             }
         }
     }
+}
+
+fn days_of(year: u16, month: u8) -> u8 {
+    match month {
+        4 | 6 | 9 | 11 => 30,
+        2 if year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400)) => {
+            29
+        }
+        2 => 28,
+        _ => 31,
+    }
+}
+
+/// Days since 1970 (Howard Hinnant, as in [`Date::of_unix_ms`]).
+fn day_number(year: u16, month: u8, day: u8) -> i64 {
+    let (year, month, day) = (i64::from(year), i64::from(month), i64::from(day));
+    let year = if month <= 2 { year - 1 } else { year };
+    let (era, year) = (year.div_euclid(400), year.rem_euclid(400));
+    let month = (month + 9) % 12;
+    let day_of_year = (153 * month + 2) / 5 + day - 1;
+    era * 146_097 + year * 365 + year / 4 - year / 100 + day_of_year - 719_468
 }
 
 impl std::str::FromStr for Date {
@@ -120,22 +161,13 @@ impl std::str::FromStr for Date {
             Some(part) => Some(digits(part, 2).ok_or_else(wrong)?),
             None => None,
         };
-        let days = match month {
-            4 | 6 | 9 | 11 => 30,
-            2 if year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) => 29,
-            2 => 28,
-            _ => 31,
-        };
-        let fits = (1..=12).contains(&month) && day.is_none_or(|day| (1..=days).contains(&day));
         let small = |number: u16| u8::try_from(number).map_err(|_| wrong());
-        if parts.next().is_some() || !fits {
+        let (month, day) = (small(month)?, day.map(small).transpose()?);
+        let fits = |day| (1..=days_of(year, month)).contains(&day);
+        if parts.next().is_some() || !(1..=12).contains(&month) || !day.is_none_or(fits) {
             return Err(wrong());
         }
-        Ok(Self {
-            year,
-            month: small(month)?,
-            day: day.map(small).transpose()?,
-        })
+        Ok(Self { year, month, day })
     }
 }
 
@@ -153,6 +185,15 @@ impl Serialize for Date {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
     }
+}
+
+/// When a release came out, as far as it is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Out {
+    On(Date),
+    /// The date is not known; a later one of its series is out.
+    BeforeALaterOne,
+    NotKnown,
 }
 
 /// One series.
@@ -302,6 +343,23 @@ impl ReleaseTable {
         self.series.get(&series)
     }
 
+    /// When a release came out.
+    pub fn out(&self, version: MysqlVersion) -> Out {
+        let Some(record) = self.series(version.series()) else {
+            return Out::NotKnown;
+        };
+        let first = record.released.map(|date| (record.first, date));
+        let all = first.into_iter().chain(built_in::RELEASED.iter().copied());
+        let mut dated = all.filter(|(release, _)| release.series() == version.series());
+        if let Some((_, date)) = dated.clone().find(|(release, _)| *release == version) {
+            Out::On(date)
+        } else if version < record.latest || dated.any(|(release, _)| release > version) {
+            Out::BeforeALaterOne
+        } else {
+            Out::NotKnown
+        }
+    }
+
     /// Every series, oldest first.
     pub fn all(&self) -> impl Iterator<Item = &SeriesRecord> {
         self.series.values()
@@ -384,6 +442,18 @@ mod built_in {
     }
 
     use Track::{Bugfix, Innovation, LongTerm};
+
+    /// Releases after the first of their series whose date is known.
+    ///
+    /// Source: release notes, as MYSQL.md §1.5 and §10 (EOL) repeat them: 26.7.1 came in August, 9.7.4 and 8.4.13 beside 26.10.0 in October
+    /// 2026; 8.0.46 and 5.7.44 are the last of their series, and came when it ended.
+    pub(super) const RELEASED: &[(MysqlVersion, Date)] = &[
+        (MysqlVersion::new(5, 7, 44), Date::in_month(2023, 10)),
+        (MysqlVersion::new(8, 0, 46), Date::in_month(2026, 4)),
+        (MysqlVersion::new(8, 4, 13), Date::in_month(2026, 10)),
+        (MysqlVersion::new(9, 7, 4), Date::in_month(2026, 10)),
+        (MysqlVersion::new(26, 7, 1), Date::in_month(2026, 8)),
+    ];
 
     /// An innovation series ends with the release of the next one. The latest patch of a series that has ended is its last;
     /// of 8.4, 9.7 and 26.x it is what stood beside 26.10.0 in October 2026.
@@ -623,6 +693,35 @@ mod tests {
         assert!(date("2026-03").is_before(date("2026-04-21")));
         assert!(!date("2026-04").is_before(date("2026-04-21")));
         assert!(!date("2026-04-21").is_before(date("2026-04")));
+        for (from, to, days) in [
+            ("2026-04-21", "2026-04-21", (0, 0)),
+            ("2024-02-28", "2024-03-01", (2, 2)),
+            ("2026-03-01", "2026-02-28", (-1, -1)),
+            ("1999-12-31", "2000-12-31", (366, 366)),
+            ("2026-10", "2026-11-28", (28, 58)),
+            ("2026-11-28", "2026-12", (3, 33)),
+        ] {
+            assert_eq!(date(from).days_until(date(to)), days, "{from} {to}");
+        }
+    }
+
+    #[test]
+    fn releases_have_dates_or_followers() {
+        // Release notes, as RELEASED cites them.
+        let table = ReleaseTable::built_in();
+        let on = |date: &str| Out::On(date.parse().unwrap());
+        for (version, out) in [
+            ("9.7.0", on("2026-04-21")),
+            ("9.7.3", Out::BeforeALaterOne),
+            ("9.7.4", on("2026-10")),
+            ("9.7.5", Out::NotKnown),
+            ("8.4.0", on("2024-04-30")),
+            ("8.0.30", Out::BeforeALaterOne),
+            ("9.6.1", Out::NotKnown),
+            ("27.1.0", Out::NotKnown),
+        ] {
+            assert_eq!(table.out(v(version)), out, "{version}");
+        }
     }
 
     #[test]

@@ -32,6 +32,9 @@ fn answer(seen: &mut Sighting, name: &str, question: Question, fact: Fact<Listin
     }
 }
 
+/// The day on which all is judged here.
+const TODAY: &str = "2026-11-28";
+
 /// A group of one version in which every member answers so.
 fn world(from: &str, question: Question, answered: &Listing) -> Sighting {
     let mut seen = group(&[from; 3], &["9.7.4-2"]);
@@ -42,12 +45,17 @@ fn world(from: &str, question: Question, answered: &Listing) -> Sighting {
 }
 
 fn judge(seen: &Sighting, to: &str) -> Vec<CheckResult> {
+    judge_on(TODAY, seen, to)
+}
+
+fn judge_on(today: &str, seen: &Sighting, to: &str) -> Vec<CheckResult> {
     let want = request(to);
     run(Subject {
         seen,
         target: want.target,
         policy: &want.policy,
         strategy: None,
+        today: today.parse().unwrap(),
     })
 }
 
@@ -1207,9 +1215,121 @@ fn plugins_policies_and_settings_are_judged_from_variables() {
     assert!(of(&judge(&seen, "9.7.4"), "packageHolds").is_empty());
     held(&mut seen);
     assert_eq!(of(&judge(&seen, "9.7.4"), "packageHolds")[0].object, "db2");
-    let first = group(&["8.0.46"; 3], &["8.4.1-1"]);
-    assert_eq!(of(&judge(&first, "8.4.1"), "targetMaturity").len(), 1);
-    assert!(of(&judge(&first, "8.4.6"), "targetMaturity").is_empty());
+}
+
+/// Dates of the release notes (MYSQL.md §1.5, §10 SAFE); where only the month is known, nothing is claimed of the day.
+#[test]
+fn a_target_is_young_for_thirty_days() {
+    for (today, from, to, told) in [
+        (TODAY, "8.0.46", "8.4.1", &[(N, "among the first")][..]),
+        (TODAY, "8.0.46", "8.4.6", &[]),
+        (TODAY, "9.7.2", "9.7.3", &[]),
+        (TODAY, "8.4.10", "9.6.1", &[(N, "among the first")]),
+        (
+            "2026-09-30",
+            "9.7.3",
+            "9.7.4",
+            &[(N, "the controller's clock says 2026-09-30")],
+        ),
+        (
+            TODAY,
+            "9.7.3",
+            "9.7.4",
+            &[(N, "came out in 2026-10: that may be")],
+        ),
+        ("2026-11-15", "9.7.3", "9.7.4", &[(N, "that may be")]),
+        (
+            "2026-10-20",
+            "9.7.3",
+            "9.7.4",
+            &[(W, "less than 30 days ago")],
+        ),
+        ("2026-11-30", "9.7.3", "9.7.4", &[]),
+        (TODAY, "9.7.3", "9.7.5", &[(N, "is not known here")]),
+        (
+            "2026-05-20",
+            "8.4.10",
+            "9.7.0",
+            &[(N, "among the first"), (W, "came out on 2026-04-21")],
+        ),
+        ("2026-05-21", "8.4.10", "9.7.0", &[(N, "among the first")]),
+    ] {
+        let seen = group(&[from; 3], &["9.7.4-2"]);
+        let found = of(&judge_on(today, &seen, to), "targetMaturity");
+        assert_eq!(found.len(), told.len(), "{today} {from} {to}: {found:#?}");
+        for (finding, (level, part)) in found.iter().zip(told) {
+            assert_eq!(Some(finding.level), *level, "{today} {from} {to}");
+            assert!(
+                finding.description.contains(part),
+                "{}",
+                finding.description
+            );
+        }
+    }
+}
+
+/// Oracle's lifetime support policy (MYSQL.md §10 EOL; manual 1.3): the target's end is a warning, that of what runs a notice.
+#[test]
+fn ends_of_life_are_told_before_and_after() {
+    for (today, from, to, told) in [
+        (
+            TODAY,
+            "8.0.45",
+            "8.0.46",
+            &[(
+                W,
+                "8.0, the target's series, reached the end of its life on 2026-04-30",
+            )][..],
+        ),
+        (
+            "2026-04-30",
+            "8.0.45",
+            "8.0.46",
+            &[(W, "on 2026-04-30, within 0 days")],
+        ),
+        ("2025-11-01", "8.0.45", "8.0.46", &[(W, "within 180 days")]),
+        ("2025-10-31", "8.0.45", "8.0.46", &[]),
+        (
+            TODAY,
+            "8.0.46",
+            "8.4.13",
+            &[(N, "8.0, which runs here, reached")],
+        ),
+        (
+            TODAY,
+            "8.4.10",
+            "9.6.1",
+            &[(W, "9.6, the target's series, reached")],
+        ),
+        (TODAY, "8.4.10", "9.7.4", &[]),
+        (
+            TODAY,
+            "9.7.4",
+            "26.10.0",
+            &[(N, "until the next one is out")],
+        ),
+        (
+            "2032-01-01",
+            "8.4.10",
+            "9.7.4",
+            &[(
+                N,
+                "8.4, which runs here, reaches the end of its life on 2032-04-30, within 120 days",
+            )],
+        ),
+    ] {
+        let seen = group(&[from; 3], &["9.7.4-2"]);
+        let found = of(&judge_on(today, &seen, to), "endOfLife");
+        assert_eq!(found.len(), told.len(), "{today} {from} {to}: {found:#?}");
+        for (finding, (level, part)) in found.iter().zip(told) {
+            assert_eq!(Some(finding.level), *level, "{today} {from} {to}");
+            assert!(
+                finding.description.contains(part),
+                "{}",
+                finding.description
+            );
+        }
+    }
 }
 
 #[test]
@@ -1347,6 +1467,7 @@ fn what_does_not_apply_is_listed_as_such_and_asks_nothing() {
         target: want.target,
         policy: &want.policy,
         strategy: None,
+        today: TODAY.parse().unwrap(),
     };
     assert_eq!(run_selected(subject, &only).len(), 1);
 }

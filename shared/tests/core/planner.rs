@@ -83,7 +83,7 @@ fn text(plan: &Plan) -> String {
 
 pub fn golden(name: &str, request: &Request, seen: &Sighting) {
     let (plan, _) =
-        plan(request, seen, 1_700_000_000_000).unwrap_or_else(|refusal| panic!("{refusal:?}"));
+        plan(request, seen, 1_797_300_000_000).unwrap_or_else(|refusal| panic!("{refusal:?}"));
     insta::with_settings!({ snapshot_path => "golden", prepend_module_to_snapshot => false, omit_expression => true }, {
         insta::assert_snapshot!(name, text(&plan));
     });

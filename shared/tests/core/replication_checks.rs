@@ -32,6 +32,7 @@ fn found(seen: &Sighting, to: &str, id: &str) -> Vec<Finding> {
         target: want.target,
         policy: &want.policy,
         strategy: None,
+        today: "2026-11-20".parse().unwrap(),
     };
     (check.run)(subject)
 }

@@ -291,6 +291,7 @@ pub fn request(target: &str) -> Request {
             accept_no_spare: true,
             restore_primary: true,
             soak_s: 2,
+            keep_config: false,
             overrides: Vec::new(),
         },
         strategy: None,

@@ -17,6 +17,7 @@
 //! a transaction of its own.
 
 mod channels;
+mod check_tables;
 mod connection;
 mod credentials;
 mod facts;
@@ -366,6 +367,10 @@ impl Mysql for LocalMysql {
 
     async fn ask(&self, question: Question) -> HostResult<Listing> {
         let mut session = self.sessions.get(question.limit()).await?;
+        if question.of_the_tables() {
+            // Its session is not kept: its settings are its own.
+            return check_tables::check(&mut session).await;
+        }
         let listing = schema::ask(&mut session, question).await?;
         session.keep();
         Ok(listing)

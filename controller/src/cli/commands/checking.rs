@@ -1,7 +1,7 @@
 //! `check`.
 
 use crate::cli::Exit;
-use crate::cli::args::CheckArguments;
+use crate::cli::args::{CheckArguments, ConfigArgument};
 use crate::cli::connection::Connection;
 use crate::cli::failure::Failure;
 use crate::cli::output::Output;
@@ -20,12 +20,17 @@ pub async fn check(
         accept_no_spare: arguments.accept_no_spare,
         restore_primary: true,
         soak_s: 30,
+        keep_config: arguments.config == ConfigArgument::Keep,
         overrides: Vec::new(),
     };
     let (Some(cluster), Some(target)) = (&arguments.cluster, &arguments.target) else {
         return Err(Failure::refused("CLUSTER and --target are needed").next("refit check --help"));
     };
-    let wanted = (&*arguments.include, &*arguments.exclude);
+    let wanted = (
+        &*arguments.include,
+        &*arguments.exclude,
+        arguments.check_tables,
+    );
     let judged = to
         .check(cluster, target, policy, arguments.strategy, wanted)
         .await?;

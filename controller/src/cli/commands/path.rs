@@ -6,7 +6,7 @@ use crate::cli::output::Output;
 use crate::cli::{Exit, render};
 use crate::releases_file;
 use refit_shared::rules::path::{NoPath, path};
-use refit_shared::rules::releases::ReleaseTable;
+use refit_shared::rules::releases::{Date, ReleaseTable};
 use refit_shared::rules::upgrade_path::Vendor;
 use refit_shared::version::VersionWithUpdate;
 use std::path::Path as FilePath;
@@ -33,7 +33,8 @@ pub fn run(
         VendorArgument::Upstream => Vendor::Upstream,
         VendorArgument::Percona => Vendor::Percona,
     };
-    match path(&table, vendor, from, to) {
+    let now = jiff::Timestamp::now().as_millisecond();
+    match path(&table, vendor, from, to, Date::of_unix_ms(now)) {
         Ok(found) => {
             output.show(&render::path::json(&found), |style| {
                 render::path::text(&found, style)

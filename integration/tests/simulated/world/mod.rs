@@ -305,6 +305,7 @@ impl World {
                 accept_no_spare: true,
                 restore_primary: true,
                 soak_s: 1,
+                keep_config: false,
                 overrides: Vec::new(),
             },
             strategy: self.hop.strategy(),

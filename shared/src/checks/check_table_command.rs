@@ -1,0 +1,62 @@
+//! What the server itself says of its tables, where a person has asked for it.
+
+use super::listed::{Verdict, together};
+use super::{ANY_KIND, ANY_STRATEGY, Check, Finding, Level, Overriding, Reference, Subject, When};
+use crate::ids::MemberName;
+use crate::survey::{Question, Row};
+use std::collections::BTreeMap;
+
+pub const CHECK: Check = Check {
+    id: "checkTableCommand",
+    level: Level::Error,
+    reference: Reference {
+        source: "MySQL manual, \"CHECK TABLE Statement\"; MySQL Shell runs it always, on all tables (MYSQL.md §5.1)",
+        link: Some("https://dev.mysql.com/doc/refman/9.7/en/check-table.html"),
+    },
+    applies: When::Rule("only with --check-tables", |_| true),
+    overriding: Overriding::Allowed,
+    needs: &[Question::CheckedTables],
+    title: "CHECK TABLE … FOR UPGRADE finds nothing",
+    description: "The running server opens every table and looks for what a later version can't take; where it finds something it reads the whole table. That takes disk and memory from a server that serves, so it is done only with --check-tables, smallest table first, within a limit of time and of size.",
+    kinds: ANY_KIND,
+    strategies: ANY_STRATEGY,
+    run,
+};
+
+fn run(subject: Subject<'_>) -> Vec<Finding> {
+    let mut found = Vec::new();
+    let answers = subject.answers(&CHECK, Question::CheckedTables, &mut found);
+    let mut told: BTreeMap<(Verdict, String), Vec<&MemberName>> = BTreeMap::new();
+    for (name, _, listing) in &answers {
+        let (of_all, of_tables): (Vec<&Row>, Vec<&Row>) =
+            listing.rows.iter().partition(|row| row.name.is_empty());
+        for row in of_tables {
+            let object = format!("{}.{}", row.schema, row.name);
+            told.entry((judge(row), object)).or_default().push(name);
+        }
+        for row in of_all {
+            let fix = "for tables that were left out: CHECK TABLE … FOR UPGRADE by hand, or `refit rehearse`";
+            found.push(CHECK.finding(Level::Notice, name, row.detail.clone(), fix));
+        }
+    }
+    found.extend(together(&CHECK, told, answers.len()));
+    found
+}
+
+/// `part`: the message's type, as the server gives it.
+fn judge(row: &Row) -> Verdict {
+    let level = match row.part.to_ascii_lowercase().as_str() {
+        "error" => Level::Error,
+        "warning" => Level::Warning,
+        _ => Level::Notice,
+    };
+    let fix = format!(
+        "ALTER TABLE {} FORCE, or as the message says; then check again",
+        row.quoted()
+    );
+    Verdict::new(
+        level,
+        format!("CHECK TABLE … FOR UPGRADE: {}", row.detail),
+        fix,
+    )
+}
