@@ -50,10 +50,10 @@ pub const MANUAL: &[ManualCheck] = &[
         applies: When::Always,
     },
     ManualCheck {
-        id: "checkTableCommand",
+        id: "checkTablesFirst",
         title: "CHECK TABLE … FOR UPGRADE",
-        description: "Refit reads no user data when it checks. Where there are MyISAM tables or tables from before 8.0, run CHECK TABLE … FOR UPGRADE \
-             on a member that serves nobody.",
+        description: "Refit reads no user data when it checks, unless `refit check --check-tables` asks for it. Where there are MyISAM tables or tables \
+             from before 8.0, run CHECK TABLE … FOR UPGRADE on a member that serves nobody.",
         link: Some("https://dev.mysql.com/doc/refman/8.4/en/check-table.html"),
         applies: When::SeriesChanges,
     },
