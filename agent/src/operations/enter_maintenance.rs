@@ -22,7 +22,7 @@ impl Action for EnterMaintenance {
         if maintenance::was_entered(cx).await? {
             answering::revived(host, cx).await?;
         }
-        match maintenance::take_away(host, cx).await {
+        match maintenance::end(host, cx).await {
             // Not this step's doing, and nothing that repeating it would change: what becomes of the member is for the gates and a person.
             Err(failure) if membership::join::is_of_lower_version(&failure) => Ok(vec![format!(
                 "out of maintenance, read-only and in no group, which does not take it back on this version: {}",

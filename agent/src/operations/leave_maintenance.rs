@@ -3,13 +3,7 @@
 use super::{Action, Notes, OpContext, answering, maintenance};
 use crate::host::Host;
 use async_trait::async_trait;
-use refit_shared::receipt::{Failure, FailureCode, Probe};
-use std::time::Duration;
-use tokio::time::Instant;
-
-/// On a source everybody waits for the step behind this one: what fails is tried again, for so long.
-const TRY_FOR: Duration = Duration::from_secs(30);
-const AGAIN: Duration = Duration::from_millis(500);
+use refit_shared::receipt::{Failure, Probe};
 
 pub struct LeaveMaintenance;
 
@@ -22,17 +16,7 @@ impl Action for LeaveMaintenance {
     async fn perform(&self, host: &Host, cx: &OpContext) -> Result<Notes, Failure> {
         // Out of maintenance a restart joins by itself: only a server that runs and answers may be let go.
         answering::anew(host, cx).await?;
-        let patience = cx.patience(AGAIN, Instant::now() + TRY_FOR);
-        loop {
-            match maintenance::take_away(host, cx).await {
-                Err(failure)
-                    if failure.code != FailureCode::Precondition && patience.more().await =>
-                {
-                    cx.phase.say(failure.message);
-                }
-                ended => return ended,
-            }
-        }
+        maintenance::end(host, cx).await
     }
 
     async fn undo(&self, host: &Host, cx: &OpContext) -> Result<Notes, Failure> {

@@ -3,13 +3,16 @@
 use super::context::refuse;
 use super::{Notes, OpContext, answering, membership, replication, stopping};
 use crate::host::{Host, HostError};
-use refit_shared::receipt::{Failure, Probe};
+use refit_shared::receipt::{Failure, FailureCode, Probe};
 use std::time::Duration;
 use tokio::time::Instant;
 
 /// For a server that runs and can't be asked for a moment.
 const ASK_EVERY: Duration = Duration::from_millis(200);
 const ASK_FOR: Duration = Duration::from_secs(15);
+
+const TRY_FOR: Duration = Duration::from_secs(30);
+const AGAIN: Duration = Duration::from_millis(500);
 
 const VARIABLE: &str = "group_replication_start_on_boot";
 /// Whether the running server was set to join its group at start, before this rollout touched it.
@@ -33,7 +36,7 @@ pub async fn put(host: &Host, cx: &OpContext) -> Result<Notes, Failure> {
     set_running(host, cx, false).await
 }
 
-pub async fn take_away(host: &Host, cx: &OpContext) -> Result<Notes, Failure> {
+async fn take_away(host: &Host, cx: &OpContext) -> Result<Notes, Failure> {
     if host.files.held().await.map_err(HostError::clean)? {
         return Err(refuse(
             "mysqld is still held down; without the drop-ins anybody could start it",
@@ -57,6 +60,27 @@ pub async fn take_away(host: &Host, cx: &OpContext) -> Result<Notes, Failure> {
     }
     notes.append(&mut replicates_by_itself(host, cx).await?);
     Ok(notes)
+}
+
+/// The same, patiently: on a source everybody waits for what is behind this, so what fails is tried again for a while.
+pub async fn end(host: &Host, cx: &OpContext) -> Result<Notes, Failure> {
+    let patience = cx.patience(AGAIN, Instant::now() + TRY_FOR);
+    loop {
+        match take_away(host, cx).await {
+            Err(failure) if is_passing(&failure) && patience.more().await => {
+                cx.phase.say(failure.message);
+            }
+            ended => return ended,
+        }
+    }
+}
+
+/// A refusal stays one; so does what a group or a source has been asked for long enough.
+fn is_passing(failure: &Failure) -> bool {
+    !matches!(
+        failure.code,
+        FailureCode::Precondition | FailureCode::GroupJoin | FailureCode::Replication
+    )
 }
 
 /// The same for a replica: its server was told not to replicate at start.

@@ -76,6 +76,8 @@ impl Action for UpgradeSystemTables {
     }
 
     async fn undo(&self, host: &Host, cx: &OpContext) -> Result<Notes, Failure> {
+        // The next try meets the tables of before.
+        forget(cx).await?;
         if stopping::is_down(host).await.map_err(HostError::clean)? {
             admitting::forget(cx).await?;
         } else if admitting::are_in(cx).await? {
@@ -175,8 +177,8 @@ impl UpgradeSystemTables {
 }
 
 async fn executed_before(host: &Host, cx: &OpContext) -> Result<GtidSet, Failure> {
-    let known: Option<GtidSet> = cx.memory.get(BEFORE).await.map_err(HostError::clean)?;
-    if let Some(known) = known {
+    let known: Option<Option<GtidSet>> = cx.memory.get(BEFORE).await.map_err(HostError::clean)?;
+    if let Some(known) = known.flatten() {
         return Ok(known);
     }
     let replication = host.mysql.replication().await.map_err(HostError::clean)?;
@@ -188,7 +190,21 @@ async fn executed_before(host: &Host, cx: &OpContext) -> Result<GtidSet, Failure
 }
 
 async fn stage(cx: &OpContext) -> Result<Option<Stage>, Failure> {
-    cx.memory.get(STAGE).await.map_err(HostError::clean)
+    let known: Option<Option<Stage>> = cx.memory.get(STAGE).await.map_err(HostError::clean)?;
+    Ok(known.flatten())
+}
+
+async fn forget(cx: &OpContext) -> Result<(), Failure> {
+    let nothing: Option<Stage> = None;
+    cx.memory
+        .put(STAGE, &nothing)
+        .await
+        .map_err(HostError::partial)?;
+    let nothing: Option<GtidSet> = None;
+    cx.memory
+        .put(BEFORE, &nothing)
+        .await
+        .map_err(HostError::partial)
 }
 
 async fn put(cx: &OpContext, stage: Stage) -> Result<(), Failure> {

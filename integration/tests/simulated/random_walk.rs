@@ -94,9 +94,11 @@ fn far(hop: Hop) -> StepId {
         | Hop::ChainSeries
         | Hop::ChainOffline
         | Hop::SwitchPatch
+        | Hop::Early
         | Hop::SwitchSeries => 37,
         Hop::Downgrade => 21,
         Hop::Rebuild => 16,
+        Hop::GroupRebuild => 20,
         Hop::Statements => 37,
     })
 }

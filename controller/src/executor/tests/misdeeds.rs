@@ -257,9 +257,9 @@ async fn a_gate_that_never_opens_fails_with_its_reasons() {
     let (controller, id) = begun(&agents).await;
     agents.in_group("m3", false);
     let view = controller.at_rest(&id).await;
-    // The member has been put into maintenance for its upgrade by then, and is taken out of it again.
+    // The gate stands before anything is done to the member.
     let State::Parked {
-        reason: ParkReason::MemberRestored { failure, .. },
+        reason: ParkReason::StepFailed { failure, .. },
     } = &view.summary.state
     else {
         panic!("{}", view.summary.state);

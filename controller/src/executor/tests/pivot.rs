@@ -24,7 +24,9 @@ async fn at_the_pivot(controller: &Controller, id: &RolloutId) {
     let pivot = view.pivot.as_ref().expect("a change of series has one");
     assert_eq!(
         view.summary.state,
-        State::AwaitingApproval { step: pivot.step }
+        State::AwaitingApproval {
+            step: pivot.asked_at()
+        }
     );
     assert!(view.next_commands[0].command.starts_with("refit approve"));
     assert!(view.in_flight_is_empty() && view.may_unwind.is_ok());

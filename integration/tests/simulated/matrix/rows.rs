@@ -64,18 +64,8 @@ impl Row {
 /// Everything that the simulated world can play.
 pub fn bases() -> Vec<Base> {
     let mut bases = Vec::new();
-    for (hop, forward, back) in [
-        (
-            Hop::Patch,
-            "patch within a series",
-            "patch, unwound at its end",
-        ),
-        (
-            Hop::Series,
-            "change of series",
-            "change of series, unwound before its pivot",
-        ),
-    ] {
+    for hop in Hop::ALL {
+        let (forward, back) = names(hop);
         let story = Story::of(hop);
         let told = story.run();
         let plan = told.plan.as_ref().expect("a rollout has a plan");
@@ -102,6 +92,37 @@ pub fn bases() -> Vec<Base> {
     bases
 }
 
+/// Of the way there, and of the way back from as far as everything can be undone.
+fn names(hop: Hop) -> (&'static str, &'static str) {
+    match hop {
+        Hop::Patch => ("patch within a series", "patch, unwound at its end"),
+        Hop::Series => (
+            "change of series",
+            "change of series, unwound before its pivot",
+        ),
+        Hop::OfflinePatch => ("group offline, patch", "group offline, patch, unwound"),
+        Hop::OfflineSeries => ("group offline, series", "group offline, series, unwound"),
+        Hop::MultiPatch => ("multi-primary, patch", "multi-primary, patch, unwound"),
+        Hop::MultiSeries => ("multi-primary, series", "multi-primary, series, unwound"),
+        Hop::AlonePatch => ("single server", "single server, unwound"),
+        Hop::AloneSeries => ("single server, series", "single server, series, unwound"),
+        Hop::ReplicasPatch => ("replicas first", "replicas first, unwound"),
+        Hop::ReplicasSeries => ("replicas first, series", "replicas first, series, unwound"),
+        Hop::ChainSeries => ("chain, series", "chain, series, unwound"),
+        Hop::SwitchPatch => ("switchover", "switchover, unwound"),
+        Hop::SwitchSeries => ("switchover, series", "switchover, series, unwound"),
+        Hop::Downgrade => ("chain, downgrade", "chain, downgrade, unwound"),
+        Hop::ChainOffline => ("chain offline, series", "chain offline, series, unwound"),
+        Hop::Rebuild => ("tables of replicas", "tables of replicas, unwound"),
+        Hop::GroupRebuild => ("tables of a group", "tables of a group, unwound"),
+        Hop::Statements => (
+            "statements logged, series",
+            "statements logged, series, unwound",
+        ),
+        Hop::Early => ("mysql_upgrade", "mysql_upgrade, unwound"),
+    }
+}
+
 /// The last moment at which everything can still be undone.
 fn last_way_back(plan: &Plan) -> Moment {
     let Some(pivot) = &plan.pivot else {
@@ -114,7 +135,13 @@ fn last_way_back(plan: &Plan) -> Moment {
         }
         before = Some(step.id);
     }
-    Moment::Resolved(before.expect("a plan does not begin with its pivot"))
+    let before = before.expect("a plan does not begin with its pivot");
+    // Approved earlier, the pivot is begun at once when the step before it is done.
+    if pivot.asked_at() < pivot.step {
+        Moment::Intended(before)
+    } else {
+        Moment::Resolved(before)
+    }
 }
 
 pub fn all() -> Vec<Row> {

@@ -23,6 +23,7 @@ use refit_agent::host::LogFormat;
 use refit_agent::simhost::{Beginning, Shape, SimWorld, Timings};
 use refit_controller::fleet::{self, Fleet};
 use refit_controller::journal::MemoryJournal;
+use refit_shared::checks::Override;
 use refit_shared::ids::{ClusterName, MemberName};
 use refit_shared::plan::{ApprovePivot, Policy, Strategy};
 use refit_shared::planner::Request;
@@ -61,12 +62,16 @@ pub enum Hop {
     ChainOffline,
     /// No upgrade: tables of a source and its replicas are rebuilt.
     Rebuild,
+    /// The same on the members of a group.
+    GroupRebuild,
     /// To another series, the source logging statements.
     Statements,
+    /// To a release whose system tables are upgraded by mysql_upgrade.
+    Early,
 }
 
 impl Hop {
-    pub const ALL: [Hop; 17] = [
+    pub const ALL: [Hop; 19] = [
         Self::Patch,
         Self::Series,
         Self::OfflinePatch,
@@ -83,12 +88,18 @@ impl Hop {
         Self::Downgrade,
         Self::ChainOffline,
         Self::Rebuild,
+        Self::GroupRebuild,
         Self::Statements,
+        Self::Early,
     ];
 
     pub fn shape(self) -> Shape {
         match self {
-            Self::Patch | Self::Series | Self::OfflinePatch | Self::OfflineSeries => Shape::Group,
+            Self::Patch
+            | Self::Series
+            | Self::OfflinePatch
+            | Self::OfflineSeries
+            | Self::GroupRebuild => Shape::Group,
             Self::MultiPatch | Self::MultiSeries => Shape::MultiPrimary,
             Self::AlonePatch | Self::AloneSeries => Shape::Alone,
             Self::ReplicasPatch
@@ -96,7 +107,8 @@ impl Hop {
             | Self::SwitchPatch
             | Self::SwitchSeries
             | Self::Rebuild
-            | Self::Statements => Shape::Replicas,
+            | Self::Statements
+            | Self::Early => Shape::Replicas,
             Self::ChainSeries | Self::Downgrade | Self::ChainOffline => Shape::Chain,
         }
     }
@@ -121,7 +133,8 @@ impl Hop {
             | Self::MultiSeries
             | Self::SwitchPatch
             | Self::SwitchSeries
-            | Self::Rebuild => false,
+            | Self::Rebuild
+            | Self::GroupRebuild => false,
             Self::OfflinePatch
             | Self::OfflineSeries
             | Self::AlonePatch
@@ -131,6 +144,7 @@ impl Hop {
             | Self::ChainSeries
             | Self::ChainOffline
             | Self::Statements
+            | Self::Early
             | Self::Downgrade => true,
         }
     }
@@ -148,9 +162,10 @@ impl Hop {
             | Self::ReplicasSeries
             | Self::ChainSeries
             | Self::Statements
+            | Self::Early
             | Self::Downgrade => None,
             Self::SwitchPatch | Self::SwitchSeries => Some(Strategy::Switchover),
-            Self::Rebuild => Some(Strategy::RebuildTables),
+            Self::Rebuild | Self::GroupRebuild => Some(Strategy::RebuildTables),
             Self::OfflinePatch | Self::OfflineSeries | Self::ChainOffline => {
                 Some(Strategy::Offline)
             }
@@ -174,14 +189,15 @@ impl Hop {
             | Self::ChainOffline
             | Self::Statements
             | Self::SwitchSeries => "8.4.6-1",
-            Self::Downgrade | Self::Rebuild => "9.7.4-2",
+            Self::Downgrade | Self::Rebuild | Self::GroupRebuild => "9.7.4-2",
+            Self::Early => "8.0.11-1",
         })
     }
 
     /// What is rebuilt, where something is.
     pub fn tables(self) -> Vec<TableName> {
         let names: &[&str] = match self {
-            Self::Rebuild => &["shop.items", "shop.orders"],
+            Self::Rebuild | Self::GroupRebuild => &["shop.items", "shop.orders"],
             _ => &[],
         };
         let name = |text: &&str| text.parse().expect("a literal that is a table");
@@ -191,8 +207,19 @@ impl Hop {
     pub fn to(self) -> PackageVersion {
         package(match self {
             Self::Downgrade => "9.7.3-1",
+            Self::Early => "8.0.15-1",
             _ => "9.7.4-2",
         })
+    }
+
+    /// The simulated servers understand the agent, whatever version they declare.
+    fn overrides(self) -> Vec<Override> {
+        let early = (self == Self::Early).then(|| Override {
+            check: "agentStatements".to_owned(),
+            reason: "simulated".to_owned(),
+            by: String::new(),
+        });
+        early.into_iter().collect()
     }
 
     /// The writes end on another server than they began on.
@@ -306,7 +333,7 @@ impl World {
                 restore_primary: true,
                 soak_s: 1,
                 keep_config: false,
-                overrides: Vec::new(),
+                overrides: self.hop.overrides(),
             },
             strategy: self.hop.strategy(),
             promote: None,
