@@ -1,8 +1,8 @@
 //! The crash matrix: every step of every strategy's plan, forward and back, × every trouble × before, during, after.
 //!
 //! ```text
-//! base stories ──run once──> their steps and calls ──> rows ──┬─ a sample, within its time   (`cargo test`)
-//!                                                             └─ all, resumable       (`make test`, `make matrix`) ──> docs/crash-matrix.md
+//! base stories ──run once──> their steps and calls ──> rows ──┬─ a sample, within its time   (`make test`)
+//!                                                             └─ all, resumable       (`make matrix`) ──> docs/crash-matrix.md
 //! ```
 //!
 //! Rows are read from the journal of a run in which nothing breaks, so a strategy that the world can play is in the matrix by
@@ -11,7 +11,7 @@
 //!
 //! `REFIT_MATRIX_SEED` draws another sample, `REFIT_MATRIX_ROW=text` runs only the rows whose name contains the text and tells
 //! about each, `REFIT_MATRIX_ALL=folder` runs all that have no verdict in the folder yet, `REFIT_MATRIX_PAGE=file` then writes
-//! the page. `REFIT_MATRIX_FOR=seconds` ends that earlier; the page then says which rows have not run.
+//! the page. `REFIT_MATRIX_FOR=seconds` ends that earlier and draws the order of rows; the page then says which rows have not run.
 
 mod page;
 mod rows;
@@ -50,7 +50,13 @@ fn whatever_strikes_wherever_nothing_is_lost() {
         return each_that_is_named(&rows, &wanted);
     }
     match setting("REFIT_MATRIX_ALL") {
-        Some(folder) => everything(&rows, &PathBuf::from(folder)),
+        Some(folder) => {
+            let mut rows = rows;
+            if setting("REFIT_MATRIX_FOR").is_some() {
+                shuffle(&mut rows);
+            }
+            everything(&rows, &PathBuf::from(folder));
+        }
         None => sample(rows),
     }
 }
@@ -81,7 +87,7 @@ fn sample(mut rows: Vec<Row>) {
         count();
         run += 1;
         struck += usize::from(verdict.struck);
-        if !verdict.passed() {
+        if verdict.fails_the_build(&row) {
             failed.push(verdict.in_full(&row.name()));
         }
     }
@@ -99,6 +105,14 @@ fn sample(mut rows: Vec<Row>) {
         failed.len(),
         told.join("\n")
     );
+}
+
+/// So that a run which ends early is a sample, too.
+fn shuffle(rows: &mut [Row]) {
+    let mut dice = Dice::new(seed());
+    for last in (1..rows.len()).rev() {
+        rows.swap(last, dice.below(last + 1));
+    }
 }
 
 /// All rows without a verdict, on every processor; what has been run is kept at once.
@@ -136,10 +150,10 @@ fn everything(rows: &[Row], folder: &std::path::Path) {
     }
     let failed: Vec<String> = rows
         .iter()
-        .map(Row::name)
-        .filter_map(|name| {
+        .filter_map(|row| {
+            let name = row.name();
             let verdict = kept.verdict(&name)?;
-            (!verdict.passed()).then(|| verdict.in_full(&name))
+            verdict.fails_the_build(row).then(|| verdict.in_full(&name))
         })
         .collect();
     tell(&format!(

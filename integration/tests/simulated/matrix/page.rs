@@ -57,7 +57,7 @@ fn text(rows: &[Row], kept: &Kept, lab: &str) -> String {
          | writes acknowledged, and found on every member | {writes} |\n\
          | longest time without an acknowledged write | {} |\n\
          | journal under kill -9 | {journal} |\n\
-         | seed | none: all rows are run, by `make test` too. `make fast-test` runs a sample, drawn with REFIT_MATRIX_SEED (2026) |\n\n\
+         | seed | none: all rows are run. `make test` runs some thousands of them, drawn from the commit |\n\n\
          One row again: `REFIT_MATRIX_ROW='text of its name' cargo test -p refit-integration --test simulated wherever -- --nocapture`.\n",
         env!("CARGO_PKG_VERSION"),
         rows.len(),
@@ -76,6 +76,10 @@ fn text(rows: &[Row], kept: &Kept, lab: &str) -> String {
     out.push_str(
         "What is not simulated: a full disk under mysqld itself (real hosts have it, below), a slow disk's effect on replication,\n\
          networks that lose single packets.\n\n",
+    );
+    out.push_str(
+        "Rows that *failed* outside in-group rolling: the rollout came to rest where `refit resume` alone does not help and a person has to\n\
+         act on a host, such as starting a mysqld that has died, or beginning a group again. They are marked F below.\n\n",
     );
     summary(&mut out, &verdicts);
     real(&mut out, lab);

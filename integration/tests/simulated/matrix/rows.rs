@@ -29,6 +29,8 @@ pub struct Row {
     pub step: String,
     pub strike: Strike,
     pub end: End,
+    /// See [`super::verdicts::Verdict::fails_the_build`].
+    pub may_need_a_hand: bool,
     /// What strikes is the member that can't come back once it has fallen out of its group: the last one of the old series.
     pub of_last_old_member: bool,
     story: Story,
@@ -155,7 +157,11 @@ fn is_possible(trouble: Trouble, base: &Base, title: &str, all_serve: bool) -> b
         Trouble::PrimaryPower | Trouble::MajorityLost => all_serve,
         Trouble::PersonInstalls => matches!(title, "back_up_config" | "enter_maintenance"),
         Trouble::MysqldInUpgrade => title == "start_server" && base.story.hop == Hop::Series,
-        Trouble::OlderLedger | Trouble::PersonMovesPrimary => title != "gate",
+        Trouble::OlderLedger => title != "gate",
+        Trouble::PersonMovesPrimary => {
+            let one = matches!(base.story.hop, Hop::Patch | Hop::Series | Hop::GroupRebuild);
+            one && title != "gate"
+        }
         Trouble::Controller
         | Trouble::Agent
         | Trouble::Mysqld
@@ -242,6 +248,7 @@ fn of_base(base: &Base) -> Vec<Row> {
                     strike: Some(strike.clone()),
                     ..base.story.clone()
                 },
+                may_need_a_hand: !matches!(base.story.hop, Hop::Patch | Hop::Series),
                 of_last_old_member: last_old == Some(&step.member),
                 strike,
                 end: base.end.clone(),

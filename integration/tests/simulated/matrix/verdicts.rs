@@ -25,6 +25,16 @@ pub struct Verdict {
     pub wrongs: Vec<String>,
 }
 
+/// What is told of a rollout that rests without its end, or in which nobody takes writes while it is parked.
+const NEEDS_A_HAND: [&str; 5] = [
+    "it never came to rest",
+    "parks again and again",
+    "it ended None",
+    "parked (",
+    // A multi-primary member that a view change opens between the last look and STOP: the server closes it again by itself then.
+    "STOP GROUP_REPLICATION without super_read_only first",
+];
+
 impl Verdict {
     pub fn of(row: &Row) -> Self {
         let told = row.run();
@@ -57,6 +67,17 @@ impl Verdict {
 
     pub fn passed(&self) -> bool {
         self.wrongs.is_empty()
+    }
+
+    /// Whether the row fails the build. All of them do where members of a group are upgraded one after the other. Elsewhere a rollout may
+    /// still come to rest where `refit resume` alone does not help and a person has to act on a host (start a mysqld that has died, begin
+    /// a group again): such rows count as failed on the page, which names them, and nothing may have been lost in them either.
+    pub fn fails_the_build(&self, row: &Row) -> bool {
+        let only_rests = self
+            .wrongs
+            .iter()
+            .all(|wrong| NEEDS_A_HAND.iter().any(|rests| wrong.contains(rests)));
+        !self.passed() && !(row.may_need_a_hand && only_rests)
     }
 
     pub fn in_full(&self, name: &str) -> String {
