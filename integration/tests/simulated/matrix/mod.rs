@@ -50,13 +50,7 @@ fn whatever_strikes_wherever_nothing_is_lost() {
         return each_that_is_named(&rows, &wanted);
     }
     match setting("REFIT_MATRIX_ALL") {
-        Some(folder) => {
-            let mut rows = rows;
-            if setting("REFIT_MATRIX_FOR").is_some() {
-                shuffle(&mut rows);
-            }
-            everything(&rows, &PathBuf::from(folder));
-        }
+        Some(folder) => everything(&rows, &PathBuf::from(folder)),
         None => sample(rows),
     }
 }
@@ -108,7 +102,7 @@ fn sample(mut rows: Vec<Row>) {
 }
 
 /// So that a run which ends early is a sample, too.
-fn shuffle(rows: &mut [Row]) {
+fn shuffle(rows: &mut [&Row]) {
     let mut dice = Dice::new(seed());
     for last in (1..rows.len()).rev() {
         rows.swap(last, dice.below(last + 1));
@@ -124,13 +118,17 @@ fn everything(rows: &[Row], folder: &std::path::Path) {
         let seconds = text.parse().expect("REFIT_MATRIX_FOR is a number");
         began + Duration::from_secs(seconds)
     });
+    let mut order: Vec<&Row> = rows.iter().collect();
+    if limit.is_some() {
+        shuffle(&mut order);
+    }
     let in_time = || limit.is_none_or(|limit| Instant::now() < limit);
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     std::thread::scope(|scope| {
         for _ in 0..threads {
             scope.spawn(|| {
                 while in_time()
-                    && let Some(row) = rows.get(next.fetch_add(1, Ordering::Relaxed))
+                    && let Some(row) = order.get(next.fetch_add(1, Ordering::Relaxed))
                 {
                     let name = row.name();
                     let locked = || kept.lock().expect("a row that panics ends the run");

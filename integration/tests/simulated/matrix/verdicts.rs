@@ -77,7 +77,7 @@ impl Verdict {
             .wrongs
             .iter()
             .all(|wrong| NEEDS_A_HAND.iter().any(|rests| wrong.contains(rests)));
-        !self.passed() && !(row.may_need_a_hand && only_rests)
+        !(self.passed() || row.may_need_a_hand && only_rests)
     }
 
     pub fn in_full(&self, name: &str) -> String {
