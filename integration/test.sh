@@ -39,7 +39,7 @@ if [ "$what" != lab ]; then
   else
     step "unit and property tests"
     cargo test --workspace --exclude refit-integration --no-fail-fast 2>&1 | tee -a "$log"
-    cargo test -p refit-integration --lib --bins --test every_check --test files_of_people --no-fail-fast 2>&1 | tee -a "$log"
+    cargo test -p refit-integration --lib --bins --test every_check --test files_of_people --test fuzz --no-fail-fast 2>&1 | tee -a "$log"
     step "simulated tests, some thousands of rows of the crash matrix"
     rows=$(mktemp -d)
     commit=$(git rev-parse --short=7 HEAD 2>/dev/null || echo 7e6)
