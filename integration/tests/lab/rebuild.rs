@@ -1,5 +1,5 @@
 use crate::play::*;
-use refit_integration::stage::{Fleet, Stage};
+use refit_integration::stage::{Fleet, Stage, wait_for};
 use std::collections::BTreeMap;
 
 const TABLES: [&str; 2] = ["items", "Order `lines`"];
@@ -15,6 +15,21 @@ fn spaces(stage: &Stage) -> BTreeMap<(String, String), String> {
         }
     }
     spaces
+}
+
+/// Two tables with rows in them, by the server that takes writes.
+fn fill(stage: &Stage) {
+    let sql = |statement: &str| stage.lab.sql("db1", statement).unwrap();
+    sql("CREATE DATABASE warehouse");
+    for table in TABLES {
+        let name = table.replace('`', "``");
+        sql(&format!(
+            "CREATE TABLE warehouse.`{name}` (id INT PRIMARY KEY AUTO_INCREMENT, note VARCHAR(200))"
+        ));
+        sql(&format!(
+            "INSERT INTO warehouse.`{name}` (note) SELECT REPEAT('x', 200) FROM mysql.help_topic"
+        ));
+    }
 }
 
 /// How often a binary log of this host says ALTER TABLE.
@@ -48,16 +63,7 @@ fn tables_are_rebuilt_on_every_server_and_no_gtid_is_written() {
     let before = stage.world().unwrap();
     let target = target(&stage, "newest");
     let sql = |statement: &str| stage.lab.sql("db1", statement).unwrap();
-    sql("CREATE DATABASE warehouse");
-    for table in TABLES {
-        let name = table.replace('`', "``");
-        sql(&format!(
-            "CREATE TABLE warehouse.`{name}` (id INT PRIMARY KEY AUTO_INCREMENT, note VARCHAR(200))"
-        ));
-        sql(&format!(
-            "INSERT INTO warehouse.`{name}` (note) SELECT REPEAT('x', 200) FROM mysql.help_topic"
-        ));
-    }
+    fill(&stage);
     let load = stage.load().unwrap();
     load.start(4, "100").unwrap();
     assert_replicating_at(&stage, &["db2:db1", "db3:db1"], &target);
@@ -121,4 +127,62 @@ fn tables_are_rebuilt_on_every_server_and_no_gtid_is_written() {
     let said = format!("{}{}", parked.stdout, parked.stderr);
     assert!(said.contains("warehouse.itms is not there"), "{said}");
     assert_replicating_at(&stage, &["db2:db1", "db3:db1"], &target);
+}
+
+/// The same on the members of a group under load: one after the other is out of it, the primary last, and has its role again.
+#[test]
+fn tables_are_rebuilt_on_every_member_of_a_group() {
+    let stage = set("newest");
+    let before = stage.world().unwrap();
+    before.assert_whole();
+    let target = target(&stage, "newest");
+    fill(&stage);
+    let load = stage.load().unwrap();
+    load.start(4, "100").unwrap();
+    wait_for("the tables to be everywhere", PATIENCE, || {
+        let seen = spaces(&stage);
+        anyhow::ensure!(seen.len() == 6, "{seen:?}");
+        Ok(())
+    })
+    .unwrap();
+    let were = spaces(&stage);
+
+    let tables = format!("warehouse.{},warehouse.{}", TABLES[0], TABLES[1]);
+    let rebuild = ["--strategy", "rebuild-tables", "--tables", &tables];
+    let file = plan(&stage, &target, &rebuild);
+    let done = stage.refit().run(&["apply", &file, "--yes"]).unwrap();
+    println!("{}", done.stdout);
+    assert_eq!(done.code, 0, "{}{}", done.stdout, done.stderr);
+
+    let after = assert_all_at(&stage, &target);
+    assert_eq!(before.primary(), after.primary());
+    assert_same_config(&before, &after);
+    let are = spaces(&stage);
+    println!("  tablespaces before {were:?}\n  after {are:?}");
+    assert_eq!(are.len(), were.len());
+    for (table, space) in &are {
+        assert_ne!(were[table], *space, "{table:?} was not rebuilt");
+    }
+    for member in &stage.members {
+        assert_eq!(altered_in_binary_logs(&stage, member), 0, "{member}");
+    }
+    assert_nothing_lost(&load);
+    println!(
+        "  longest gaps as the client saw them, ms: {:?}",
+        longest_gaps(&load)
+    );
+    // Every GTID anywhere is the group's: none has a member's own UUID.
+    let ask = |member: &str, what: &str| stage.lab.sql(member, what).unwrap();
+    let own: Vec<String> = stage
+        .members
+        .iter()
+        .map(|member| ask(member, "SELECT @@server_uuid"))
+        .collect();
+    for member in &stage.members {
+        let executed = ask(member, "SELECT @@GLOBAL.gtid_executed");
+        assert!(
+            own.iter().all(|uuid| !executed.contains(uuid.as_str())),
+            "{member}: {executed}"
+        );
+    }
 }
