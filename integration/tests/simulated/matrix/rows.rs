@@ -155,7 +155,11 @@ fn is_possible(trouble: Trouble, base: &Base, title: &str, all_serve: bool) -> b
     match trouble {
         // One more member lost than the group can lose is what the operator has accepted, and no fence's matter.
         Trouble::PrimaryPower | Trouble::MajorityLost => all_serve,
-        Trouble::PersonInstalls => matches!(title, "back_up_config" | "enter_maintenance"),
+        Trouble::PersonInstalls => {
+            // A rebuild of tables is about no package.
+            let upgrades = !matches!(base.story.hop, Hop::Rebuild | Hop::GroupRebuild);
+            upgrades && matches!(title, "back_up_config" | "enter_maintenance")
+        }
         Trouble::MysqldInUpgrade => title == "start_server" && base.story.hop == Hop::Series,
         Trouble::OlderLedger => title != "gate",
         Trouble::PersonMovesPrimary => {
