@@ -15,38 +15,21 @@
 //! In a multi-primary group there is no role to keep or give back.
 
 use super::candidate::{Candidate, candidates, common_target};
-use super::draft::{Draft, as_before, irreversible_from};
+use super::draft::irreversible_from;
+use super::group::{DESCENDS_AT, Group, LEAVES_AT, Mode};
 use super::report::{Risks, total, warnings};
 use super::{Request, blocked};
 use crate::checks::{CheckResult, Finding};
 use crate::condition::Condition;
-use crate::expectation::Expectation;
 use crate::ids::MemberName;
-use crate::observation::{MemberState, ServerFacts};
-use crate::operation::Operation;
+use crate::observation::ServerFacts;
 use crate::plan::drift::World;
-use crate::plan::{
-    Gate, Lane, PLAN_FORMAT, Pivot, Plan, Report, RiskLevel, Stage, Strategy, Target,
-};
+use crate::plan::{Lane, PLAN_FORMAT, Pivot, Plan, Report, RiskLevel, Stage, Strategy, Target};
 use crate::rules::group::{Join, join, may_be_appointed};
-use crate::topology::{Kind, Sighting};
+use crate::topology::Sighting;
 use crate::version::MysqlVersion;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
-
-/// A gate before a member is taken out: nobody may wait longer than this for transactions of others.
-const LONG_TRANSACTION_S: u64 = 30;
-/// Waiting transactions that a gate tolerates: under load a queue is hardly ever empty.
-const QUEUE: u64 = 1000;
-/// How long the drain of writes may hold up a leave, and of the queue a join.
-const LEAVE_DRAIN_S: u32 = 10;
-const JOIN_DRAIN_S: u32 = 3600;
-/// A member that is in maintenance and can't be spared any more is put back after so long.
-pub(super) const STILL_WITHIN_S: u32 = 60;
-/// Of a member's steps, the one that takes it out; what comes before changes nothing that counts.
-const LEAVES_AT: usize = 3;
-/// A person is asked before this one, while everybody serves.
-const DESCENDS_AT: usize = 1;
 
 /// Makes the plan. The checks have passed (`results` holds what they said); what is still in the way is returned as findings.
 pub fn plan(
@@ -74,25 +57,20 @@ pub fn plan(
             request.target
         ))
     })?;
-    let mut build = Builder {
+    let lowest = candidates.last().map_or(primary, |c| c.name).clone();
+    let mut build = Group::begin(
         request,
         seen,
-        world: &world,
-        all: world.members.keys().cloned().collect(),
+        &world,
         primary,
-        mode,
-        last_of_lowest: candidates
-            .last()
-            .map_or_else(|| primary.clone(), |c| c.name.clone()),
-        draft: Draft::new(
-            request,
-            seen,
-            made_unix_ms,
-            package.clone(),
-            world.group.clone(),
-        ),
+        package.clone(),
+        made_unix_ms,
+    );
+    let restored = match build.mode {
+        Mode::SinglePrimary => "versions, packages, option files, membership and primary",
+        Mode::MultiPrimary => "versions, packages, option files, membership and who takes writes",
     };
-    let mut stages = vec![build.look(), build.draft.fetch(&candidates)];
+    let mut stages = vec![build.look(restored), build.draft.fetch(&candidates)];
     let mut order_report = Vec::new();
     let mut pivot = None;
     let mut versions: Vec<MysqlVersion> = world.members.values().map(|m| m.version).collect();
@@ -110,7 +88,7 @@ pub fn plan(
             way_back == WayBack::Open
                 && ends(next.world.version, &replaced(&left, next, request.target))
         });
-        let mut lane = build.member(c, way_back, next.map(|next| next.name));
+        let mut lane = member(&mut build, c, way_back, &lowest, next.map(|next| next.name));
         if way_back != WayBack::Open {
             irreversible_from(&mut lane.steps, LEAVES_AT);
         }
@@ -134,7 +112,7 @@ pub fn plan(
         });
     }
     let hand_over = match mode {
-        Mode::SinglePrimary => build.give_back(&candidates, &mut stages),
+        Mode::SinglePrimary => give_back(&mut build, &candidates, &mut stages),
         Mode::MultiPrimary => capacity(&world, &candidates, request.target),
     };
     let finalize = build.draft.finalize(&candidates);
@@ -256,23 +234,6 @@ fn capacity(world: &World, candidates: &[Candidate<'_>], target: MysqlVersion) -
     told
 }
 
-/// Who may write in the group.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Mode {
-    SinglePrimary,
-    MultiPrimary,
-}
-
-impl Mode {
-    fn of(seen: &Sighting) -> Self {
-        match seen.kind() {
-            Ok(Kind::MultiPrimaryGroup) => Self::MultiPrimary,
-            Ok(Kind::SinglePrimaryGroup | Kind::ReplicationTopology | Kind::StandaloneServer)
-            | Err(_) => Self::SinglePrimary,
-        }
-    }
-}
-
 /// Whether the old version could come back once a member has left its group.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum WayBack {
@@ -282,258 +243,72 @@ enum WayBack {
     Closed,
 }
 
-struct Builder<'a> {
-    request: &'a Request,
-    seen: &'a Sighting,
-    world: &'a World,
-    all: BTreeSet<MemberName>,
-    /// In a multi-primary group one of them.
-    primary: &'a MemberName,
-    mode: Mode,
-    /// The member that is taken out last.
-    last_of_lowest: MemberName,
-    draft: Draft,
+/// `lowest`: the member that is taken out last; `next`: one that could not come back if it fell out of the group once this one is
+/// upgraded.
+fn member(
+    build: &mut Group<'_>,
+    c: &Candidate<'_>,
+    way_back: WayBack,
+    lowest: &MemberName,
+    next: Option<&MemberName>,
+) -> Lane {
+    // The last one of the lowest version hands over by leaving: until then no other takes writes.
+    let besides = (lowest != c.name).then_some(c.name);
+    // Where nothing leads back, a member that has fallen out is taken on all the same.
+    let must_serve = way_back != WayBack::EndsHere;
+    let whole = if must_serve {
+        build.together()
+    } else {
+        build.together_or_without(c.name)
+    };
+    let mut steps = build.take_out(c, whole, besides, must_serve);
+    steps.extend(build.draft.replace(c, 0));
+    let whole = match next {
+        Some(next) => build.together_or_without(next),
+        None => build.together(),
+    };
+    let upgraded = Condition::MemberAt {
+        member: c.name.clone(),
+        version: build.request.target,
+    };
+    steps.extend(build.bring_back(c, whole, Some(upgraded)));
+    Lane {
+        member: c.name.clone(),
+        steps,
+    }
 }
 
-impl Builder<'_> {
-    fn together(&self) -> Condition {
-        Condition::OnlineTogether {
-            members: self.all.clone(),
-            witnesses: 2,
-        }
-    }
-
-    /// The same, or this member has fallen out and can't come back on its version.
-    fn together_or_without(&self, member: &MemberName) -> Condition {
-        Condition::OnlineTogetherOrShutOut {
-            members: self.all.clone(),
-            witnesses: 2,
-            member: member.clone(),
-            version: self.request.target,
-        }
-    }
-
-    /// Somebody takes writes; in a multi-primary group somebody besides the one that is to be taken out.
-    fn writes(&self, besides: Option<&MemberName>) -> Condition {
-        match self.mode {
-            Mode::SinglePrimary => Condition::WritablePrimary,
-            Mode::MultiPrimary => Condition::WritableMember {
-                besides: besides.cloned(),
-            },
-        }
-    }
-
-    /// Whoever took writes when the plan was made does so again.
-    fn writes_as_before(&self) -> Vec<Condition> {
-        match self.mode {
-            Mode::SinglePrimary => vec![
-                Condition::PrimaryIs {
-                    member: self.primary.clone(),
-                },
-                Condition::WritablePrimary,
-            ],
-            Mode::MultiPrimary => self
-                .seen
-                .servers()
-                .filter(|(_, server)| server.takes_writes())
-                .map(|(name, _)| Condition::Member {
-                    member: name.clone(),
-                    is: Expectation::TakesWrites { on: true },
-                })
-                .collect(),
-        }
-    }
-
-    /// The first stage: all is well, and, when it is undone, all is as it was.
-    fn look(&mut self) -> Stage {
-        let primary = self.primary;
-        let mut restored = vec![self.together()];
-        restored.extend(self.writes_as_before());
-        restored.extend(as_before(self.world));
-        let gate = Gate {
-            conditions: vec![
-                self.together(),
-                self.writes(None),
-                Condition::NoErrantTransactions,
-            ],
-            undo_conditions: restored,
-            hold_ms: 0,
-        };
-        let why = match self.mode {
-            Mode::SinglePrimary => {
-                "the group is whole; when unwound: versions, packages, option files, membership and primary are as before"
-            }
-            Mode::MultiPrimary => {
-                "the group is whole; when unwound: versions, packages, option files, membership and who takes writes are as before"
-            }
-        };
-        let mut steps = vec![self.draft.gate(primary, gate, why)];
-        if self.mode == Mode::SinglePrimary {
-            let uuid = self.world.members[primary].uuid.clone();
-            let keep = Operation::KeepPrimary { uuid };
-            let seen = self.seen.members[primary]
-                .known()
-                .expect("checked: the primary was seen");
-            let why = "when unwound, the primary role goes back";
-            steps.push(self.draft.operate(primary, seen, keep, 60, why));
-        }
-        Stage {
-            title: "look".to_owned(),
-            lanes: vec![Lane {
-                member: primary.clone(),
-                steps,
-            }],
-        }
-    }
-
-    /// `next`: a member that could not come back if it fell out of the group once this one is upgraded.
-    fn member(&mut self, c: &Candidate<'_>, way_back: WayBack, next: Option<&MemberName>) -> Lane {
-        let before = self.before(c, way_back);
-        let before = self
-            .draft
-            .gate(c.name, before, "the group can spare this member now");
-        // Behind a gate: a member in maintenance that is restarted does not join again, and must not wait so for anybody. And before
-        // one: entering takes a moment, in which another member may be lost.
-        let mut descend = self.draft.descend(c);
-        // Where nothing leads back, a member that has fallen out is taken on all the same.
-        if way_back != WayBack::EndsHere {
-            descend.before.push(Expectation::InGroup {
-                state: MemberState::Online,
-            });
-        }
-        let still = self.before(c, way_back);
-        let why = "it still can";
-        let still = self.draft.gate_within(c.name, still, STILL_WITHIN_S, why);
-        let leave = Operation::LeaveGroup {
-            drain_s: LEAVE_DRAIN_S,
-        };
-        let why = match (self.mode, c.world.primary) {
-            (Mode::SinglePrimary, true) => "hands the primary role over by leaving read-only first",
-            (Mode::SinglePrimary, false) => "the others go on serving",
-            (Mode::MultiPrimary, _) => "read-only first; the others go on serving",
-        };
-        let mut leave = self.draft.on(c, leave, 300, why);
-        leave.before = vec![Expectation::MaintenanceIs { on: true }];
-        leave.after = vec![Expectation::NotInGroup];
-        let replace = self.draft.replace(c, 0);
-        let join = Operation::JoinGroup {
-            drain_s: JOIN_DRAIN_S,
-        };
-        let mut join = self
-            .draft
-            .on(c, join, JOIN_DRAIN_S + 600, "catches up from the others");
-        join.after = vec![Expectation::InGroup {
-            state: MemberState::Online,
-        }];
-        let ascend = self.draft.ascend(c);
-        let after = self.after(c, next);
-        let after = self.draft.gate(
-            c.name,
-            after,
-            "the member serves, and the group is whole again",
-        );
-        let mut steps = vec![before, descend, still, leave];
-        steps.extend(replace);
-        steps.extend([join, ascend, after]);
-        Lane {
-            member: c.name.clone(),
-            steps,
-        }
-    }
-
-    fn before(&self, c: &Candidate<'_>, way_back: WayBack) -> Gate {
-        // The last one of the lowest version hands over by leaving: until then no other takes writes.
-        let lowest = self.last_of_lowest == *c.name;
-        let besides = (!lowest).then_some(c.name);
-        let whole = match way_back {
-            WayBack::Open | WayBack::Closed => self.together(),
-            WayBack::EndsHere => self.together_or_without(c.name),
-        };
-        Gate {
-            conditions: vec![
-                whole,
-                self.writes(besides),
-                Condition::NoErrantTransactions,
-                Condition::QueuesAtMost {
-                    transactions: QUEUE,
-                },
-                Condition::NoTransactionOlderThan {
-                    seconds: LONG_TRANSACTION_S,
-                },
-                Condition::NoPreparedXa {
-                    member: c.name.clone(),
-                },
-            ],
-            undo_conditions: Vec::new(),
-            hold_ms: 0,
-        }
-    }
-
-    fn after(&self, c: &Candidate<'_>, next: Option<&MemberName>) -> Gate {
-        let others = u8::try_from(self.all.len() / 2 + 1).expect("a group has at most 9 members");
-        let whole = match next {
-            Some(next) => self.together_or_without(next),
-            None => self.together(),
-        };
-        Gate {
-            conditions: vec![
-                whole,
-                Condition::MemberAt {
-                    member: c.name.clone(),
-                    version: self.request.target,
-                },
-                self.writes(None),
-                Condition::NoErrantTransactions,
-                Condition::QueuesAtMost {
-                    transactions: QUEUE,
-                },
-            ],
-            undo_conditions: vec![Condition::OthersOnline {
-                without: c.name.clone(),
-                least: others,
-            }],
-            hold_ms: self.request.policy.soak_s.saturating_mul(1000),
-        }
-    }
-
-    /// The last stage, where the policy asks for it and the rules allow it. Returns what to tell the operator.
-    fn give_back(&mut self, candidates: &[Candidate<'_>], stages: &mut Vec<Stage>) -> Vec<String> {
-        let primary = self.primary;
-        let Some(last) = candidates.iter().find(|c| c.name == primary) else {
-            return vec![format!(
-                "{primary} runs the target already and stays the primary"
-            )];
-        };
-        let mut told = vec![format!(
-            "{primary} (primary) leaves last: set_as_primary to a member of {} is refused while one of {} is in the group (error 3910), so it turns read-only and leaves, and the group elects a new primary",
-            self.request.target, last.world.version
+/// The last stage, where the policy asks for it and the rules allow it. Returns what to tell the operator.
+fn give_back(
+    build: &mut Group<'_>,
+    candidates: &[Candidate<'_>],
+    stages: &mut Vec<Stage>,
+) -> Vec<String> {
+    let primary = build.primary;
+    let Some(last) = candidates.iter().find(|c| c.name == primary) else {
+        return vec![format!(
+            "{primary} runs the target already and stays the primary"
         )];
-        if !self.request.policy.restore_primary {
-            told.push("the newly elected member stays the primary".to_owned());
-            return told;
-        }
-        let after: Vec<MysqlVersion> = self.all.iter().map(|_| self.request.target).collect();
-        match may_be_appointed(self.request.target, &after) {
-            Ok(()) => {
-                let uuid = last.world.uuid.clone();
-                let why = "the primary role goes back to the member that had it";
-                let order = Operation::AppointPrimary { uuid };
-                let step = self.draft.on(last, order, 600, why);
-                stages.push(Stage {
-                    title: "give the primary role back".to_owned(),
-                    lanes: vec![Lane {
-                        member: primary.clone(),
-                        steps: vec![step],
-                    }],
-                });
-                told.push(format!(
-                    "at the end {primary} is appointed again: all members are then of one version"
-                ));
-            }
-            Err(refused) => told.push(format!("the primary role can't be given back: {refused}")),
-        }
-        told
+    };
+    let mut told = vec![format!(
+        "{primary} (primary) leaves last: set_as_primary to a member of {} is refused while one of {} is in the group (error 3910), so it turns read-only and leaves, and the group elects a new primary",
+        build.request.target, last.world.version
+    )];
+    if !build.request.policy.restore_primary {
+        told.push("the newly elected member stays the primary".to_owned());
+        return told;
     }
+    let after: Vec<MysqlVersion> = build.all.iter().map(|_| build.request.target).collect();
+    match may_be_appointed(build.request.target, &after) {
+        Ok(()) => {
+            stages.push(build.appoint(last));
+            told.push(format!(
+                "at the end {primary} is appointed again: all members are then of one version"
+            ));
+        }
+        Err(refused) => told.push(format!("the primary role can't be given back: {refused}")),
+    }
+    told
 }
 
 #[expect(

@@ -10,6 +10,7 @@ mod candidate;
 pub mod choose;
 mod draft;
 pub(crate) mod estimate;
+mod group;
 mod in_group_rolling;
 mod offline;
 mod offline_topology;

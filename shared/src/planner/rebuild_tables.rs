@@ -14,6 +14,7 @@
 //! binary log off on the very session that rebuilds. In maintenance a replica that is restarted does not replicate by itself.
 
 use super::candidate::Candidate;
+use super::draft::Draft;
 use super::replication::{APPLY_S, Topology, lane, member};
 use super::report::{Risks, total, warnings};
 use super::{Request, blocked};
@@ -45,7 +46,10 @@ pub fn plan(
         return Err(wrong.into_iter().map(finding).collect());
     }
     let mut build = Topology::begin(Strategy::RebuildTables, request, seen, &world, made_unix_ms)?;
-    let mut stages = vec![build.look(), inspect(&mut build)];
+    let look = build.look();
+    let members = build.everybody.clone();
+    let why = "the tables are there and can be rebuilt, known before anything is stopped";
+    let mut stages = vec![look, inspect(&mut build.draft, request, &members, why)];
     let order: Vec<_> = build.tree.leaves_first().into_iter().cloned().collect();
     let mut order_report = Vec::new();
     for name in &order {
@@ -146,18 +150,21 @@ fn risks(build: &Topology<'_>) -> Risks {
 }
 
 /// Every mistake in the list is known while everybody serves.
-fn inspect(build: &mut Topology<'_>) -> Stage {
-    let tables = build.request.tables.clone();
+pub(super) fn inspect(
+    draft: &mut Draft,
+    request: &Request,
+    members: &[Candidate<'_>],
+    why: &str,
+) -> Stage {
     let mut lanes = Vec::new();
-    for c in build.everybody.clone() {
+    for c in members {
         let order = Operation::InspectTables {
-            tables: tables.clone(),
+            tables: request.tables.clone(),
         };
-        let why = "the tables are there and can be rebuilt, known before anything is stopped";
-        let mut inspect = build.draft.on(&c, order, 120, why);
-        let version = build.request.target;
+        let mut inspect = draft.on(c, order, 120, why);
+        let version = request.target;
         inspect.before = vec![Expectation::ServerRunning { version }];
-        lanes.push(lane(&c, vec![inspect]));
+        lanes.push(lane(c, vec![inspect]));
     }
     Stage {
         title: "inspect tables".to_owned(),
