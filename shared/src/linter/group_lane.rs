@@ -46,6 +46,13 @@ pub(super) fn guarded(plan: &Plan, lane: &Lane, leave: usize, found: &mut Vec<Vi
         } => *witnesses >= 2 && is_pivot && *member == lane.member,
         _ => false,
     };
+    // A member in maintenance that is restarted does not join again: it must not wait in there.
+    if let Some(enters) = position(lane, Kind::EnterMaintenance)
+        && gate_before(lane, enters).is_none()
+    {
+        let rule = "maintenance is entered behind a gate";
+        breaks(found, rule, Some(lane.steps[enters].id), "none");
+    }
     let gate = gate_before(lane, leave);
     if !gate.is_some_and(|gate| gate.conditions.iter().any(whole)) {
         breaks(

@@ -17,6 +17,7 @@ mod overriding;
 mod pivot;
 mod primary_last;
 mod rebuild;
+mod rebuild_in_group;
 mod replica_lane;
 mod rewrites;
 mod single_lane;

@@ -2,7 +2,7 @@
 //! meanwhile, and not by itself after a restart either; a member of a group is out of it, and the primary goes last. Sources: MySQL manual, "Upgrading or Downgrading a Replication Topology";
 //! MYSQL.md §3.8.
 
-use super::{Violation, breaks, group_lane, kind, position, primary_last};
+use super::{Violation, breaks, kind, position, primary_last, rebuild_in_group};
 use crate::condition::Condition;
 use crate::ids::{MemberName, ServerUuid};
 use crate::operation::{Operation, OperationKind as Kind};
@@ -44,7 +44,7 @@ pub(super) fn judge(plan: &Plan, found: &mut Vec<Violation>) {
     let grouped = plan.made_from.group.is_some();
     if grouped {
         primary_last::judge(plan, found);
-        role_goes_back(plan, found);
+        rebuild_in_group::role_goes_back(plan, found);
     }
     let mut inspected: BTreeSet<&MemberName> = BTreeSet::new();
     let mut rebuilt: BTreeSet<&MemberName> = BTreeSet::new();
@@ -69,7 +69,7 @@ pub(super) fn judge(plan: &Plan, found: &mut Vec<Violation>) {
                 breaks(found, rule, Some(lane.steps[at].id), "not all are");
             }
             if grouped {
-                out_of_the_group(plan, lane, at, found);
+                rebuild_in_group::out_of_the_group(plan, lane, at, found);
             } else {
                 one(plan, lane, at, &rebuilt, found);
             }
@@ -99,41 +99,6 @@ fn tables(step: &crate::plan::Step) -> Option<&Vec<crate::table::TableName>> {
             Some(tables)
         }
         _ => None,
-    }
-}
-
-/// A member's lane, which rebuilds at its step number `at`: within its group the member would diverge, or all would rebuild at once.
-fn out_of_the_group(plan: &Plan, lane: &Lane, at: usize, found: &mut Vec<Violation>) {
-    let wanted = [
-        Kind::EnterMaintenance,
-        Kind::LeaveGroup,
-        Kind::RebuildTables,
-        Kind::JoinGroup,
-        Kind::LeaveMaintenance,
-    ];
-    let places: Vec<Option<usize>> = wanted.iter().map(|k| position(lane, *k)).collect();
-    if places.iter().any(Option::is_none) || !places.is_sorted() {
-        let rule = "a member is out of its group while its tables are rebuilt";
-        let id = Some(lane.steps[at].id);
-        breaks(found, rule, id, format!("{places:?} of {wanted:?}"));
-    }
-    if let Some(leave) = position(lane, Kind::LeaveGroup) {
-        group_lane::guarded(plan, lane, leave, found);
-    }
-    group_lane::ends_whole(lane, found);
-}
-
-/// Whoever was the primary is so again at the end, where the policy asks for it.
-fn role_goes_back(plan: &Plan, found: &mut Vec<Violation>) {
-    if super::is_multi_primary(plan) || !plan.policy.restore_primary {
-        return;
-    }
-    let primary = plan.made_from.members.values().find(|m| m.primary);
-    let last = plan.steps().last().and_then(|step| step.operation());
-    let appoints = matches!(last, Some(Operation::AppointPrimary { uuid }) if primary.is_some_and(|p| p.uuid == *uuid));
-    if !appoints {
-        let rule = "the primary role goes back at the end";
-        breaks(found, rule, None, "it is not given back");
     }
 }
 

@@ -63,6 +63,12 @@ fn a_whole_group_passes_and_so_does_one_whose_pivot_came_about_by_itself() {
         witnesses: 2,
     };
     assert!(matches!(strict.judge(&shut_out()), Holds::No(_)));
+    // Expelled, and its tries to come back were refused.
+    let mut seen = shut_out();
+    change_server(&mut seen, "db1", |server| {
+        of_group(server, |group| group.own_state = MemberState::Error);
+    });
+    assert_eq!(before_the_pivot().judge(&seen), Holds::Yes);
 }
 
 #[test]

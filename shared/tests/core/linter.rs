@@ -263,6 +263,10 @@ fn each_rule_condemns() {
             }
             renumber(p);
         }),
+        ("maintenance is entered behind a gate", |p| {
+            p.stages[2].lanes[0].steps.remove(0);
+            renumber(p);
+        }),
         ("a member's steps are complete and in order", |p| {
             remove(p, |s| is(s, OperationKind::EnterMaintenance))
         }),

@@ -124,7 +124,7 @@ fn the_linter_condemns_a_rebuild_within_a_group() {
     }
     const OUT: &str = "a member is out of its group while its tables are rebuilt";
     type Spoil = fn(&mut Plan);
-    let cases: [(&str, Spoil); 8] = [
+    let cases: [(&str, Spoil); 9] = [
         (OUT, |plan| without(plan, "db2", OperationKind::LeaveGroup)),
         (OUT, |plan| {
             without(plan, "db2", OperationKind::EnterMaintenance)
@@ -143,6 +143,9 @@ fn the_linter_condemns_a_rebuild_within_a_group() {
                 lane(plan, "db3").steps.remove(2);
             },
         ),
+        ("maintenance is entered behind a gate", |plan| {
+            lane(plan, "db3").steps.remove(0);
+        }),
         (
             "a member's lane ends with a gate that also guards the way back",
             |plan| {

@@ -1,6 +1,7 @@
 //! Every operation from the three worlds (it never ran, half ran, fully ran), each asked twice, against simulated hosts.
 
 mod closing;
+mod died;
 mod faults;
 mod group;
 mod log_rows;

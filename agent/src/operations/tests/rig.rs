@@ -139,6 +139,7 @@ pub struct Rig {
     pub member: MemberName,
     pub hop: Hop,
     pub deadline_s: u32,
+    pub attempt: Attempt,
     state_dir: tempfile::TempDir,
 }
 
@@ -190,6 +191,7 @@ impl Rig {
             member: member(name),
             hop,
             deadline_s: 3600,
+            attempt: Attempt(1),
             state_dir: tempfile::tempdir().unwrap(),
         }
     }
@@ -201,6 +203,7 @@ impl Rig {
             member: member(name),
             hop,
             deadline_s: 3600,
+            attempt: Attempt(1),
             state_dir: tempfile::tempdir().unwrap(),
         }
     }
@@ -210,7 +213,7 @@ impl Rig {
             id: AttemptId {
                 rollout: RolloutId::new("r1").unwrap(),
                 step: StepId(1),
-                attempt: Attempt(1),
+                attempt: self.attempt,
             },
             epoch: Epoch(1),
             cluster: ClusterName::new("c1").unwrap(),
