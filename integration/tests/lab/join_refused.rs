@@ -42,7 +42,7 @@ fn a_member_that_its_group_refuses_is_kept_closed() {
     let parked = wait_for_state(&stage, &["upgraded", "parked", "restored"]);
     assert_eq!(state(&parked), "parked", "{parked:#}");
     watching.wait().unwrap();
-    let why = parked["why"].as_str().unwrap_or_default();
+    let why = parked["why"].as_str().expect("a parked rollout says why");
     println!("  {why}");
     assert!(why.contains("db3"), "{why}");
     let closed = stage

@@ -45,7 +45,7 @@ fn a_group_that_loses_its_majority_is_waited_for() {
     stage.lab.heal_between(one, other).unwrap();
     let mut ended = wait_for_state(&stage, &["upgraded", "parked", "restored"]);
     if state(&ended) == "parked" {
-        let why = ended["why"].as_str().unwrap_or_default();
+        let why = ended["why"].as_str().expect("a parked rollout says why");
         println!("  parked: {why}");
         assert!(why.contains(&out), "only {out} was being worked on: {why}");
         let id = rollout_id(&stage);

@@ -279,7 +279,9 @@ fn removed_functions_are_found_and_the_rehearsal_confirms_it() {
     ]);
     run(&["systemctl", "restart", "refit-agent"]);
     let crashed = |found: &Value| {
-        let refused = found["refused"].as_str().unwrap_or_default();
+        let refused = found["refused"]
+            .as_str()
+            .expect("a refused rehearsal says why");
         assert!(refused.starts_with("MY-013135"), "{found:#}");
         assert!(
             found["lines"].to_string().contains("MY-014078"),

@@ -22,7 +22,10 @@ fn a_server_killed_in_the_middle_of_its_own_upgrade_is_put_back() {
     let parked = wait_for_state(&stage, &["upgraded", "parked", "restored"]);
     assert_eq!(state(&parked), "parked", "{parked:#}");
     watching.wait().unwrap();
-    let why = parked["why"].as_str().unwrap_or_default().to_owned();
+    let why = parked["why"]
+        .as_str()
+        .expect("a parked rollout says why")
+        .to_owned();
     println!("  {why}");
     assert!(why.contains("has been put back"), "{why}");
     let world = stage.world().unwrap();

@@ -2,6 +2,7 @@
 
 mod begin;
 mod gate;
+mod holding;
 mod order;
 mod restored;
 mod telling;
@@ -108,7 +109,7 @@ impl Jobs {
                     step,
                     direction: task.direction,
                     half_done: rollout.record(task.step).half_done,
-                    watch: gate::Watch {
+                    watch: holding::Watch {
                         plan: Arc::clone(&rollout.plan),
                         begun_unix_ms: rollout.created_unix_ms,
                         told_unix_ms: rollout.last_gate_unix_ms(),
@@ -185,7 +186,7 @@ struct Work {
     order: Option<OrderContent>,
     /// An earlier try may have left something of the step: then the operation itself looks how far it came.
     half_done: bool,
-    watch: gate::Watch,
+    watch: holding::Watch,
     teller: Teller,
 }
 

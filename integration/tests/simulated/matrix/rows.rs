@@ -31,6 +31,7 @@ pub struct Row {
     pub end: End,
     /// See [`super::verdicts::Verdict::fails_the_build`].
     pub may_need_a_hand: bool,
+    pub is_multi_primary: bool,
     /// What strikes is the member that can't come back once it has fallen out of its group: the last one of the old series.
     pub of_last_old_member: bool,
     story: Story,
@@ -253,6 +254,7 @@ fn of_base(base: &Base) -> Vec<Row> {
                     ..base.story.clone()
                 },
                 may_need_a_hand: !matches!(base.story.hop, Hop::Patch | Hop::Series),
+                is_multi_primary: matches!(base.story.hop, Hop::MultiPatch | Hop::MultiSeries),
                 of_last_old_member: last_old == Some(&step.member),
                 strike,
                 end: base.end.clone(),

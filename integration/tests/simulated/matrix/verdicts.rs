@@ -25,15 +25,26 @@ pub struct Verdict {
     pub wrongs: Vec<String>,
 }
 
-/// What is told of a rollout that rests without its end, or in which nobody takes writes while it is parked.
-const NEEDS_A_HAND: [&str; 5] = [
-    "it never came to rest",
-    "parks again and again",
-    "it ended None",
-    "parked (",
-    // A multi-primary member that a view change opens between the last look and STOP: the server closes it again by itself then.
-    "STOP GROUP_REPLICATION without super_read_only first",
-];
+/// Whether this is all that is wrong: the rollout rests without its end, or nobody takes writes while it is parked. What was lost, or
+/// served by somebody who must not, is never it.
+fn needs_a_hand(multi_primary: bool, wrong: &str) -> bool {
+    const RESTS: [&str; 3] = [
+        "it never came to rest",
+        "parks again and again: ",
+        "it ended None, not ",
+    ];
+    const NOBODY_WRITES: [&str; 4] = [
+        ": nobody takes writes",
+        ": the primary does not take writes",
+        ": the group has no primary",
+        ": no member takes writes",
+    ];
+    // A multi-primary member that a view change opens between the last look and STOP; the server closes it again by itself then.
+    const OPENED: &str = ": STOP GROUP_REPLICATION without super_read_only first";
+    RESTS.iter().any(|rests| wrong.starts_with(rests))
+        || wrong.starts_with("parked (") && NOBODY_WRITES.iter().any(|what| wrong.ends_with(what))
+        || multi_primary && wrong.ends_with(OPENED)
+}
 
 impl Verdict {
     pub fn of(row: &Row) -> Self {
@@ -73,11 +84,9 @@ impl Verdict {
     /// still come to rest where `refit resume` alone does not help and a person has to act on a host (start a mysqld that has died, begin
     /// a group again): such rows count as failed on the page, which names them, and nothing may have been lost in them either.
     pub fn fails_the_build(&self, row: &Row) -> bool {
-        let only_rests = self
-            .wrongs
-            .iter()
-            .all(|wrong| NEEDS_A_HAND.iter().any(|rests| wrong.contains(rests)));
-        !(self.passed() || row.may_need_a_hand && only_rests)
+        let rests = |wrong: &String| needs_a_hand(row.is_multi_primary, wrong);
+        let excused = row.may_need_a_hand && self.wrongs.iter().all(rests);
+        !(self.passed() || excused)
     }
 
     pub fn in_full(&self, name: &str) -> String {
@@ -108,11 +117,9 @@ fn allow(row: &Row, wrongs: &mut Vec<String>) {
             | Trouble::PrimaryPower
             | Trouble::PersonMovesPrimary
     );
-    // It was Restored, and then the primary failed.
-    if moves_roles && row.strike.when == When::After && row.step == "s00 gate undo" {
-        wrongs.retain(|wrong| !wrong.starts_with("at its end, Restored: the world is"));
-    }
-    if moves_roles && row.step.contains("appoint_primary") {
+    // So it is once the rollout was Restored.
+    let restored = row.strike.when == When::After && row.step == "s00 gate undo";
+    if moves_roles && (restored || row.step.contains("appoint_primary")) {
         wrongs.retain(|wrong| !wrong.ends_with("was not given back"));
     }
 }
@@ -173,5 +180,47 @@ impl Kept {
             .write_all(text.as_bytes())
             .expect("verdicts can be kept");
         self.verdicts.insert(row.to_owned(), verdict.clone());
+    }
+}
+
+#[test]
+fn only_rest_is_excused_never_a_loss() {
+    let parked = "parked (step s41 on db1 failed: no space [host])";
+    for (multi_primary, wrong, excused) in [
+        (false, "it never came to rest", true),
+        (false, "it ended None, not Upgraded", true),
+        (false, &*format!("{parked}: nobody takes writes"), true),
+        (
+            false,
+            &*format!("{parked}: db1: the primary does not take writes"),
+            true,
+        ),
+        (
+            false,
+            &*format!("{parked}: write 7, which was acknowledged, is missing on db2"),
+            false,
+        ),
+        (
+            false,
+            &*format!("{parked}: db2: writable outside its group"),
+            false,
+        ),
+        (
+            false,
+            "at its end, Upgraded: db2 does not run 9.7.4-2 on data of 9.7.4-2",
+            false,
+        ),
+        (
+            false,
+            "db1: STOP GROUP_REPLICATION without super_read_only first",
+            false,
+        ),
+        (
+            true,
+            "db1: STOP GROUP_REPLICATION without super_read_only first",
+            true,
+        ),
+    ] {
+        assert_eq!(needs_a_hand(multi_primary, wrong), excused, "{wrong}");
     }
 }

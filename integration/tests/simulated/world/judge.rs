@@ -245,8 +245,14 @@ async fn restored(world: &World) -> Vec<String> {
     let sim = &world.sim;
     let now = Before::of(sim).await;
     let mut wrongs = Vec::new();
-    if now != world.before {
+    if now.members != world.before.members {
         wrongs.push(format!("the world is {now:?}, it was {:?}", world.before));
+    }
+    if now.primary != world.before.primary {
+        wrongs.push(format!(
+            "the primary is {:?}, and was not given back",
+            now.primary
+        ));
     }
     let version = world.hop.from().mysql_version().ok();
     for name in world.before.members.keys() {
