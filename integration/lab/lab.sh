@@ -4,6 +4,7 @@
 # This file owns the command line and where things live. What a command does is in lib/, one idea a file:
 #   common  paths, messages, bounded waits        host     make, boot, enter, stop and crash a host
 #   deps    packages that the machine needs       network  the switch, addresses, cutting and healing cables
+#   clock   a wall clock of each host's own
 #   mirror  where Debian comes from               volume   what must survive a power loss
 #   repo    packages in several versions          group    my.cnf and the replication group
 #   build   the cached root filesystem            replication  sources and replicas
@@ -12,7 +13,7 @@ set -euo pipefail
 
 LAB_SRC=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source-path=SCRIPTDIR
-for part in common deps mirror repo build fixtures network volume host group replication down; do
+for part in common deps mirror repo build fixtures network volume clock host group replication down; do
   # shellcheck source=/dev/null
   . "$LAB_SRC/lib/$part.sh"
 done
@@ -36,6 +37,7 @@ hosts
        --data btrfs|xfs|ext4   file system under the data directory (default: btrfs)
        --data-size SIZE        its size (default: 6G, sparse)
        --disk ram|file         where all that the hosts write is kept (default: ram; 200 to 800 MB a host)
+       --own-clock on          every host has a wall clock of its own, for `clock` (default: off)
        --bind-ro SRC:DST       show a directory of this machine to every host (may be repeated)
   group bootstrap [--multi-primary] [HOST...]
                              form a group of these hosts (default: every database host), single-primary if not said otherwise
@@ -59,6 +61,8 @@ faults
                              the disk of its data volume are lost
   cut HOST [HOST2]           drop all traffic of a host, or only that between the two
   heal HOST [HOST2]          undo it
+  clock HOST SECONDS         its wall clock is that far ahead of this machine's, at once (negative: behind)
+  slow HOST IOPS             its volume does no more reads, and no more writes, a second than this; `slow HOST off` undoes it
 
 remove
   down                       remove every trace of this lab: processes, mounts, loop devices, namespaces, cgroups
@@ -97,6 +101,8 @@ main() {
     crash) as_root && need_args 1 "$#" "crash HOST" && crash "$1" ;;
     cut) as_root && cut_cable "$@" ;;
     heal) as_root && heal_cable "$@" ;;
+    clock) as_root && need_args 2 "$#" "clock HOST SECONDS" && clock "$1" "$2" ;;
+    slow) as_root && need_args 2 "$#" "slow HOST IOPS|off" && slow_volume "$1" "$2" ;;
     down) as_root && down ;;
     clean) as_root && clean ;;
     *) usage >&2 && exit 2 ;;

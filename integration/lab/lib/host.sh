@@ -26,7 +26,7 @@ host_ip() {
 }
 
 up() {
-  local names='' prefix=db version=older data=btrfs size=6G disk=ram binds=() start i n=${1:-}
+  local names='' prefix=db version=older data=btrfs size=6G disk=ram clock=off binds=() start i n=${1:-}
   [[ $n =~ ^[1-9][0-9]?$ ]] || die "usage: lab.sh up N [OPTIONS]"
   shift
   while [ $# -gt 0 ]; do
@@ -38,6 +38,7 @@ up() {
       --data) data=$2 ;;
       --data-size) size=$2 ;;
       --disk) disk=$2 ;;
+      --own-clock) clock=$2 ;;
       --bind-ro) binds+=("$2") ;;
       *) die "unknown option '$1' of up" ;;
     esac
@@ -52,6 +53,7 @@ up() {
   printf '%s\n' "$version" >"$RUN/version"
   printf '%s %s\n' "$data" "$size" >"$RUN/data"
   printf '%s\n' "${binds[@]}" >"$RUN/binds"
+  printf '%s\n' "$clock" >"$RUN/clock"
   i=0
   while read -r name; do
     [[ $name =~ $HOST_NAME ]] || die "'$name' cannot be a host name"
@@ -117,6 +119,7 @@ make_host() {
   make_volume "$1" "$data" "$size"
   mkdir -p "$root/var/lib/refit-agent"
   install -d -m 700 "$root/var/lib/private"
+  [ "$(cat "$RUN/clock")" != on ] || own_clock "$1"
   if is_database "$1"; then
     my_cnf "$1" >"$root/etc/mysql/mysql.conf.d/zz-production.cnf"
   else
@@ -124,8 +127,8 @@ make_host() {
   fi
 }
 
-# Every cgroup hierarchy that nspawn may write to (version 2, or version 1 with the hybrid layout).
-CGROUP_TREES=(/sys/fs/cgroup/unified /sys/fs/cgroup/systemd /sys/fs/cgroup)
+# Every cgroup hierarchy that nspawn may write to (version 2, or version 1 with the hybrid layout), and version 1's of block devices.
+CGROUP_TREES=(/sys/fs/cgroup/unified /sys/fs/cgroup/systemd /sys/fs/cgroup/blkio /sys/fs/cgroup)
 cgroup() { echo "refit-lab.$LAB_NAME.$1"; }
 
 # boot HOST: starts it and waits until its start-up jobs are done.

@@ -82,3 +82,22 @@ copy_between_commits() {
 }
 
 superblock() { dd if="$(image "$1")" bs=4096 skip=16 count=1 status=none | sha256sum; }
+
+# slow_volume HOST IOPS|off: what the host's own processes read and write with direct or synchronous calls waits its turn.
+slow_volume() {
+  local device group limit=$2 v1=0
+  need_host "$1"
+  [[ $limit =~ ^[1-9][0-9]{0,6}$ || $limit = off ]] || die "slow HOST IOPS: '$limit' is neither a number nor off"
+  [ "$limit" != off ] || { limit=max v1=0; }
+  [ "$limit" = max ] || v1=$limit
+  device=$(lsblk -ndo MAJ:MIN "$(findmnt -no SOURCE "$RUN/$1/volume" | sed 's/\[.*//')" | tr -d ' ')
+  if group=/sys/fs/cgroup/blkio/$(cgroup "$1") && [ -d "$group" ]; then
+    echo "$device $v1" >"$group/blkio.throttle.read_iops_device"
+    echo "$device $v1" >"$group/blkio.throttle.write_iops_device"
+  else
+    # Version 2: the controller has to be switched on for the hosts' groups first.
+    group=/sys/fs/cgroup/$(cgroup "$1")
+    echo +io >/sys/fs/cgroup/cgroup.subtree_control
+    echo "$device riops=$limit wiops=$limit" >"$group/io.max"
+  fi
+}

@@ -96,7 +96,7 @@ fn option_files_are_rewritten_as_reviewed() {
 
     let file = plan(&stage, &target, &["--approve-pivot", "auto"]);
     let load = stage.load().unwrap();
-    load.start(4, "100").unwrap();
+    load.start(4, "50").unwrap();
     let applied = stage.refit().run(&["apply", &file, "--yes"]).unwrap();
     println!("{}", applied.stdout);
     assert_eq!(applied.code, 0, "{}{}", applied.stdout, applied.stderr);

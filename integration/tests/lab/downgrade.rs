@@ -8,7 +8,7 @@ fn a_chain_is_downgraded_from_its_source() {
     let before = stage.world().unwrap();
     let target = target(&stage, "older");
     let load = stage.load().unwrap();
-    load.start(4, "100").unwrap();
+    load.start(4, "50").unwrap();
     let file = plan(&stage, &target, &["--approve-pivot", "auto"]);
     let done = stage.refit().run(&["apply", &file, "--yes"]).unwrap();
     println!("{}", done.stdout);

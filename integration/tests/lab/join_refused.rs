@@ -10,7 +10,7 @@ fn a_member_that_its_group_refuses_is_kept_closed() {
     let stage = set("older");
     let target = target(&stage, "newest");
     let load = stage.load().unwrap();
-    load.start(4, "100").unwrap();
+    load.start(4, "50").unwrap();
     let mut watching = apply(&stage, &plan(&stage, &target, &[]));
     wait_for_step(&stage, "db3", "leave_group", "running");
     // Its agent goes on; what follows waits until somebody has written there.

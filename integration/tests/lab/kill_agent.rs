@@ -7,7 +7,7 @@ fn kill_an_agent_during_the_package_swap() {
     let before = stage.world().unwrap();
     let target = target(&stage, "newest");
     let load = stage.load().unwrap();
-    load.start(4, "100").unwrap();
+    load.start(4, "50").unwrap();
     let mut watching = apply(&stage, &plan(&stage, &target, &[]));
     wait_for_step(&stage, "db3", "swap_packages", "running");
     stage.lab.kill_unit("db3", "refit-agent").unwrap();

@@ -7,7 +7,7 @@ fn kill_the_controller_in_three_steps() {
     let before = stage.world().unwrap();
     let target = target(&stage, "newest");
     let load = stage.load().unwrap();
-    load.start(4, "100").unwrap();
+    load.start(4, "50").unwrap();
     let mut watching = apply(&stage, &plan(&stage, &target, &[]));
     // Which secondary is first depends on their queues; the primary is last.
     for (member, step) in [

@@ -1,5 +1,5 @@
 //! Scenarios on real hosts: real systemd, apt, mysqld, mTLS and journal, with a client that writes all the while. Each
-//! asserts on rows, versions, membership and bytes. One lab, one scenario at a time.
+//! asserts on rows, versions, membership and bytes. A scenario has a lab for itself; as many run at once as LAB_NAME lists.
 
 mod advisor;
 mod bad_input;
@@ -28,6 +28,7 @@ mod rehearsal;
 mod rehearsal_isolation;
 mod rehearsal_places;
 mod replicas_first;
+mod seat;
 mod security;
 mod server_will_not_start;
 mod single_server;

@@ -10,7 +10,7 @@ fn a_group_that_loses_its_majority_is_waited_for() {
     let stage = set("older");
     let target = target(&stage, "newest");
     let load = stage.load().unwrap();
-    load.start(4, "100").unwrap();
+    load.start(4, "50").unwrap();
     let mut watching = apply(&stage, &plan(&stage, &target, &[]));
     let out = whose_step(&stage, "snapshot_data", "done", &[]);
     let left: Vec<&str> = stage

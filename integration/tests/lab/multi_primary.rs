@@ -8,7 +8,7 @@ fn a_multi_primary_group_rolls() {
     let stage = set_as("older", Fleet::multi_primary);
     let target = target(&stage, "newest");
     let load = stage.load().unwrap();
-    load.start(4, "100").unwrap();
+    load.start(4, "50").unwrap();
     let file = plan(&stage, &target, &[]);
     let mut applied = apply(&stage, &file);
     wait_for_step(&stage, ANYBODY, "join_group", "done");

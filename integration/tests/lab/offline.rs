@@ -9,7 +9,7 @@ fn a_group_is_upgraded_offline() {
     before.assert_whole();
     let target = target(&stage, "newest");
     let load = stage.load().unwrap();
-    load.start(4, "100").unwrap();
+    load.start(4, "50").unwrap();
     let file = plan(
         &stage,
         &target,
@@ -42,7 +42,7 @@ fn a_chain_is_upgraded_offline() {
     let before = stage.world().unwrap();
     let target = target(&stage, "newest");
     let load = stage.load().unwrap();
-    load.start(4, "100").unwrap();
+    load.start(4, "50").unwrap();
     let file = plan(
         &stage,
         &target,

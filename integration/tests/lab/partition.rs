@@ -10,7 +10,7 @@ fn a_gate_holds_while_a_secondary_is_cut_off() {
     let stage = set("older");
     let target = target(&stage, "newest");
     let load = stage.load().unwrap();
-    load.start(4, "100").unwrap();
+    load.start(4, "50").unwrap();
     let mut watching = apply(&stage, &plan(&stage, &target, &[]));
     wait_for_step(&stage, "db3", "join_group", "done");
     stage.lab.cut("db2").unwrap();

@@ -24,9 +24,9 @@ pub fn set(role: &str) -> Stage {
     set_as(role, Fleet::of_three)
 }
 
-/// The lab that scenarios use: `test`, or LAB_NAME, so that several can run side by side.
+/// The lab of this scenario.
 pub fn lab() -> Lab {
-    Lab::named(std::env::var("LAB_NAME").as_deref().unwrap_or("test"))
+    Lab::named(&crate::seat::name())
 }
 
 /// The same for another kind of cluster.

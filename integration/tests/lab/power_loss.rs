@@ -7,7 +7,7 @@ fn power_loss_of_the_host_being_upgraded() {
     let before = stage.world().unwrap();
     let target = target(&stage, "newest");
     let load = stage.load().unwrap();
-    load.start(4, "100").unwrap();
+    load.start(4, "50").unwrap();
     let mut watching = apply(&stage, &plan(&stage, &target, &[]));
     wait_for_step(&stage, "db3", "swap_packages", "running");
     stage.lab.crash("db3").unwrap();

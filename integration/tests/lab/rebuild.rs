@@ -65,7 +65,7 @@ fn tables_are_rebuilt_on_every_server_and_no_gtid_is_written() {
     let sql = |statement: &str| stage.lab.sql("db1", statement).unwrap();
     fill(&stage);
     let load = stage.load().unwrap();
-    load.start(4, "100").unwrap();
+    load.start(4, "50").unwrap();
     assert_replicating_at(&stage, &["db2:db1", "db3:db1"], &target);
     stage
         .refit()
@@ -138,7 +138,7 @@ fn tables_are_rebuilt_on_every_member_of_a_group() {
     let target = target(&stage, "newest");
     fill(&stage);
     let load = stage.load().unwrap();
-    load.start(4, "100").unwrap();
+    load.start(4, "50").unwrap();
     wait_for("the tables to be everywhere", PATIENCE, || {
         let seen = spaces(&stage);
         anyhow::ensure!(seen.len() == 6, "{seen:?}");

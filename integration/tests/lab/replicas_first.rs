@@ -16,7 +16,7 @@ fn a_source_with_two_replicas_is_upgraded_and_the_source_restarted() {
     let before = stage.world().unwrap();
     let target = target(&stage, "newest");
     let load = stage.load().unwrap();
-    load.start(4, "100").unwrap();
+    load.start(4, "50").unwrap();
     let file = plan(&stage, &target, &[]);
     let waiting = stage.refit().run(&["apply", &file, "--yes"]).unwrap();
     println!("{}", waiting.stdout);
@@ -85,7 +85,7 @@ fn a_chain_is_upgraded_from_its_end() {
     let before = stage.world().unwrap();
     let target = target(&stage, "newest");
     let load = stage.load().unwrap();
-    load.start(4, "100").unwrap();
+    load.start(4, "50").unwrap();
     let file = plan(&stage, &target, &["--approve-pivot", "auto"]);
     let done = stage.refit().run(&["apply", &file, "--yes"]).unwrap();
     println!("{}", done.stdout);
@@ -130,7 +130,7 @@ fn unwind_after_the_first_replica() {
     let before = stage.world().unwrap();
     let target = target(&stage, "newest");
     let load = stage.load().unwrap();
-    load.start(4, "100").unwrap();
+    load.start(4, "50").unwrap();
     let file = plan(&stage, &target, &[]);
     let applied = apply(&stage, &file);
     wait_for_step(&stage, "db3", "stop_server", "running");

@@ -183,7 +183,7 @@ fn no_secret_is_told_and_the_units_are_confined() {
     // The rollout, and everything that people and automation are told of it.
     let target = target(&stage, "newest");
     let load = stage.load().unwrap();
-    load.start(4, "100").unwrap();
+    load.start(4, "50").unwrap();
     let mut told = String::new();
     let mut say = |arguments: &[&str]| {
         let reply = stage.refit().run(arguments).unwrap();

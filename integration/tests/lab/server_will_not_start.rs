@@ -8,7 +8,7 @@ fn a_new_server_that_will_not_start_is_unwound() {
     let before = stage.world().unwrap();
     let target = target(&stage, "broken");
     let load = stage.load().unwrap();
-    load.start(4, "100").unwrap();
+    load.start(4, "50").unwrap();
     let reply = stage
         .refit()
         .run(&["apply", &plan(&stage, &target, &[]), "--yes"])

@@ -23,7 +23,7 @@ fn a_standalone_server_is_unwound_and_upgraded() {
     );
     assert!(!fleet.stdout.contains("no primary"), "{}", fleet.stdout);
     let load = stage.load().unwrap();
-    load.start(4, "100").unwrap();
+    load.start(4, "50").unwrap();
 
     let file = plan(&stage, &target, &[]);
     let applied = apply(&stage, &file);

@@ -10,7 +10,7 @@ fn a_shutdown_of_minutes_is_waited_for() {
     let stage = set("older");
     let target = target(&stage, "newest");
     let load = stage.load().unwrap();
-    load.start(4, "100").unwrap();
+    load.start(4, "50").unwrap();
     let mut watching = apply(&stage, &plan(&stage, &target, &[]));
     wait_for_step(&stage, "db3", "stop_server", "running");
     stage.lab.signal_unit("db3", "mysql", "SIGSTOP").unwrap();

@@ -105,7 +105,7 @@ fn a_source_that_logs_statements_logs_rows_while_versions_differ() {
     let before = stage.world().unwrap();
     let target = target(&stage, "newest");
     let load = stage.load().unwrap();
-    load.start(4, "100").unwrap();
+    load.start(4, "50").unwrap();
     assert_replicating_at(
         &stage,
         &["db2:db1", "db3:db1"],

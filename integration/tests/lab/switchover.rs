@@ -8,7 +8,7 @@ fn the_source_hands_over_to_a_replica() {
     let stage = set_as("older", Fleet::source_with_two_replicas);
     let target = target(&stage, "newest");
     let load = stage.load().unwrap();
-    load.start(4, "100").unwrap();
+    load.start(4, "50").unwrap();
     let file = plan(&stage, &target, &["--strategy", "switchover"]);
     let waiting = stage.refit().run(&["apply", &file, "--yes"]).unwrap();
     println!("{}", waiting.stdout);

@@ -12,7 +12,7 @@ fn unwind_after_two_of_three_members() {
     assert_eq!(copy(["cp", FILE, COPY]), 0);
     let target = target(&stage, "newest");
     let load = stage.load().unwrap();
-    load.start(4, "100").unwrap();
+    load.start(4, "50").unwrap();
     let waiting = stage
         .refit()
         .run(&["apply", &plan(&stage, &target, &[]), "--yes"])

@@ -7,7 +7,7 @@ fn upgrade_across_series() {
     let before = stage.world().unwrap();
     let target = target(&stage, "newest");
     let load = stage.load().unwrap();
-    load.start(4, "100").unwrap();
+    load.start(4, "50").unwrap();
 
     let file = plan(&stage, &target, &[]);
     let waiting = stage.refit().run(&["apply", &file, "--yes"]).unwrap();

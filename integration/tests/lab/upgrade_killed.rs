@@ -11,13 +11,13 @@ fn a_server_killed_in_the_middle_of_its_own_upgrade_is_put_back() {
     let before = stage.world().unwrap();
     let target = target(&stage, "newest");
     let load = stage.load().unwrap();
-    load.start(4, "100").unwrap();
+    load.start(4, "50").unwrap();
     let file = plan(&stage, &target, &[]);
     let mut watching = apply(&stage, &file);
-    wait_for_step(&stage, "db3", "stop_server", "running");
-    upgrades_at_every_start(&stage, "db3");
-    wait_until_it_upgrades(&stage, "db3");
-    stage.lab.kill_unit("db3", "mysql").unwrap();
+    let first = whose_step(&stage, "stop_server", "running", &[]);
+    upgrades_at_every_start(&stage, &first);
+    wait_until_it_upgrades(&stage, &first);
+    stage.lab.kill_unit(&first, "mysql").unwrap();
 
     let parked = wait_for_state(&stage, &["upgraded", "parked", "restored"]);
     assert_eq!(state(&parked), "parked", "{parked:#}");
@@ -32,7 +32,7 @@ fn a_server_killed_in_the_middle_of_its_own_upgrade_is_put_back() {
     world.assert_whole();
     assert_eq!(before.versions(), world.versions());
 
-    upgrades_when_needed(&stage, "db3");
+    upgrades_when_needed(&stage, &first);
     let id = rollout_id(&stage);
     let resumed = stage.refit().run(&["resume", &id, "--yes"]).unwrap();
     assert_eq!(resumed.code, 0, "{}{}", resumed.stdout, resumed.stderr);
@@ -49,7 +49,7 @@ fn an_error_log_rotated_while_it_is_followed_is_followed_on() {
     let stage = set("older");
     let target = target(&stage, "newest");
     let load = stage.load().unwrap();
-    load.start(4, "100").unwrap();
+    load.start(4, "50").unwrap();
     let file = plan(&stage, &target, &[]);
     let mut watching = apply(&stage, &file);
     let log = "/var/log/mysql/error.log";

@@ -8,7 +8,7 @@ fn upgrade_within_a_series() {
     before.assert_whole();
     let target = target(&stage, "newest");
     let load = stage.load().unwrap();
-    load.start(4, "100").unwrap();
+    load.start(4, "50").unwrap();
 
     // Looking changes nothing.
     assert_eq!(
