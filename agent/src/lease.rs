@@ -32,6 +32,10 @@ const AGAIN: Duration = Duration::from_secs(1);
 struct Pause {
     rollout: RolloutId,
     until_unix_ms: i64,
+    /// How long it was meant to last when it began: a clock that is set back while the agent is down makes it no longer.
+    /// Leases of an agent that did not write this end at once.
+    #[serde(default)]
+    lease_ms: i64,
     lasting: bool,
 }
 
@@ -67,6 +71,7 @@ impl Lease {
             Ok(bytes) => match decode::<Option<Pause>>(&bytes) {
                 Ok(Some(pause)) => {
                     let left = pause.until_unix_ms.saturating_sub(clock.now_unix_ms());
+                    let left = left.min(pause.lease_ms);
                     let left = Duration::from_millis(u64::try_from(left).unwrap_or(0));
                     Held::Pause {
                         pause,
@@ -95,6 +100,7 @@ impl Lease {
         let pause = Pause {
             rollout: rollout.clone(),
             until_unix_ms: self.0.clock.now_unix_ms().saturating_add(ms),
+            lease_ms: ms,
             lasting: false,
         };
         self.write(Some(&pause)).await?;

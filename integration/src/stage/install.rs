@@ -25,6 +25,8 @@ pub struct Fleet {
     /// File system below the data directory: btrfs, xfs or ext4.
     pub data: String,
     pub shape: Shape,
+    /// Each host has a wall clock of its own, which [`Lab::set_clock`] steps.
+    pub own_clock: bool,
 }
 
 /// How the servers belong together.
@@ -45,6 +47,7 @@ impl Fleet {
             version: version.to_owned(),
             data: "btrfs".to_owned(),
             shape: Shape::SinglePrimaryGroup,
+            own_clock: false,
         }
     }
 
@@ -129,6 +132,8 @@ impl Stage {
             &fleet.data,
             "--bind-ro",
             &share,
+            "--own-clock",
+            if fleet.own_clock { "on" } else { "off" },
         ])?;
         stage.form(fleet.shape, &mut say)?;
         say("certificates: refit pki init, issue");

@@ -157,6 +157,21 @@ impl Lab {
         self.signal_unit(host, unit, "SIGKILL")
     }
 
+    /// Steps a host's wall clock: so many seconds ahead of this machine's (negative: behind). See [`super::Fleet::own_clock`].
+    pub fn set_clock(&self, host: &str, seconds: i64) -> Result<()> {
+        self.call(["clock", host, &seconds.to_string()])?
+            .ok("lab.sh clock")
+            .map(drop)
+    }
+
+    /// A host's volume reads and writes so many times a second, or again as fast as it can.
+    pub fn slow(&self, host: &str, iops: Option<u32>) -> Result<()> {
+        let limit = iops.map_or_else(|| "off".to_owned(), |iops| iops.to_string());
+        self.call(["slow", host, &limit])?
+            .ok("lab.sh slow")
+            .map(drop)
+    }
+
     /// Sends a signal to a unit's main process.
     pub fn signal_unit(&self, host: &str, unit: &str, signal: &str) -> Result<()> {
         let signal = format!("--signal={signal}");

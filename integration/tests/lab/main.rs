@@ -6,6 +6,8 @@ mod bad_input;
 mod certificates;
 #[path = "../check_fixtures/mod.rs"]
 mod check_fixtures;
+mod clock_jump;
+mod clone_restart;
 mod config_rewrite;
 mod discovery;
 mod downgrade;

@@ -3,8 +3,8 @@ use anyhow::bail;
 use refit_integration::stage::wait_for;
 use std::time::Duration;
 
-/// While db3 is being upgraded (it is just back), db2 is cut off. The gate holds the rollout until db2 is back, and says what
-/// it waits for; no other member is touched meanwhile.
+/// While db3 is being upgraded (it is just back), db2 is cut off until its group has expelled it. The gate holds the rollout until
+/// db2 is back, and says what it waits for; no other member is touched meanwhile.
 #[test]
 fn a_gate_holds_while_a_secondary_is_cut_off() {
     let stage = set("older");
@@ -27,6 +27,14 @@ fn a_gate_holds_while_a_secondary_is_cut_off() {
             }
         },
     )
+    .unwrap();
+    wait_for("db2 to be expelled", Duration::from_secs(90), || {
+        let left = "SELECT COUNT(*) FROM performance_schema.replication_group_members";
+        match stage.lab.sql("db1", left)?.as_str() {
+            "2" => Ok(()),
+            many => bail!("db1 sees {many} members"),
+        }
+    })
     .unwrap();
     let world = stage.lab.sql("db1", "SELECT VERSION()").unwrap();
     assert_ne!(

@@ -31,6 +31,10 @@ pub fn lab() -> Lab {
 
 /// The same for another kind of cluster.
 pub fn set_as(role: &str, fleet: fn(&str) -> Fleet) -> Stage {
+    set_with(role, fleet)
+}
+
+pub fn set_with(role: &str, fleet: impl Fn(&str) -> Fleet) -> Stage {
     let lab = lab();
     let version = lab.version(role).unwrap();
     Stage::set(lab, &fleet(&version), &programs(), |line| {
@@ -110,14 +114,21 @@ pub const ANYBODY: &str = "anybody";
 
 /// Waits until a step of a member has a status ("running", "done", …).
 pub fn wait_for_step(stage: &Stage, member: &str, title: &str, status: &str) {
-    let what = format!("{title} of {member} to be {status}");
+    wait_for_step_in(stage, member, title, &[status]);
+}
+
+/// The same, for any of these.
+pub fn wait_for_step_in(stage: &Stage, member: &str, title: &str, wanted: &[&str]) {
+    let what = format!("{title} of {member} to be {}", wanted.join(" or "));
     wait_for(&what, PATIENCE, || {
         let rollout = rollout(stage)?;
         let steps = rollout["steps"].as_array().context("a rollout has steps")?;
         let is = |step: &&Value| {
             (member == ANYBODY || step["member"] == member)
                 && step["title"] == title
-                && step["status"] == status
+                && step["status"]
+                    .as_str()
+                    .is_some_and(|is| wanted.contains(&is))
         };
         if steps.iter().any(|step| is(&step)) {
             return Ok(());
@@ -177,6 +188,28 @@ pub fn wait_for_state(stage: &Stage, wanted: &[&str]) -> Value {
         },
     )
     .unwrap_or_else(|why| panic!("{why:#}\n{}", everything_about(stage)))
+}
+
+/// Waits for the rollout's end; while it parks, a person resumes it, up to so many times.
+pub fn resumed_to_its_end(stage: &Stage, times: usize) -> Value {
+    let ends = ["upgraded", "parked", "restored"];
+    let mut ended = wait_for_state(stage, &ends);
+    for _ in 0..times {
+        if state(&ended) != "parked" {
+            break;
+        }
+        println!("  parked: {}", ended["why"]);
+        let id = rollout_id(stage);
+        let resumed = stage.refit().run(&["resume", &id, "--yes"]).unwrap();
+        assert!(
+            [0, 3].contains(&resumed.code),
+            "{}{}",
+            resumed.stdout,
+            resumed.stderr
+        );
+        ended = wait_for_state(stage, &ends);
+    }
+    ended
 }
 
 /// What `refit show` prints of the newest rollout, for whoever has to find out why it is not where it should be.

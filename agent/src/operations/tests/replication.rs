@@ -3,6 +3,7 @@
 use super::rig::{Hop, Rig, member};
 use crate::lease::Lease;
 use crate::ledger::FileDisk;
+use crate::worker::Clock;
 use refit_shared::ids::RolloutId;
 use refit_shared::operation::{Direction, Operation, SourceAddress};
 use refit_shared::receipt::FailureCode;
@@ -214,6 +215,35 @@ async fn a_damaged_lease_is_never_rested_on() {
     );
     sleep(Duration::from_secs(2)).await;
     assert!(!lease.make_lasting(&rollout).await.unwrap());
+}
+
+#[derive(Debug)]
+struct Stopped(i64);
+
+impl Clock for Stopped {
+    fn now_unix_ms(&self) -> i64 {
+        self.0
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_clock_that_is_set_back_makes_no_pause_longer() {
+    const DAY: i64 = 86_400_000;
+    let dir = tempfile::tempdir().unwrap();
+    let rollout = RolloutId::new("r1").unwrap();
+    let open = |now| Lease::open(dir.path(), FileDisk::quick(), Arc::new(Stopped(now)));
+    let lease = open(2 * DAY);
+    lease
+        .begin(&rollout, Duration::from_secs(60))
+        .await
+        .unwrap();
+    let after_restart = open(DAY);
+    assert!(after_restart.is_held_by(&rollout).await.unwrap());
+    sleep(Duration::from_secs(61)).await;
+    assert!(!after_restart.is_held_by(&rollout).await.unwrap());
+    let on_time = open(2 * DAY + 50_000);
+    sleep(Duration::from_secs(11)).await;
+    assert!(!on_time.is_held_by(&rollout).await.unwrap());
 }
 
 /// A whole hand-over, as the plan orders it, with writes all the while that are possible.

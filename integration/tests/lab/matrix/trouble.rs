@@ -1,5 +1,4 @@
-//! What strikes real hosts. Slow disks and jumping clocks are simulated only: the lab's hosts share one kernel's clock, and their
-//! volumes lie in memory.
+//! What strikes real hosts. Clocks that jump have a scenario of their own (`clock_jump`): they need hosts with clocks of their own.
 
 use anyhow::{Context, Result, bail};
 use refit_integration::stage::Stage;
@@ -12,6 +11,8 @@ const REPOSITORY: &str = "/srv/repo";
 const CUT_FOR: Duration = Duration::from_secs(10);
 /// Longer than a group waits before it expels.
 const LASTS: Duration = Duration::from_secs(25);
+/// Reads, and writes, a second of a slow disk: a commit takes a quarter of a second.
+const CRAWLS: u32 = 20;
 /// What is left of a disk that is full.
 const LEFT: u64 = 4 << 20;
 
@@ -24,6 +25,7 @@ pub enum Trouble {
     CutFromController,
     CutFromMembers,
     DiskFull,
+    SlowDisk,
     RepositoryGone,
     PackagesDamaged,
 }
@@ -39,7 +41,7 @@ pub enum Struck {
 }
 
 impl Trouble {
-    pub const ALL: [Trouble; 9] = [
+    pub const ALL: [Trouble; 10] = [
         Self::Controller,
         Self::Agent,
         Self::Mysqld,
@@ -47,6 +49,7 @@ impl Trouble {
         Self::CutFromController,
         Self::CutFromMembers,
         Self::DiskFull,
+        Self::SlowDisk,
         Self::RepositoryGone,
         Self::PackagesDamaged,
     ];
@@ -60,6 +63,7 @@ impl Trouble {
             | Self::HostPower
             | Self::CutFromMembers
             | Self::DiskFull
+            | Self::SlowDisk
             | Self::RepositoryGone
             | Self::PackagesDamaged => false,
         }
@@ -75,6 +79,7 @@ impl Trouble {
             Self::CutFromController => "controller cut from agent",
             Self::CutFromMembers => "member cut from the others",
             Self::DiskFull => "disk full",
+            Self::SlowDisk => "slow disk",
             Self::RepositoryGone => "repository gone",
             Self::PackagesDamaged => "packages damaged",
         }
@@ -108,6 +113,10 @@ impl Trouble {
             }
             Self::DiskFull => {
                 fill(stage, member)?;
+                return Ok(Struck::For(LASTS));
+            }
+            Self::SlowDisk => {
+                lab.slow(member, Some(CRAWLS))?;
                 return Ok(Struck::For(LASTS));
             }
             Self::RepositoryGone => {
@@ -151,6 +160,7 @@ impl Trouble {
                 ];
                 run(stage, member, &argv)?;
             }
+            Self::SlowDisk => stage.lab.slow(member, None)?,
             Self::RepositoryGone => run(stage, member, &["umount", REPOSITORY]).map(drop)?,
             Self::Controller
             | Self::Agent
