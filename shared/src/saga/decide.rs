@@ -1,5 +1,6 @@
 //! What must happen next to a rollout. Pure: the same rollout and epoch always give the same answer.
 
+use super::again;
 use super::event::{Actor, End, Event, ParkReason, Scope, UnwindCause};
 use super::fold::{Phase, Rollout, StepStatus, member_of};
 use crate::ids::{Attempt, Epoch, StepId};
@@ -134,7 +135,11 @@ fn forward(rollout: &Rollout, index: usize, stage: &Stage, epoch: Epoch) -> Next
                 if is_pivot && rollout.pivot_approved.is_none() {
                     awaiting = Some(step.id);
                 } else {
-                    ready.push(begin());
+                    let mut first = again::first(rollout, stage, step);
+                    if first.is_empty() {
+                        first.push(begin());
+                    }
+                    ready.append(&mut first);
                 }
             }
             // Only a unwind that a person stopped leaves these; the way forward begins with undoing what is half undone.
@@ -157,7 +162,9 @@ fn forward(rollout: &Rollout, index: usize, stage: &Stage, epoch: Epoch) -> Next
                 rollout.may_unwind().is_ok() && matches!(rollout.phase, Phase::Forward);
             // A gate that fails once its member is back speaks of the cluster: taking the member out again would not mend it.
             let gate_after_return = step.is_gate() && was_taken_out(rollout, lane);
-            if may_go_back && owes_something(rollout, lane) && !gate_after_return {
+            // Others may rest on what was done before.
+            let leave_it = gate_after_return || again::is_done_again(rollout, step);
+            if may_go_back && owes_something(rollout, lane) && !leave_it {
                 let cause = UnwindCause::StepFailed {
                     step: step.id,
                     failure,
@@ -189,6 +196,8 @@ fn forward(rollout: &Rollout, index: usize, stage: &Stage, epoch: Epoch) -> Next
         None => {
             running.append(&mut ready);
             running.sort();
+            // Two gates may both want the same to be done once again.
+            running.dedup();
             Next::Run(running)
         }
     }
@@ -239,6 +248,18 @@ fn unwind(rollout: &Rollout, scope: &Scope, cause: &UnwindCause) -> Next {
                 continue;
             };
             let record = rollout.record(step.id);
+            let mut first = match (&record.status, scope) {
+                (StepStatus::UndoFailed { generation, .. }, Scope::All)
+                    if *generation < rollout.generation =>
+                {
+                    again::first_undone(rollout, step)
+                }
+                _ => Vec::new(),
+            };
+            if !first.is_empty() {
+                tasks.append(&mut first);
+                continue;
+            }
             let (attempt, mode) = match &record.status {
                 StepStatus::UndoIntended => (record.attempt, Mode::Reconcile),
                 StepStatus::UndoFailed {
@@ -266,6 +287,8 @@ fn unwind(rollout: &Rollout, scope: &Scope, cause: &UnwindCause) -> Next {
             });
         }
         if !tasks.is_empty() {
+            tasks.sort();
+            tasks.dedup();
             return Next::Run(tasks);
         }
     }
