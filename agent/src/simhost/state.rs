@@ -305,11 +305,6 @@ impl HostState {
         }
     }
 
-    /// In the group and reachable for the others.
-    pub fn is_online(&self) -> bool {
-        !self.isolated && self.member_state() == Some(MemberState::Online)
-    }
-
     pub fn pretend_version(&mut self, version: MysqlVersion) {
         if let Unit::Active(process, _) = &mut self.unit {
             process.version = version;

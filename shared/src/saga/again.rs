@@ -70,6 +70,17 @@ pub(super) fn is_done_again(rollout: &Rollout, step: &Step) -> bool {
     !step.is_gate() && (rollout.record(step.id).was_done || behind())
 }
 
+/// The member has left maintenance, or begun to, since it entered it last.
+pub(super) fn is_back(rollout: &Rollout, member: &MemberName) -> bool {
+    let steps = members(&rollout.plan).remove(member).unwrap_or_default();
+    let latest = steps.iter().rev().find_map(|step| {
+        let kind = step.operation()?.kind();
+        let turns = matches!(kind, Kind::EnterMaintenance | Kind::LeaveMaintenance);
+        (turns && rollout.record(step.id).is_owed()).then_some(kind)
+    });
+    latest != Some(Kind::EnterMaintenance)
+}
+
 /// The operations of each member, in the plan's order.
 fn members(plan: &Plan) -> BTreeMap<&MemberName, Vec<&Step>> {
     let mut members: BTreeMap<&MemberName, Vec<&Step>> = BTreeMap::new();

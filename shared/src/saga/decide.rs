@@ -4,7 +4,7 @@ use super::again;
 use super::event::{Actor, End, Event, ParkReason, Scope, UnwindCause};
 use super::fold::{Phase, Rollout, StepStatus, member_of};
 use crate::ids::{Attempt, Epoch, StepId};
-use crate::operation::Direction;
+use crate::operation::{Direction, OperationKind as Kind};
 use crate::plan::{Action, ApprovePivot, Lane, Reversibility, Stage, Step};
 
 /// What the executor must do.
@@ -162,8 +162,10 @@ fn forward(rollout: &Rollout, index: usize, stage: &Stage, epoch: Epoch) -> Next
                 rollout.may_unwind().is_ok() && matches!(rollout.phase, Phase::Forward);
             // A gate that fails once its member is back speaks of the cluster: taking the member out again would not mend it.
             let gate_after_return = step.is_gate() && was_taken_out(rollout, lane);
-            // Others may rest on what was done before.
-            let leave_it = gate_after_return || again::is_done_again(rollout, step);
+            // Others may rest on what was done before; and a group that others have left may not be able to take anybody back.
+            let leave_it = gate_after_return
+                || again::is_done_again(rollout, step)
+                || leaves_like_others(rollout, lane);
             if may_go_back && owes_something(rollout, lane) && !leave_it {
                 let cause = UnwindCause::StepFailed {
                     step: step.id,
@@ -225,6 +227,24 @@ fn was_taken_out(rollout: &Rollout, lane: &Lane) -> bool {
             .is_some_and(crate::operation::Operation::takes_member_out)
             && rollout.record(step.id).is_owed()
     })
+}
+
+/// Members of other lanes are out of their group and in maintenance, and this one has not come further than that.
+fn leaves_like_others(rollout: &Rollout, lane: &Lane) -> bool {
+    let owed = |step: &Step, kind: Kind| {
+        step.operation().is_some_and(|order| order.kind() == kind)
+            && rollout.record(step.id).is_owed()
+    };
+    let stages = rollout.plan.stages.iter();
+    let mut others = stages
+        .flat_map(|stage| &stage.lanes)
+        .filter(|other| other.member != lane.member);
+    let is_out = |other: &Lane| {
+        other.steps.iter().any(|step| owed(step, Kind::LeaveGroup))
+            && !again::is_back(rollout, &other.member)
+    };
+    let stopped = |step: &Step| owed(step, Kind::StopServer);
+    others.any(is_out) && !lane.steps.iter().any(stopped)
 }
 
 fn unwind(rollout: &Rollout, scope: &Scope, cause: &UnwindCause) -> Next {
