@@ -5,6 +5,7 @@
 
 use super::Shape;
 use super::state::{Event, NoWrite, TxId, World};
+use crate::host::files::RESTART_STATUS;
 use refit_shared::ids::MemberName;
 use refit_shared::observation::{GroupMember, MemberRole, MemberState};
 use refit_shared::rules::group::{self, Join};
@@ -234,8 +235,30 @@ impl World {
             server.super_read_only = true;
         }
         let after = self.timings.recovery;
-        self.later(after, member, Event::Recovered(pid));
+        let clones = std::mem::take(&mut self.host_mut(member).clones_when_joining);
+        let then = if clones {
+            Event::Cloned(pid)
+        } else {
+            Event::Recovered(pid)
+        };
+        self.later(after, member, then);
         Ok(())
+    }
+
+    /// The data of a donor are in place of its own. The server ends with its own status and counts on being started on them.
+    pub fn cloned(&mut self, member: &MemberName, pid: u32) {
+        let host = self.host(member);
+        if !host.unit.is(pid) || host.member_state() != Some(MemberState::Recovering) {
+            return;
+        }
+        let donor = self.online().next().cloned();
+        let Some(donor) = donor else {
+            return;
+        };
+        let theirs = self.host(&donor).data.transactions.clone();
+        self.leave_view(member);
+        self.host_mut(member).data.transactions = theirs;
+        self.end_with(member, RESTART_STATUS);
     }
 
     /// A new group, whatever others may be in.
