@@ -313,7 +313,10 @@ impl Operation {
 
     /// While it runs or after it, the member does not serve: not a member of its group, or its server is down.
     pub fn takes_member_out(&self) -> bool {
-        matches!(self, Self::LeaveGroup { .. } | Self::StopServer { .. })
+        matches!(
+            self,
+            Self::LeaveGroup { .. } | Self::DissolveGroup { .. } | Self::StopServer { .. }
+        )
     }
 
     /// The one version that a set of pins installs, where they agree.

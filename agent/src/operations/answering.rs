@@ -4,6 +4,7 @@ use super::{OpContext, maintenance, start_server, stopping};
 use crate::host::{Host, HostError, Pulse};
 use refit_shared::ids::Attempt;
 use refit_shared::observation::ServiceState;
+use refit_shared::operation::Operation;
 use refit_shared::receipt::Failure;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -12,7 +13,7 @@ const EVERY: Duration = Duration::from_millis(100);
 /// How long a server that is neither running nor held may need until the service manager begins with it.
 const GRACE: Duration = Duration::from_secs(15);
 
-/// The same for an undo: a server that died in maintenance is started first. The service manager would have restarted it, had
+/// The first answer, for an undo: a server that died in maintenance is started first. The service manager would have restarted it, had
 /// our drop-in not told it otherwise.
 pub async fn revived(host: &Host, cx: &OpContext) -> Result<Pulse, Failure> {
     // Its data are to be put back first.
@@ -41,15 +42,51 @@ async fn start_if_dead(host: &Host, cx: &OpContext) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The same for a forward step that is tried again: that a server dies is a reason to stop once, and a person has said since that the
+/// Before a forward step that is tried again: that a server dies is a reason to stop once, and a person has said since that the
 /// rollout goes on. Behind the pivot nothing but going on brings the member back.
-pub async fn anew(host: &Host, cx: &OpContext) -> Result<Pulse, Failure> {
+pub async fn anew(host: &Host, cx: &OpContext) -> Result<(), Failure> {
     match cx.order.id.attempt {
-        Attempt(0 | 1) => pulse(host, cx).await,
-        Attempt(_) => {
-            start_if_dead(host, cx).await?;
-            pulse(host, cx).await
-        }
+        Attempt(0 | 1) => Ok(()),
+        Attempt(_) if starts_its_own(&cx.order.operation) => Ok(()),
+        Attempt(_) => start_if_dead(host, cx).await,
+    }
+}
+
+/// Behind or during which the server is down, or which knows itself how it is to be started.
+fn starts_its_own(operation: &Operation) -> bool {
+    match operation {
+        Operation::StopServer { .. }
+        | Operation::SnapshotData { .. }
+        | Operation::RewriteConfig { .. }
+        | Operation::SwapPackages { .. }
+        | Operation::StartServer { .. }
+        | Operation::UpgradeSystemTables { .. }
+        | Operation::RehearseUpgrade { .. }
+        | Operation::ReleaseArtifacts { .. } => true,
+        Operation::FetchPackages { .. }
+        | Operation::BackUpConfig
+        | Operation::ValidateConfig { .. }
+        | Operation::EnterMaintenance
+        | Operation::LeaveGroup { .. }
+        | Operation::JoinGroup { .. }
+        | Operation::LeaveMaintenance
+        | Operation::AppointPrimary { .. }
+        | Operation::KeepPrimary { .. }
+        | Operation::DissolveGroup { .. }
+        | Operation::BootstrapGroup
+        | Operation::KeepWritable
+        | Operation::AllowWrites
+        | Operation::StopReplica { .. }
+        | Operation::StartReplica { .. }
+        | Operation::KeepReplica
+        | Operation::PauseWrites { .. }
+        | Operation::DemoteSource
+        | Operation::PromoteReplica
+        | Operation::FollowSource { .. }
+        | Operation::DiscardLogs
+        | Operation::LogRows { .. }
+        | Operation::InspectTables { .. }
+        | Operation::RebuildTables { .. } => false,
     }
 }
 

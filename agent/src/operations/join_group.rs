@@ -33,7 +33,6 @@ impl Action for JoinGroup {
     }
 
     async fn perform(&self, host: &Host, cx: &OpContext) -> Result<Notes, Failure> {
-        answering::anew(host, cx).await?;
         membership::join::join(host, cx, self.drain_s).await
     }
 

@@ -23,7 +23,6 @@ impl Action for LeaveGroup {
     }
 
     async fn perform(&self, host: &Host, cx: &OpContext) -> Result<Notes, Failure> {
-        answering::anew(host, cx).await?;
         membership::leave::leave(host, cx, self.drain_s).await
     }
 

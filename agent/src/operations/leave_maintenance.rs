@@ -15,7 +15,7 @@ impl Action for LeaveMaintenance {
 
     async fn perform(&self, host: &Host, cx: &OpContext) -> Result<Notes, Failure> {
         // Out of maintenance a restart joins by itself: only a server that runs and answers may be let go.
-        answering::anew(host, cx).await?;
+        answering::pulse(host, cx).await?;
         maintenance::end(host, cx).await
     }
 

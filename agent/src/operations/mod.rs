@@ -167,20 +167,25 @@ pub fn action(operation: &Operation) -> Box<dyn Action> {
 pub async fn run(host: &Host, cx: &OpContext) -> Outcome {
     let action = action(&cx.order.operation);
     let result = match cx.order.direction {
-        Direction::Perform => match action.probe(host, cx).await {
-            Ok(Probe::Done) => Ok(vec![ALREADY.to_owned()]),
-            Ok(Probe::NotDone) => action.perform(host, cx).await,
-            Ok(Probe::Partial(found)) => action.perform(host, cx).await.map(|mut notes| {
-                notes.insert(0, format!("found: {found}"));
-                notes
-            }),
-            Err(failure) => Err(failure),
-        },
+        Direction::Perform => perform(&*action, host, cx).await,
         Direction::Undo => action.undo(host, cx).await,
     };
     match result {
         Ok(notes) => Outcome::Done { notes },
         Err(failure) => Outcome::Failed(failure),
+    }
+}
+
+async fn perform(action: &dyn Action, host: &Host, cx: &OpContext) -> Result<Notes, Failure> {
+    answering::anew(host, cx).await?;
+    match action.probe(host, cx).await? {
+        Probe::Done => Ok(vec![ALREADY.to_owned()]),
+        Probe::NotDone => action.perform(host, cx).await,
+        Probe::Partial(found) => {
+            let mut notes = action.perform(host, cx).await?;
+            notes.insert(0, format!("found: {found}"));
+            Ok(notes)
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::state::{HostState, World};
 use super::{Shape, SimWorld};
+use refit_shared::ids::MemberName;
 use refit_shared::observation::MemberState;
 
 impl SimWorld {
@@ -41,10 +42,9 @@ impl SimWorld {
             }
         }
         if world.shape == Shape::MultiPrimary {
-            let writable = world
-                .hosts
-                .values()
-                .any(|host| host.is_online() && host.server().is_some_and(|s| !s.super_read_only));
+            let writable = world.hosts.iter().any(|(name, host)| {
+                world.is_online(name) && host.server().is_some_and(|s| !s.super_read_only)
+            });
             if !writable {
                 wrongs.push("no member takes writes".to_owned());
             }
@@ -101,15 +101,15 @@ fn topology(world: &World) -> Vec<String> {
 fn lost_writes(world: &World) -> Vec<String> {
     let mut wrongs = Vec::new();
     // A server that stands alone has the only copy, whether it runs or not.
-    let counts = |host: &HostState| match world.shape {
-        Shape::Group | Shape::MultiPrimary => host.is_online(),
+    let counts = |name: &MemberName, host: &HostState| match world.shape {
+        Shape::Group | Shape::MultiPrimary => world.is_online(name),
         Shape::Alone => true,
         // One that is stopped, or does not replicate yet, has its part still to come.
         Shape::Replicas | Shape::Chain => host
             .server()
             .is_some_and(|s| s.applier || !s.super_read_only),
     };
-    for (name, host) in world.hosts.iter().filter(|(_, host)| counts(host)) {
+    for (name, host) in world.hosts.iter().filter(|(name, host)| counts(name, host)) {
         let lacking = world.acknowledged.difference(&host.data.transactions);
         let count = lacking
             .filter(|tx| !world.is_on_its_way(name, **tx))

@@ -53,6 +53,7 @@ impl World {
                 }
             }
             Event::Recovered(pid) => self.recovered(&member, pid),
+            Event::Cloned(pid) => self.cloned(&member, pid),
             Event::MayWrite(pid) => {
                 let is_primary = self.decides_to_write(&member);
                 let host = self.host_mut(&member);

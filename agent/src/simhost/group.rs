@@ -5,6 +5,7 @@
 
 use super::Shape;
 use super::state::{Event, NoWrite, TxId, World};
+use crate::host::files::RESTART_STATUS;
 use refit_shared::ids::MemberName;
 use refit_shared::observation::{GroupMember, MemberRole, MemberState};
 use refit_shared::rules::group::{self, Join};
@@ -44,11 +45,11 @@ impl World {
     fn write_in_group(&mut self) -> Result<TxId, NoWrite> {
         let primary = self.writer().ok_or(NoWrite("nobody takes writes"))?;
         let host = self.host(&primary);
-        if !host.is_online() {
-            return Err(NoWrite("the primary is not ONLINE"));
-        }
-        if host.isolated {
+        if self.is_cut_off(&primary) {
             return Err(NoWrite("the primary is cut off from its group"));
+        }
+        if !self.is_online(&primary) {
+            return Err(NoWrite("the primary is not ONLINE"));
         }
         if host.server().is_none_or(|server| server.super_read_only) {
             return Err(NoWrite("the primary is read-only"));
@@ -58,8 +59,9 @@ impl World {
         }
         let tx = self.next_tx;
         self.next_tx += 1;
-        for host in self.hosts.values_mut().filter(|host| host.is_online()) {
-            host.data.transactions.insert(tx);
+        let online: Vec<MemberName> = self.online().cloned().collect();
+        for member in &online {
+            self.host_mut(member).data.transactions.insert(tx);
         }
         self.acknowledged.insert(tx);
         Ok(tx)
@@ -113,9 +115,19 @@ impl World {
     }
 
     fn online(&self) -> impl Iterator<Item = &MemberName> {
-        self.view
-            .iter()
-            .filter(|member| self.host(member).is_online())
+        self.view.iter().filter(|member| self.is_online(member))
+    }
+
+    /// ONLINE, and reachable for the others in its view.
+    pub fn is_online(&self, member: &MemberName) -> bool {
+        self.view.contains(member)
+            && self.host(member).member_state() == Some(MemberState::Online)
+            && !self.is_cut_off(member)
+    }
+
+    /// Whether it can't reach the others in its view. Who is alone in one has everybody.
+    fn is_cut_off(&self, member: &MemberName) -> bool {
+        self.host(member).isolated && self.view.iter().any(|other| other != member)
     }
 
     pub fn has_majority(&self) -> bool {
@@ -123,12 +135,9 @@ impl World {
             .view
             .iter()
             .filter(|member| {
-                let host = self.host(member);
-                !host.isolated
-                    && matches!(
-                        host.member_state(),
-                        Some(MemberState::Online | MemberState::Recovering)
-                    )
+                let state = self.host(member).member_state();
+                !self.is_cut_off(member)
+                    && matches!(state, Some(MemberState::Online | MemberState::Recovering))
             })
             .count();
         reachable * 2 > self.view.len()
@@ -180,8 +189,9 @@ impl World {
             self.bootstrap(member);
             return Ok(());
         }
-        let isolated = self.host(member).isolated;
-        if isolated || !self.has_majority() || self.online().next().is_none() {
+        // A group of one that is cut off is one all the same, and nobody can reach it.
+        let cut = |one: &MemberName| self.host(one).isolated;
+        if cut(member) || !self.has_majority() || self.online().all(cut) {
             return refused(
                 self,
                 "[ERROR] [MY-011640] [Repl] Plugin group_replication reported: 'Timeout on wait for view after joining group'",
@@ -225,8 +235,30 @@ impl World {
             server.super_read_only = true;
         }
         let after = self.timings.recovery;
-        self.later(after, member, Event::Recovered(pid));
+        let clones = std::mem::take(&mut self.host_mut(member).clones_when_joining);
+        let then = if clones {
+            Event::Cloned(pid)
+        } else {
+            Event::Recovered(pid)
+        };
+        self.later(after, member, then);
         Ok(())
+    }
+
+    /// The data of a donor are in place of its own. The server ends with its own status and counts on being started on them.
+    pub fn cloned(&mut self, member: &MemberName, pid: u32) {
+        let host = self.host(member);
+        if !host.unit.is(pid) || host.member_state() != Some(MemberState::Recovering) {
+            return;
+        }
+        let donor = self.online().next().cloned();
+        let Some(donor) = donor else {
+            return;
+        };
+        let theirs = self.host(&donor).data.transactions.clone();
+        self.leave_view(member);
+        self.host_mut(member).data.transactions = theirs;
+        self.end_with(member, RESTART_STATUS);
     }
 
     /// A new group, whatever others may be in.
@@ -287,7 +319,7 @@ impl World {
     pub fn leave(&mut self, member: &MemberName) {
         let serving = self.online().filter(|other| *other != member).count();
         let too_few = serving * 2 <= self.hosts.len() && !self.may_stop;
-        if self.host(member).is_online() && too_few {
+        if self.is_online(member) && too_few {
             self.violate(
                 member,
                 format!("left the group although only {serving} others serve"),
@@ -341,7 +373,7 @@ impl World {
 
     /// `group_replication_set_as_primary`.
     pub fn appoint(&mut self, member: &MemberName) -> Result<(), String> {
-        if !self.host(member).is_online() || !self.has_majority() {
+        if !self.is_online(member) || !self.has_majority() {
             return Err("member not ONLINE or no majority".to_owned());
         }
         if self.primary.as_ref() == Some(member) {
@@ -380,7 +412,8 @@ impl World {
                 host.member_state(),
                 Some(MemberState::Online | MemberState::Recovering)
             );
-        if same_and_well || joined_anew || !self.view.contains(member) {
+        let alone = self.view.len() == 1 && host.unit.is(pid);
+        if same_and_well || joined_anew || alone || !self.view.contains(member) {
             return;
         }
         if !self.has_majority() {

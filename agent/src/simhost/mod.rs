@@ -253,6 +253,11 @@ impl SimWorld {
         config.insert(file.to_owned(), content.as_bytes().to_vec());
     }
 
+    /// Its group has purged what this member will lack: it clones when it joins next.
+    pub fn let_clone(&self, member: &MemberName) {
+        self.lock().host_mut(member).clones_when_joining = true;
+    }
+
     /// The next shutdown of this host's mysqld is not clean.
     pub fn crash_at_shutdown(&self, member: &MemberName) {
         self.lock().host_mut(member).crash_at_shutdown = true;

@@ -2,6 +2,7 @@
 
 use super::log;
 use super::state::{Event, HostState, Process, Receiver, Server, Unit, World};
+use crate::host::files::maintenance_restarts_after;
 use refit_shared::config::judge::{Found, judge};
 use refit_shared::config::{ConfigFiles, OptionFile};
 use refit_shared::ids::MemberName;
@@ -360,6 +361,20 @@ impl World {
         if let Some(version) = version {
             self.say(member, &log::shut_down(version));
             self.say(member, "[System] [MY-015016] [Server] MySQL Server - end.");
+        }
+    }
+
+    /// mysqld ends by itself with this status. In maintenance what the drop-in says of it counts.
+    pub fn end_with(&mut self, member: &MemberName, status: i32) {
+        let host = self.host_mut(member);
+        if let Some(version) = host.unit.process().map(|process| process.version) {
+            host.unit = Unit::Inactive;
+            host.data.open_by = None;
+            let is_forced = !host.drop_in_loaded || maintenance_restarts_after(status);
+            self.say(member, &log::shut_down(version));
+            if is_forced {
+                self.start_unit(member);
+            }
         }
     }
 

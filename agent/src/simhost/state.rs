@@ -108,6 +108,8 @@ pub(super) enum Event {
     /// The service manager starts the unit once more.
     Restart,
     Recovered(u32),
+    /// The process has cloned another member's data, and ends so that it is started on them.
+    Cloned(u32),
     MayWrite(u32),
     JoinAtBoot(u32),
     Expelled(u32),
@@ -136,6 +138,8 @@ pub(super) struct HostState {
     pub drop_in_loaded: bool,
     pub refuses: BTreeMap<MysqlVersion, u32>,
     pub crash_at_shutdown: bool,
+    /// Its group has purged what it lacks: it clones when it joins next.
+    pub clones_when_joining: bool,
 
     pub data: DataDir,
     pub snapshots: BTreeMap<String, Snapshot>,
@@ -305,11 +309,6 @@ impl HostState {
         }
     }
 
-    /// In the group and reachable for the others.
-    pub fn is_online(&self) -> bool {
-        !self.isolated && self.member_state() == Some(MemberState::Online)
-    }
-
     pub fn pretend_version(&mut self, version: MysqlVersion) {
         if let Unit::Active(process, _) = &mut self.unit {
             process.version = version;
@@ -453,6 +452,7 @@ impl World {
                 drop_in_loaded: false,
                 refuses: BTreeMap::new(),
                 crash_at_shutdown: false,
+                clones_when_joining: false,
                 data: DataDir {
                     version,
                     upgrading_to: None,

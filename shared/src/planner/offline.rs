@@ -256,15 +256,21 @@ impl Builder<'_> {
         step
     }
 
+    /// How many others are in the group when this secondary leaves.
+    fn still_in_without(&self, c: &Candidate<'_>) -> u8 {
+        let left = self.secondaries.iter().position(|s| s.name == c.name);
+        let left = left.expect("it is one of the secondaries");
+        u8::try_from(self.secondaries.len() - left).expect("a group has at most 9 members")
+    }
+
     fn secondary_leaves(&mut self, c: &Candidate<'_>) -> Stage {
         let descend = self.descend(c);
         let gate = Gate {
             conditions: vec![
-                Condition::Member {
-                    member: self.primary.name.clone(),
-                    is: Expectation::InGroup {
-                        state: MemberState::Online,
-                    },
+                // With one of them lost, the rest would have no majority.
+                Condition::OthersOnline {
+                    without: c.name.clone(),
+                    least: self.still_in_without(c),
                 },
                 self.writes(),
                 Condition::NoErrantTransactions,
@@ -281,7 +287,7 @@ impl Builder<'_> {
             undo_conditions: Vec::new(),
             hold_ms: 0,
         };
-        let why = "the one that leaves last is in, and nothing long is under way";
+        let why = "all who leave later are in, and nothing long is under way";
         let gate = self.draft.gate(c.name, gate, why);
         let order = Operation::LeaveGroup { drain_s: DRAIN_S };
         let mut leave = self.draft.on(c, order, 300, "secondaries leave first");

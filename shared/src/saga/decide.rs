@@ -1,9 +1,10 @@
 //! What must happen next to a rollout. Pure: the same rollout and epoch always give the same answer.
 
+use super::again;
 use super::event::{Actor, End, Event, ParkReason, Scope, UnwindCause};
 use super::fold::{Phase, Rollout, StepStatus, member_of};
 use crate::ids::{Attempt, Epoch, StepId};
-use crate::operation::Direction;
+use crate::operation::{Direction, OperationKind as Kind};
 use crate::plan::{Action, ApprovePivot, Lane, Reversibility, Stage, Step};
 
 /// What the executor must do.
@@ -134,7 +135,11 @@ fn forward(rollout: &Rollout, index: usize, stage: &Stage, epoch: Epoch) -> Next
                 if is_pivot && rollout.pivot_approved.is_none() {
                     awaiting = Some(step.id);
                 } else {
-                    ready.push(begin());
+                    let mut first = again::first(rollout, stage, step);
+                    if first.is_empty() {
+                        first.push(begin());
+                    }
+                    ready.append(&mut first);
                 }
             }
             // Only a unwind that a person stopped leaves these; the way forward begins with undoing what is half undone.
@@ -157,7 +162,11 @@ fn forward(rollout: &Rollout, index: usize, stage: &Stage, epoch: Epoch) -> Next
                 rollout.may_unwind().is_ok() && matches!(rollout.phase, Phase::Forward);
             // A gate that fails once its member is back speaks of the cluster: taking the member out again would not mend it.
             let gate_after_return = step.is_gate() && was_taken_out(rollout, lane);
-            if may_go_back && owes_something(rollout, lane) && !gate_after_return {
+            // Others may rest on what was done before; and a group that others have left may not be able to take anybody back.
+            let leave_it = gate_after_return
+                || again::is_done_again(rollout, step)
+                || leaves_like_others(rollout, lane);
+            if may_go_back && owes_something(rollout, lane) && !leave_it {
                 let cause = UnwindCause::StepFailed {
                     step: step.id,
                     failure,
@@ -189,6 +198,8 @@ fn forward(rollout: &Rollout, index: usize, stage: &Stage, epoch: Epoch) -> Next
         None => {
             running.append(&mut ready);
             running.sort();
+            // Two gates may both want the same to be done once again.
+            running.dedup();
             Next::Run(running)
         }
     }
@@ -218,6 +229,24 @@ fn was_taken_out(rollout: &Rollout, lane: &Lane) -> bool {
     })
 }
 
+/// Members of other lanes are out of their group and in maintenance, and this one has not come further than that.
+fn leaves_like_others(rollout: &Rollout, lane: &Lane) -> bool {
+    let owed = |step: &Step, kind: Kind| {
+        step.operation().is_some_and(|order| order.kind() == kind)
+            && rollout.record(step.id).is_owed()
+    };
+    let stages = rollout.plan.stages.iter();
+    let mut others = stages
+        .flat_map(|stage| &stage.lanes)
+        .filter(|other| other.member != lane.member);
+    let is_out = |other: &Lane| {
+        other.steps.iter().any(|step| owed(step, Kind::LeaveGroup))
+            && !again::is_back(rollout, &other.member)
+    };
+    let stopped = |step: &Step| owed(step, Kind::StopServer);
+    others.any(is_out) && !lane.steps.iter().any(stopped)
+}
+
 fn unwind(rollout: &Rollout, scope: &Scope, cause: &UnwindCause) -> Next {
     let stages = rollout.plan.stages.iter().enumerate().rev();
     for (stage_index, stage) in stages {
@@ -239,6 +268,18 @@ fn unwind(rollout: &Rollout, scope: &Scope, cause: &UnwindCause) -> Next {
                 continue;
             };
             let record = rollout.record(step.id);
+            let mut first = match (&record.status, scope) {
+                (StepStatus::UndoFailed { generation, .. }, Scope::All)
+                    if *generation < rollout.generation =>
+                {
+                    again::first_undone(rollout, step)
+                }
+                _ => Vec::new(),
+            };
+            if !first.is_empty() {
+                tasks.append(&mut first);
+                continue;
+            }
             let (attempt, mode) = match &record.status {
                 StepStatus::UndoIntended => (record.attempt, Mode::Reconcile),
                 StepStatus::UndoFailed {
@@ -266,6 +307,8 @@ fn unwind(rollout: &Rollout, scope: &Scope, cause: &UnwindCause) -> Next {
             });
         }
         if !tasks.is_empty() {
+            tasks.sort();
+            tasks.dedup();
             return Next::Run(tasks);
         }
     }

@@ -39,6 +39,10 @@ pub struct StepRecord {
     /// A try has ended that may have left something of the step in the world, and nothing has undone it since. What the step
     /// expects before it is first begun can't be asked for then.
     pub half_done: bool,
+    /// It has been done, and not been undone since.
+    pub was_done: bool,
+    /// The generation in which the latest try ended.
+    pub ended_in: u32,
 }
 
 /// Which way a rollout is going.
@@ -70,6 +74,8 @@ pub struct Rollout {
     pub gate_due: Option<StepId>,
     /// Counts resumptions: what was judged before one is judged again after it.
     pub generation: u32,
+    /// The step that could not be ended, or not even be begun, when a person last resumed.
+    pub stopped_at: Option<StepId>,
     pub last_unix_ms: i64,
     steps: Vec<StepRecord>,
     /// Nothing but what was recovered has followed the creation.
@@ -117,6 +123,8 @@ impl Rollout {
             resolved_unix_ms: None,
             undone: false,
             half_done: false,
+            was_done: false,
+            ended_in: 0,
         };
         let steps = vec![fresh; plan.steps().count()];
         Ok(Self {
@@ -132,6 +140,7 @@ impl Rollout {
             pivot_crossed: false,
             gate_due: None,
             generation: 0,
+            stopped_at: None,
             last_unix_ms: entry.at_unix_ms,
             steps,
             recovering: true,
@@ -338,9 +347,17 @@ impl Rollout {
                 self.parked = Some(reason.clone());
             }
             Event::Resumed { .. } => {
-                if self.parked.take().is_none() {
+                let Some(reason) = self.parked.take() else {
                     return Err("it is not parked".to_owned());
-                }
+                };
+                self.stopped_at = match reason {
+                    ParkReason::StepFailed { step, .. } => Some(step),
+                    ParkReason::Operator { .. }
+                    | ParkReason::MemberRestored { .. }
+                    | ParkReason::UndoFailed { .. }
+                    | ParkReason::OutcomeUnknown { .. }
+                    | ParkReason::Rebuilt { .. } => None,
+                };
                 self.generation += 1;
             }
             Event::RolloutClosed { end } => {
@@ -441,6 +458,8 @@ impl Rollout {
             intended_unix_ms: Some(at),
             resolved_unix_ms: None,
             half_done,
+            was_done: *found == Found::Done,
+            ended_in: generation,
         };
         let is_pivot = self
             .plan
@@ -502,11 +521,17 @@ impl Rollout {
         }
         let undone = matches!(change, StepChange::Undone);
         match &change {
-            StepChange::Done(_) => record.half_done = true,
+            StepChange::Done(_) => {
+                record.half_done = true;
+                record.was_done = true;
+            }
             StepChange::Failed(StepStatus::Failed { failure, .. }) => {
                 record.half_done |= failure.partial;
             }
-            StepChange::Undone => record.half_done = false,
+            StepChange::Undone => {
+                record.half_done = false;
+                record.was_done = false;
+            }
             StepChange::Failed(_)
             | StepChange::Intended
             | StepChange::UndoIntended
@@ -521,6 +546,7 @@ impl Rollout {
             record.resolved_unix_ms = None;
         } else {
             record.resolved_unix_ms = Some(at);
+            record.ended_in = self.generation;
         }
         Ok(())
     }
@@ -542,12 +568,13 @@ fn next_status(now: &StepStatus, change: StepChange) -> Result<StepStatus, Strin
     use StepStatus as S;
     match (now, change) {
         (S::Pending | S::Failed { .. }, StepChange::Intended) => Ok(S::Intended),
-        // A gate is asked again after a crash or a pause.
+        // A gate is asked again after a crash or a pause, and what was done last may be done once again ([`super::again`]).
         (S::Done { .. }, StepChange::Intended) => Ok(S::Intended),
         (S::Intended, StepChange::Done(done)) => Ok(done),
         (S::Intended, StepChange::Failed(failed)) => Ok(failed),
         (
-            S::Intended | S::Done { .. } | S::Failed { .. } | S::UndoFailed { .. },
+            // What never ran, or was undone, may be undone once again: every undo copes with that.
+            S::Pending | S::Intended | S::Done { .. } | S::Failed { .. } | S::UndoFailed { .. },
             StepChange::UndoIntended,
         ) => Ok(S::UndoIntended),
         (S::UndoIntended, StepChange::Undone) => Ok(S::Pending),

@@ -7,6 +7,7 @@
 //! The same two functions serve the first run, every retry and recovery after a crash. Neither knows about time, networks
 //! or storage.
 
+mod again;
 pub mod decide;
 pub mod event;
 pub mod fold;

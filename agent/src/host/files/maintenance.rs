@@ -19,6 +19,10 @@ super_read_only = ON
 skip_replica_start = ON
 ";
 
+/// What mysqld ends with where it wants its supervisor to start it again (`MYSQLD_RESTART_EXIT`): the RESTART statement, and CLONE
+/// once the data are replaced. `RestartForceExitStatus` counts whatever `Restart` says (systemd.service(5)).
+pub const RESTART_STATUS: i32 = 16;
+
 #[derive(Debug, Clone)]
 pub(super) struct Maintenance {
     pub(super) mysqld_file: PathBuf,
@@ -27,14 +31,34 @@ pub(super) struct Maintenance {
     pub(super) hold: PathBuf,
 }
 
+/// Whether the unit's drop-in has a server started again that ends by itself with this status: what a simulated service manager
+/// goes by.
+pub fn restarts_after(status: i32) -> bool {
+    let paths = Maintenance {
+        mysqld_file: PathBuf::new(),
+        option_file: PathBuf::new(),
+        unit_file: PathBuf::new(),
+        hold: PathBuf::new(),
+    };
+    let text = paths.unit_text();
+    let forced = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("RestartForceExitStatus="));
+    forced
+        .flat_map(str::split_whitespace)
+        .any(|listed| listed == status.to_string())
+}
+
 impl Maintenance {
     fn unit_text(&self) -> String {
         format!(
             "# Written by refit-agent for the time of an upgrade and removed by it afterwards. Do not edit.\n\
              # While {hold} exists the upgrade needs mysqld to stay down: `refit show` says why.\n\
              [Unit]\nAssertPathExists=!{hold}\n\n\
-             # A slow shutdown or an upgrade of the data dictionary must never be killed, and a failed start not repeated.\n\
-             [Service]\nTimeoutStartSec=infinity\nTimeoutStopSec=infinity\nRestart=no\n",
+             # A slow shutdown or an upgrade of the data dictionary must never be killed, and a failed start not repeated. Who ends\n\
+             # with {RESTART_STATUS} asks to be started again: a member that its group lets clone.\n\
+             [Service]\nTimeoutStartSec=infinity\nTimeoutStopSec=infinity\nRestart=no\n\
+             RestartForceExitStatus={RESTART_STATUS}\n",
             hold = self.hold.display()
         )
     }

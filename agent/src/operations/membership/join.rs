@@ -7,7 +7,7 @@ use crate::host::{Host, HostError, Pulse};
 use crate::operations::answering;
 use crate::operations::context::refuse;
 use crate::operations::{LogPlace, Notes, OpContext};
-use refit_shared::observation::MemberState;
+use refit_shared::observation::{MemberState, ServiceState};
 use refit_shared::receipt::{Failure, FailureCode};
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
@@ -35,13 +35,68 @@ const FENCE_FOR: Duration = Duration::from_secs(30);
 /// gates of the plan judge the cluster after it.
 const NEGLIGIBLE: u64 = 50;
 const NOTICEABLE_LINES: usize = 8;
+/// A clone ends with one; what another one would be, nobody knows.
+const RESTARTS: u32 = 2;
+/// A server that neither answers nor is being started is one that has died. Its shutdown after a clone may take a moment.
+const GONE_FOR: Duration = Duration::from_secs(10);
 
 /// The group has gone on to versions that this one can't join (MYSQL.md §2.2).
 pub fn is_of_lower_version(failure: &Failure) -> bool {
     failure.code == FailureCode::GroupJoin && failure.message.contains(LOWER_VERSION)
 }
 
+/// Begins anew behind a restart that the server has asked for itself: a member that its group lets clone ends once it has the data,
+/// and comes back, in maintenance, as one that is in no group.
 pub async fn join(host: &Host, cx: &OpContext, drain_s: u32) -> Result<Notes, Failure> {
+    let mut restarts = 0;
+    loop {
+        let process = host.service.main_pid().await.map_err(HostError::clean)?;
+        match join_once(host, cx, drain_s).await {
+            Err(failure) if restarts < RESTARTS && came_back(host, cx, process).await? => {
+                restarts += 1;
+                cx.phase.say(format!(
+                    "the server has restarted, joining again: {failure}"
+                ));
+            }
+            Ok(mut notes) if restarts > 0 => {
+                notes.insert(
+                    0,
+                    format!("the server restarted {restarts} time(s) on the way, as after a clone"),
+                );
+                return Ok(notes);
+            }
+            ended => return ended,
+        }
+    }
+}
+
+/// Whether another process of the server answers than the one that joined. One that is gone and not on its way back is a server that
+/// has died.
+async fn came_back(host: &Host, cx: &OpContext, joined: Option<u32>) -> Result<bool, Failure> {
+    let patience = cx.patience(CALM, cx.deadline);
+    let mut still_since: Option<Instant> = None;
+    loop {
+        let state = host.service.state().await.map_err(HostError::partial)?;
+        let process = host.service.main_pid().await.map_err(HostError::partial)?;
+        let answers = host.mysql.pulse().await.is_ok();
+        let is_new = process.is_some() && process != joined;
+        if answers {
+            return Ok(is_new);
+        }
+        let on_its_way = is_new || state == ServiceState::Activating;
+        if on_its_way {
+            still_since = None;
+        } else if still_since.get_or_insert_with(Instant::now).elapsed() >= GONE_FOR {
+            return Ok(false);
+        }
+        cx.phase.say("waiting for a server that is on its way back");
+        if !patience.more().await {
+            return Ok(false);
+        }
+    }
+}
+
+async fn join_once(host: &Host, cx: &OpContext, drain_s: u32) -> Result<Notes, Failure> {
     let seen = answering::pulse(host, cx).await?;
     match seen.state {
         None => return Err(refuse("Group Replication is not set up on this server")),

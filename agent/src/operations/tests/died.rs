@@ -29,6 +29,63 @@ async fn a_step_that_is_tried_again_starts_a_server_that_has_died() {
     }
 }
 
+/// What was done last is done once again before a gate is asked again (`saga/again.rs`): whatever it was, its server runs after it as
+/// it did before, and one that is to be down stays down.
+#[tokio::test(start_paused = true)]
+async fn whatever_is_done_again_starts_a_server_that_is_to_run() {
+    let maintained = 3;
+    let group = Hop::patch().lane();
+    let replica = Hop::patch().replica_lane();
+    for (lane, rig) in [
+        (group, (|| Rig::new("m3", Hop::patch())) as fn() -> Rig),
+        (replica, || Rig::replicas("m3", Hop::patch())),
+    ] {
+        for last in maintained..lane.len() - 1 {
+            let mut rig = rig();
+            for operation in &lane[..=last] {
+                rig.perform(operation).await;
+            }
+            let before = rig.picture().await;
+            rig.world.kill_mysqld(&rig.member);
+            tokio::time::sleep(std::time::Duration::from_secs(60)).await;
+
+            rig.attempt = Attempt(2);
+            rig.perform(&lane[last]).await;
+            let after = rig.picture().await;
+            // The member that has only entered maintenance does not join again before it is to.
+            match &lane[last] {
+                Operation::EnterMaintenance => {
+                    assert_eq!(rig.world.service_state(&rig.member), ServiceState::Active);
+                }
+                other => assert_eq!(before, after, "{other:?}"),
+            }
+            assert_eq!(rig.world.wrongs_at_rest(), Vec::<String>::new(), "{last}");
+        }
+    }
+}
+
+/// A source that has been demoted comes up closed, and stays demoted.
+#[tokio::test(start_paused = true)]
+async fn a_demoted_source_that_has_died_is_started_and_stays_closed() {
+    let mut rig = Rig::replicas("m1", Hop::patch());
+    for operation in [
+        Operation::EnterMaintenance,
+        Operation::PauseWrites {
+            drain_s: 10,
+            lease_s: 60,
+        },
+        Operation::DemoteSource,
+    ] {
+        rig.perform(&operation).await;
+    }
+    rig.world.kill_mysqld(&rig.member);
+    tokio::time::sleep(std::time::Duration::from_secs(120)).await;
+    rig.attempt = Attempt(2);
+    rig.perform(&Operation::DemoteSource).await;
+    assert_eq!(rig.world.service_state(&rig.member), ServiceState::Active);
+    assert!(!rig.world.is_writable(&rig.member));
+}
+
 /// Whom the others, all of a newer series by then, do not take back is let out of maintenance, read-only, and that is told.
 #[tokio::test(start_paused = true)]
 async fn who_is_shut_out_leaves_maintenance_all_the_same() {

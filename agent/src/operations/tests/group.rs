@@ -270,3 +270,38 @@ async fn a_running_server_is_told_again_when_the_connection_breaks() {
     rig.undo(&Operation::EnterMaintenance).await;
     assert!(rig.world.starts_on_boot(&rig.member));
 }
+
+/// A member that lacks what its group has purged clones: its server ends with the data in place and counts on being started again,
+/// in maintenance, too; then it joins once more.
+#[tokio::test(start_paused = true)]
+async fn a_member_that_clones_restarts_and_joins_again() {
+    let rig = Rig::new("m3", Hop::patch());
+    rig.perform(&Operation::EnterMaintenance).await;
+    rig.perform(&LEAVE).await;
+    let lacking = rig.world.write().unwrap();
+    rig.world.let_clone(&rig.member);
+    let notes = rig.perform(&JOIN).await.join("; ");
+    assert!(notes.contains("restarted 1 time"), "{notes}");
+    assert_eq!(
+        rig.world.member_state(&rig.member),
+        Some(MemberState::Online)
+    );
+    assert!(rig.world.acknowledged().contains(&lacking));
+    assert_eq!(rig.world.wrongs_at_rest(), Vec::<String>::new());
+}
+
+/// Nobody starts a server again that has died while it joined: that stops the rollout.
+#[tokio::test(start_paused = true)]
+async fn a_member_that_dies_while_it_joins_is_not_waited_for() {
+    let rig = Rig::new("m3", Hop::patch());
+    rig.perform(&Operation::EnterMaintenance).await;
+    rig.perform(&LEAVE).await;
+    let (world, dies) = (rig.world.clone(), rig.member.clone());
+    tokio::spawn(async move {
+        sleep(Duration::from_millis(800)).await;
+        world.kill_mysqld(&dies);
+    });
+    let began = Instant::now();
+    rig.refused(Direction::Perform, &JOIN).await;
+    assert!(began.elapsed() < Duration::from_secs(30));
+}
