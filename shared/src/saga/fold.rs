@@ -1,6 +1,7 @@
 //! From a journal to the state of a rollout. An event that can't follow is an error: the journal is then not trusted.
 
 use super::event::{Actor, End, Entry, Event, Found, ParkReason, Scope, UnwindCause};
+use super::turn::Turns;
 use crate::ids::{Attempt, Digest, Epoch, MemberName, RolloutId, Seq, StepId};
 use crate::plan::{Plan, Step};
 use crate::receipt::{Failure, Outcome};
@@ -71,6 +72,7 @@ pub struct Rollout {
     /// Counts resumptions: what was judged before one is judged again after it.
     pub generation: u32,
     pub last_unix_ms: i64,
+    pub turns: Turns,
     steps: Vec<StepRecord>,
     /// Nothing but what was recovered has followed the creation.
     recovering: bool,
@@ -133,6 +135,7 @@ impl Rollout {
             gate_due: None,
             generation: 0,
             last_unix_ms: entry.at_unix_ms,
+            turns: Turns::created(),
             steps,
             recovering: true,
         })
@@ -233,8 +236,11 @@ impl Rollout {
                 self.next_seq, self.id
             )));
         }
+        let before = self.choices();
         self.take(&entry.event, entry.epoch, entry.at_unix_ms)
             .map_err(wrong)?;
+        let changed = self.choices() != before;
+        self.turns.take(entry, changed);
         self.recovering &= matches!(entry.event, Event::Recovered { .. });
         self.next_seq = self.next_seq.next();
         self.last_unix_ms = entry.at_unix_ms;
