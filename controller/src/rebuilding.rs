@@ -136,7 +136,7 @@ pub async fn rebuild<A: Agents + Ledgers>(
             ));
             continue;
         }
-        match entries(&id, plan, &ledgers, made, by, now_unix_ms) {
+        match entries(&id, plan, &ledgers, made, by, (now_unix_ms, above)) {
             Ok(entries) => rollouts.push(RebuiltRollout {
                 id,
                 plan: plan.clone(),
@@ -279,7 +279,7 @@ fn entries(
     ledgers: &BTreeMap<MemberName, Vec<Remembered>>,
     (made, epoch): (i64, Epoch),
     by: &Actor,
-    now_unix_ms: i64,
+    (now_unix_ms, above): (i64, Epoch),
 ) -> Result<Vec<Entry>, Vec<String>> {
     let created = Event::RolloutCreated {
         cluster: plan.cluster.clone(),
@@ -330,7 +330,8 @@ fn entries(
     let later = (1..).zip(events).map(|(seq, event)| Entry {
         rollout: id.clone(),
         seq: Seq(seq),
-        epoch,
+        // From it follows a turn beyond all that the lost journal had.
+        epoch: above,
         at_unix_ms: now_unix_ms,
         event,
     });

@@ -111,6 +111,10 @@ counter!(
     /// The place of an entry in one rollout's journal: dense from 0.
     Seq(u64)
 );
+counter!(
+    /// Which of a rollout's states an act speaks of; grows with every change that a person could have decided by.
+    Turn(u64)
+);
 
 /// A step's number in its plan: dense from 0, in the plan's order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -4,6 +4,7 @@
 //! the same state that the operator is shown.
 
 use refit_proto::operator::{ErrorCode, Refusal, RolloutView, State, StepState};
+use refit_shared::ids::Turn;
 use refit_shared::plan::Reversibility;
 
 pub use crate::executor::Act;
@@ -20,8 +21,16 @@ pub fn name(act: Act) -> &'static str {
     }
 }
 
-/// What the act would do to the rollout as it is now.
-pub fn would(act: Act, rollout: &RolloutView) -> Result<Vec<String>, Refusal> {
+/// What the act would do to the rollout as it is now, if this is the turn that the caller saw.
+pub fn would(act: Act, seen: Turn, rollout: &RolloutView) -> Result<Vec<String>, Refusal> {
+    let now = Turn(rollout.turn);
+    if seen != now {
+        let id = &rollout.summary.id;
+        let what = format!(
+            "rollout {id} has moved on: it is at turn {now}, and this was meant for turn {seen}"
+        );
+        return Err(super::views::moved(id, what));
+    }
     let summary = &rollout.summary;
     let state = summary.state;
     let ended = matches!(

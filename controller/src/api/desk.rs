@@ -7,7 +7,7 @@ use refit_proto::operator::{
     ClusterView, Configuration, Judgement, LineView, Refusal, RolloutView, SummaryView,
 };
 use refit_shared::checks::{CheckResult, Selection};
-use refit_shared::ids::{ClusterName, Digest, RolloutId, Seq};
+use refit_shared::ids::{ClusterName, Digest, RolloutId, Seq, Turn};
 use refit_shared::plan::Plan;
 use refit_shared::planner::Request;
 use refit_shared::receipt::Progress;
@@ -76,7 +76,14 @@ pub trait Desk: Send + Sync + 'static {
     /// Oldest first.
     async fn list(&self) -> Result<Vec<SummaryView>, Refusal>;
     async fn show(&self, rollout: &RolloutId) -> Result<RolloutView, Refusal>;
-    async fn act(&self, rollout: &RolloutId, act: Act, by: Actor) -> Result<(), Refusal>;
+    /// Obeyed only in the turn that the caller saw.
+    async fn act(
+        &self,
+        rollout: &RolloutId,
+        act: Act,
+        seen: Turn,
+        by: Actor,
+    ) -> Result<(), Refusal>;
     /// Oldest first.
     async fn audit(&self, rollout: &RolloutId) -> Result<Vec<LineView>, Refusal>;
     async fn watch(&self, rollout: &RolloutId, from: Seq) -> Result<Updates, Refusal>;

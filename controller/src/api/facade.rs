@@ -10,7 +10,7 @@ use refit_proto::operator::{
     ClusterView, Configuration, Judgement, LineView, Refusal, RolloutView, SummaryView,
 };
 use refit_shared::checks::Selection;
-use refit_shared::ids::{ClusterName, Digest, RolloutId, Seq};
+use refit_shared::ids::{ClusterName, Digest, RolloutId, Seq, Turn};
 use refit_shared::planner::Request;
 use refit_shared::rehearsal::Wanted;
 use refit_shared::saga::Actor;
@@ -113,16 +113,18 @@ impl Desk for Rollouts {
             .map_err(views::refusal)
     }
 
-    async fn act(&self, rollout: &RolloutId, act: Act, by: Actor) -> Result<(), Refusal> {
-        let done = match act {
-            Act::Pause => self.pause(rollout, by).await,
-            Act::Resume => self.resume(rollout, by).await,
-            Act::Approve => self.approve(rollout, by).await,
-            Act::Unwind => self.unwind(rollout, by).await,
-            Act::Cancel => self.cancel(rollout, by).await,
-            Act::Finalize => self.finalize(rollout, by).await,
-        };
-        done.map_err(views::refusal)
+    async fn act(
+        &self,
+        rollout: &RolloutId,
+        act: Act,
+        seen: Turn,
+        by: Actor,
+    ) -> Result<(), Refusal> {
+        match Rollouts::act(self, rollout, act, seen, by).await {
+            Ok(()) => Ok(()),
+            Err(error @ ApiError::Moved { .. }) => Err(self.moved(error).await),
+            Err(error) => Err(views::refusal(error)),
+        }
     }
 
     async fn audit(&self, rollout: &RolloutId) -> Result<Vec<LineView>, Refusal> {
@@ -151,6 +153,25 @@ impl Desk for Rollouts {
             })
         });
         Ok(told.boxed())
+    }
+}
+
+impl Rollouts {
+    /// With a line for all that has happened since the caller looked. Where that can't be read, the refusal stands without.
+    async fn moved(&self, error: ApiError) -> Refusal {
+        let (rollout, since) = match &error {
+            ApiError::Moved { rollout, since, .. } => (rollout.clone(), since.clone()),
+            _ => return views::refusal(error),
+        };
+        let refusal = views::refusal(error);
+        let Ok(lines) = Desk::audit(self, &rollout).await else {
+            return refusal;
+        };
+        let since = lines.iter().filter(|line| since.contains(&Seq(line.seq)));
+        refusal.reasons(since.map(|line| match &line.by {
+            Some(by) => format!("since then, entry {}: {}, by {by}", line.seq, line.text),
+            None => format!("since then, entry {}: {}", line.seq, line.text),
+        }))
     }
 }
 

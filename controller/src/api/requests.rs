@@ -4,7 +4,7 @@ use super::limits::{MAX_DOCUMENT, MAX_REASON};
 use refit_proto::identity::PeerIdentity;
 use refit_proto::operator::{ErrorCode, Refusal, wire};
 use refit_shared::checks::{self, CHECK_TABLES, Selection};
-use refit_shared::ids::{ClusterName, MemberName, RolloutId};
+use refit_shared::ids::{ClusterName, MemberName, RolloutId, Turn};
 use refit_shared::plan::document::{self, InvalidPlanFile};
 use refit_shared::plan::{Plan, Policy, Strategy};
 use refit_shared::planner::Request;
@@ -33,6 +33,29 @@ pub fn cluster(text: &str) -> Result<ClusterName, Refusal> {
 
 pub fn rollout(text: &str) -> Result<RolloutId, Refusal> {
     RolloutId::new(text).map_err(|error| invalid(error.to_string()).next("refit list"))
+}
+
+/// Takes an act apart. Without the turn that the caller saw, one that comes late could not be told from a new one.
+pub fn act(
+    peer: &PeerIdentity,
+    asked: &wire::ActRequest,
+) -> Result<(RolloutId, Turn, Actor), Refusal> {
+    let id = rollout(&asked.rollout);
+    let seen = asked.turn.map(Turn).ok_or_else(|| {
+        invalid(format!(
+            "the field `turn` is missing: state the turn that `refit show {} --json` tells",
+            asked.rollout
+        ))
+        .next(format!("refit show {} --json", asked.rollout))
+    });
+    let by = actor(peer, &asked.reason);
+    match (id, seen, by) {
+        (Ok(id), Ok(seen), Ok(by)) => Ok((id, seen, by)),
+        (id, seen, by) => {
+            let wrong = [id.err(), seen.err(), by.err()];
+            Err(together(wrong.into_iter().flatten().collect()))
+        }
+    }
 }
 
 /// What Check and Plan are asked with, as it came.

@@ -40,11 +40,10 @@ impl OperatorService {
     async fn act(&self, act: Act, request: Request<wire::ActRequest>) -> Answer<wire::ActResponse> {
         let peer = PeerIdentity::of(&request)?;
         let asked = request.into_inner();
-        let id = requests::rollout(&asked.rollout)?;
-        let by = requests::actor(&peer, &asked.reason)?;
+        let (id, seen, by) = requests::act(&peer, &asked)?;
         let before = within(QUICK, "reading the rollout", self.desk.show(&id)).await?;
         if asked.dry_run {
-            let notes = acts::would(act, &before)?;
+            let notes = acts::would(act, seen, &before)?;
             return Ok(Response::new(wire::ActResponse {
                 rollout: Some(before.into()),
                 notes,
@@ -53,7 +52,7 @@ impl OperatorService {
         let desk = Arc::clone(&self.desk);
         let (rollout, actor) = (id.clone(), by.clone());
         owned(acts::name(act), async move {
-            desk.act(&rollout, act, actor).await
+            desk.act(&rollout, act, seen, actor).await
         })
         .await?;
         tracing::info!(rollout = %id, by = %by, act = acts::name(act), "an operator acted");

@@ -113,6 +113,7 @@ pub fn rollout(view: &RolloutView, at_unix_ms: i64) -> api::RolloutView {
         plan_digest: view.plan.to_string(),
         strategy: view.strategy.clone(),
         next_seq: view.next_seq.0,
+        turn: view.turn.0,
         pivot: view.pivot.as_ref().map(|pivot| api::PivotView {
             step: pivot.step.0,
             why: pivot.why.clone(),
@@ -232,6 +233,7 @@ pub fn refusal(error: ApiError) -> Refusal {
         ApiError::NotNow { rollout, .. } => {
             with(ErrorCode::RolloutState).next(format!("refit show {rollout}"))
         }
+        ApiError::Moved { rollout, .. } => moved(rollout.as_str(), what),
         ApiError::MayNotRehearse { against, .. } => with(ErrorCode::RehearsalRefused)
             .reasons(against)
             .next("refit fleet"),
@@ -250,6 +252,13 @@ pub fn refusal(error: ApiError) -> Refusal {
             .safe("Rollouts go on when a controller acts again; agents finish what they have begun.")
             .next("refit health"),
     }
+}
+
+/// An act that was meant for another turn: one look tells whether it is still wanted.
+pub fn moved(rollout: &str, what: String) -> Refusal {
+    Refusal::new(ErrorCode::RolloutMoved, what)
+        .safe("Nothing was changed by this one.")
+        .next(format!("refit show {rollout}"))
 }
 
 /// With the check's id, which `--override` wants.

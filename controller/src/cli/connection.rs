@@ -200,18 +200,20 @@ impl Connection {
         whole(answer.rollout)
     }
 
+    /// To the rollout as it was seen, and only if it is still so.
     pub async fn act(
         &self,
         act: crate::api::Act,
-        rollout: &str,
+        seen: &RolloutView,
         reason: &str,
         dry_run: bool,
     ) -> Result<(RolloutView, Vec<String>), Failure> {
         use crate::api::Act;
         let request = bounded(wire::ActRequest {
-            rollout: rollout.to_owned(),
+            rollout: seen.summary.id.clone(),
             reason: reason.to_owned(),
             dry_run,
+            turn: Some(seen.turn),
         });
         let mut client = self.client.clone();
         let answer = match act {

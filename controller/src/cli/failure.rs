@@ -138,6 +138,7 @@ impl From<Refusal> for Failure {
             | ErrorCode::RolloutUnknown
             | ErrorCode::RolloutActive
             | ErrorCode::RolloutState
+            | ErrorCode::RolloutMoved
             | ErrorCode::RolloutNoWayBack => Exit::Refused,
             ErrorCode::JournalFailed
             | ErrorCode::JournalCorrupt

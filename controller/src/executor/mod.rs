@@ -106,10 +106,16 @@ impl Timing {
 /// What a person can do to a rollout.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Act {
+    /// Begins nothing more; what the agents are doing they finish.
     Pause,
+    /// Goes on after a park. What was judged before is judged again.
     Resume,
+    /// Allows the pivot.
     Approve,
+    /// Undoes everything, in reverse.
     Unwind,
+    /// Gives the rollout up and leaves every host as it is.
     Cancel,
+    /// Deletes what going back would need.
     Finalize,
 }

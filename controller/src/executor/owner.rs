@@ -8,7 +8,7 @@ use super::picture::{Record, gap_note, picture};
 use super::{Act, World};
 use crate::rollouts::{ApiError, InFlight, RolloutView};
 use crate::standing::Standing;
-use refit_shared::ids::{MemberName, StepId};
+use refit_shared::ids::{MemberName, StepId, Turn};
 use refit_shared::observation::Beat;
 use refit_shared::operation::Direction;
 use refit_shared::receipt::{Failure, FailureCode, Outcome};
@@ -26,6 +26,8 @@ use tracing::Instrument;
 #[derive(Debug)]
 pub(crate) struct Command {
     pub(crate) act: Act,
+    /// The turn that they saw.
+    pub(crate) seen: Turn,
     pub(crate) by: Actor,
     pub(crate) reply: oneshot::Sender<Result<(), ApiError>>,
 }
@@ -296,7 +298,17 @@ impl Owner {
 
     /// What a person asked for. A reply goes out only when its event is durable and can be seen.
     async fn obey(&mut self, command: Command) -> Result<(), Stop> {
-        let Command { act, by, reply } = command;
+        let Command {
+            act,
+            seen,
+            by,
+            reply,
+        } = command;
+        if let Err(moved) = self.in_turn(seen) {
+            // Whoever sent it may have gone long ago.
+            let _ = reply.send(Err(moved));
+            return Ok(());
+        }
         let not_now = |why: String| ApiError::NotNow {
             rollout: self.rollout.id.clone(),
             why,
@@ -319,6 +331,20 @@ impl Owner {
         // Whoever asked may have gone; what is durable stays.
         let _ = reply.send(answer);
         Ok(())
+    }
+
+    /// An act is for the turn that its caller saw and for no other.
+    fn in_turn(&self, seen: Turn) -> Result<(), ApiError> {
+        let now = self.rollout.turns.now();
+        if seen == now {
+            return Ok(());
+        }
+        Err(ApiError::Moved {
+            rollout: self.rollout.id.clone(),
+            seen,
+            now,
+            since: self.rollout.turns.since(seen),
+        })
     }
 
     /// Makes events durable, then real. An event that can't follow never reaches the journal.

@@ -120,6 +120,7 @@ pub(crate) fn picture(
             .map(|(name, member)| (name.clone(), member.version))
             .collect(),
         next_seq: rollout.next_seq,
+        turn: rollout.turns.now(),
         pivot: rollout.plan.pivot.clone(),
         pivot_approved: rollout.pivot_approved.clone(),
         pivot_crossed: rollout.pivot_crossed,

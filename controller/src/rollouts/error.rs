@@ -2,7 +2,7 @@
 
 use crate::ports::JournalError;
 use refit_shared::checks::Finding;
-use refit_shared::ids::{ClusterName, Digest, MemberName, RolloutId};
+use refit_shared::ids::{ClusterName, Digest, MemberName, RolloutId, Seq, Turn};
 use refit_shared::linter::Violation;
 
 /// Why a request was not carried out. Nothing was changed unless the text says so.
@@ -45,6 +45,17 @@ pub enum ApiError {
     /// The rollout is not in a state where this can be done.
     #[error("rollout {rollout}: {why}")]
     NotNow { rollout: RolloutId, why: String },
+    /// The act was meant for another turn.
+    #[error(
+        "rollout {rollout} has moved on: it is at turn {now}, and this was meant for turn {seen}"
+    )]
+    Moved {
+        rollout: RolloutId,
+        seen: Turn,
+        now: Turn,
+        /// The entries that began a turn since.
+        since: Vec<Seq>,
+    },
     /// Too little room is left for the journal to record a rollout to its end.
     #[error("no rollout may begin: {0}")]
     NoRoom(String),
@@ -77,6 +88,7 @@ impl ApiError {
             Self::NotSeen { .. } => "not_seen",
             Self::ClusterBusy { .. } => "cluster_busy",
             Self::NotNow { .. } => "not_now",
+            Self::Moved { .. } => "moved",
             Self::NoRoom(_) => "no_room",
             Self::MayNotRehearse { .. } => "may_not_rehearse",
             Self::RehearsalFailed { .. } => "rehearsal_failed",

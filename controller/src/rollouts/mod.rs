@@ -33,7 +33,7 @@ use crate::ports::{Journal, JournalError};
 use crate::standing::Standing;
 use refit_shared::checks::{self, CheckResult, Finding, Level, Selection};
 use refit_shared::config::propose::propose;
-use refit_shared::ids::{ClusterName, Digest, MemberName, RolloutId, Seq};
+use refit_shared::ids::{ClusterName, Digest, MemberName, RolloutId, Seq, Turn};
 use refit_shared::linter;
 use refit_shared::observation::Fact;
 use refit_shared::plan::Plan;
@@ -244,34 +244,24 @@ impl Rollouts {
         .await?
     }
 
-    /// Begins nothing more; what the agents are doing they finish.
-    pub async fn pause(&self, rollout: &RolloutId, by: Actor) -> Result<(), ApiError> {
-        self.act(rollout, Act::Pause, by).await
-    }
-
-    /// Goes on after a park. What was judged before is judged again.
-    pub async fn resume(&self, rollout: &RolloutId, by: Actor) -> Result<(), ApiError> {
-        self.act(rollout, Act::Resume, by).await
-    }
-
-    /// Allows the pivot.
-    pub async fn approve(&self, rollout: &RolloutId, by: Actor) -> Result<(), ApiError> {
-        self.act(rollout, Act::Approve, by).await
-    }
-
-    /// Undoes everything, in reverse.
-    pub async fn unwind(&self, rollout: &RolloutId, by: Actor) -> Result<(), ApiError> {
-        self.act(rollout, Act::Unwind, by).await
-    }
-
-    /// Gives the rollout up and leaves every host as it is.
-    pub async fn cancel(&self, rollout: &RolloutId, by: Actor) -> Result<(), ApiError> {
-        self.act(rollout, Act::Cancel, by).await
-    }
-
-    /// Deletes what going back would need.
-    pub async fn finalize(&self, rollout: &RolloutId, by: Actor) -> Result<(), ApiError> {
-        self.act(rollout, Act::Finalize, by).await
+    /// What a person does to a rollout, of which they saw this turn; in any other it is refused.
+    pub async fn act(
+        &self,
+        rollout: &RolloutId,
+        act: Act,
+        seen: Turn,
+        by: Actor,
+    ) -> Result<(), ApiError> {
+        self.may_act()?;
+        let id = rollout.clone();
+        self.ask(|reply| Command::Act {
+            id,
+            act,
+            seen,
+            by,
+            reply,
+        })
+        .await?
     }
 
     /// All rollouts, oldest first.
@@ -323,13 +313,6 @@ impl Rollouts {
     ) -> Result<watch::Receiver<Arc<RolloutView>>, ApiError> {
         let id = rollout.clone();
         self.ask(|reply| Command::View { id, reply }).await?
-    }
-
-    async fn act(&self, rollout: &RolloutId, act: Act, by: Actor) -> Result<(), ApiError> {
-        self.may_act()?;
-        let id = rollout.clone();
-        self.ask(|reply| Command::Act { id, act, by, reply })
-            .await?
     }
 
     /// Sends a command and waits for the answer. The registry ends only with the controller.

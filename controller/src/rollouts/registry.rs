@@ -6,7 +6,7 @@ use crate::executor::{Act, Command as OwnerCommand, Owner, Record, World, pictur
 use crate::journal::Room;
 use crate::ports::{Journal, JournalError};
 use crate::standing::Standing;
-use refit_shared::ids::{ClusterName, Digest, RolloutId, Seq};
+use refit_shared::ids::{ClusterName, Digest, RolloutId, Seq, Turn};
 use refit_shared::plan::Plan;
 use refit_shared::saga::{Actor, End, Entry, Event, Rollout};
 use std::collections::BTreeMap;
@@ -27,6 +27,7 @@ pub(crate) enum Command {
     Act {
         id: RolloutId,
         act: Act,
+        seen: Turn,
         by: Actor,
         reply: oneshot::Sender<Result<(), ApiError>>,
     },
@@ -157,7 +158,13 @@ impl Registry {
         // A reply that nobody waits for any more is no reason to undo anything.
         match command {
             Command::Create { plan, by, reply } => drop(reply.send(self.create(*plan, by).await)),
-            Command::Act { id, act, by, reply } => self.act(&id, act, by, reply).await,
+            Command::Act {
+                id,
+                act,
+                seen,
+                by,
+                reply,
+            } => self.act(&id, act, seen, by, reply).await,
             Command::View { id, reply } => drop(reply.send(self.view(&id).await)),
             Command::List { reply } => {
                 drop(reply.send(self.slots.values().map(Slot::summary).collect()));
@@ -286,6 +293,7 @@ impl Registry {
         &mut self,
         id: &RolloutId,
         act: Act,
+        seen: Turn,
         by: Actor,
         reply: oneshot::Sender<Result<(), ApiError>>,
     ) {
@@ -296,6 +304,7 @@ impl Registry {
         let (answer, answered) = oneshot::channel();
         let command = OwnerCommand {
             act,
+            seen,
             by,
             reply: answer,
         };

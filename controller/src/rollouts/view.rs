@@ -5,7 +5,7 @@
 use refit_shared::checks::CheckResult;
 use refit_shared::config::ConfigFiles;
 use refit_shared::config::propose::Proposal;
-use refit_shared::ids::{Attempt, ClusterName, Digest, MemberName, RolloutId, Seq, StepId};
+use refit_shared::ids::{Attempt, ClusterName, Digest, MemberName, RolloutId, Seq, StepId, Turn};
 use refit_shared::observation::{Fact, Observation, Seconds};
 use refit_shared::operation::Direction;
 use refit_shared::plan::{Pivot, Reversibility};
@@ -155,6 +155,8 @@ pub struct RolloutView {
     pub versions_before: Vec<(MemberName, MysqlVersion)>,
     /// The next entry of its journal: what has been read up to here is older.
     pub next_seq: Seq,
+    /// What an act must state.
+    pub turn: Turn,
     pub pivot: Option<Pivot>,
     pub pivot_approved: Option<Actor>,
     pub pivot_crossed: bool,

@@ -234,6 +234,46 @@ fn reflection_lists_the_service() {
 }
 
 #[test]
+fn an_act_states_the_turn_that_its_caller_saw() {
+    let server = Server::start();
+    server.desk.moves("rollout_created", "one", |_| {});
+    let mut client = OperatorClient::new(channel(&server, "ann"));
+    let act = |turn, dry_run| wire::ActRequest {
+        rollout: samples::ROLLOUT.to_owned(),
+        reason: String::new(),
+        dry_run,
+        turn,
+    };
+    server.runtime().block_on(async {
+        for dry_run in [true, false] {
+            for status in [
+                client.pause(act(None, dry_run)).await.unwrap_err(),
+                client.resume(act(None, dry_run)).await.unwrap_err(),
+                client.approve(act(None, dry_run)).await.unwrap_err(),
+                client.unwind(act(None, dry_run)).await.unwrap_err(),
+                client.cancel(act(None, dry_run)).await.unwrap_err(),
+                client.finalize(act(None, dry_run)).await.unwrap_err(),
+            ] {
+                assert_eq!(code(&status), ErrorCode::RequestInvalid);
+                assert!(status.message().contains("`turn` is missing"), "{status}");
+            }
+            for other in [0, 2, u64::MAX] {
+                let status = client.pause(act(Some(other), dry_run)).await.unwrap_err();
+                assert_eq!(code(&status), ErrorCode::RolloutMoved);
+                let refusal = Refusal::of_status(&status).unwrap();
+                assert!(refusal.what.contains("turn 1"), "{refusal:?}");
+            }
+        }
+        assert!(server.desk.done().is_empty());
+        client.pause(act(Some(1), false)).await.unwrap();
+        // The same request once more: the first one has moved the rollout on.
+        let status = client.pause(act(Some(1), false)).await.unwrap_err();
+        assert_eq!(code(&status), ErrorCode::RolloutMoved);
+    });
+    assert_eq!(server.desk.done(), ["Pause by ann"]);
+}
+
+#[test]
 fn a_dry_run_of_every_act_changes_nothing() {
     let server = Server::start();
     server.desk.moves("rollout_created", "one", |_| {});
@@ -242,6 +282,7 @@ fn a_dry_run_of_every_act_changes_nothing() {
         rollout: samples::ROLLOUT.to_owned(),
         reason: String::new(),
         dry_run: true,
+        turn: Some(1),
     };
     server.runtime().block_on(async {
         assert!(client.pause(dry()).await.is_ok());

@@ -9,7 +9,7 @@ use refit_proto::operator::{
     SummaryView,
 };
 use refit_shared::checks::{self, Selection, Subject};
-use refit_shared::ids::{ClusterName, Digest, RolloutId, Seq};
+use refit_shared::ids::{ClusterName, Digest, RolloutId, Seq, Turn};
 use refit_shared::plan::Plan;
 use refit_shared::planner::Request;
 use refit_shared::receipt::Progress;
@@ -209,8 +209,18 @@ impl Desk for FakeDesk {
         self.view(rollout)
     }
 
-    async fn act(&self, rollout: &RolloutId, act: Act, by: Actor) -> Result<(), Refusal> {
-        self.view(rollout)?;
+    async fn act(
+        &self,
+        rollout: &RolloutId,
+        act: Act,
+        seen: Turn,
+        by: Actor,
+    ) -> Result<(), Refusal> {
+        let now = self.view(rollout)?.turn;
+        if Turn(now) != seen {
+            let what = format!("it is at turn {now}, and this was meant for turn {seen}");
+            return Err(Refusal::new(ErrorCode::RolloutMoved, what));
+        }
         if let Some(refusal) = self.with(|memory| memory.refusal.take()) {
             return Err(refusal);
         }
@@ -218,9 +228,11 @@ impl Desk for FakeDesk {
         match act {
             Act::Pause => self.moves("parked", "parked: paused", |view| {
                 view.summary.state = State::Parked;
+                view.turn += 1;
             }),
             Act::Unwind => self.moves("unwind_decided", "unwinding everything", |view| {
                 view.summary.state = State::Unwinding;
+                view.turn += 1;
             }),
             Act::Resume | Act::Approve | Act::Cancel | Act::Finalize => {}
         }

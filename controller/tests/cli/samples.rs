@@ -100,6 +100,7 @@ pub fn rollout() -> RolloutView {
         plan_digest: plan.digest().to_string(),
         strategy: plan.strategy.to_string(),
         next_seq: 0,
+        turn: 1,
         pivot,
         no_way_back: None,
         members: plan

@@ -6,11 +6,12 @@ use crate::world::judge::{self, LONGEST_GAP, LONGEST_SWITCH};
 use crate::world::wire::{Pulse, Twice, Wire};
 use crate::world::{Hop, World, cluster};
 use refit_agent::simhost::SimWorld;
+use refit_controller::api::Act;
 use refit_controller::journal::MemoryJournal;
 use refit_controller::journal::faulty::Fault;
 use refit_controller::ports::Journal;
 use refit_controller::rebuilding::{self, rebuild};
-use refit_controller::rollouts::{ApiError, State, Update};
+use refit_controller::rollouts::{ApiError, Rollouts, State, Update};
 use refit_shared::ids::{Epoch, MemberName, RolloutId, Seq, StepId};
 use refit_shared::linter;
 use refit_shared::plan::Plan;
@@ -445,7 +446,7 @@ impl<'a> Telling<'a> {
             return Ok(Some(Life::LostJournal));
         }
         if self.wants_back && !self.goes_back() {
-            match rollouts.unwind(id, person()).await {
+            match looks_and_acts(rollouts, id, Act::Unwind).await {
                 Ok(()) => return Ok(None),
                 Err(error @ ApiError::NotNow { .. }) => {
                     self.wants_back = false;
@@ -456,7 +457,7 @@ impl<'a> Telling<'a> {
         }
         if pauses {
             self.pauses_at = None;
-            match rollouts.pause(id, person()).await {
+            match looks_and_acts(rollouts, id, Act::Pause).await {
                 Ok(()) => return Ok(None),
                 // It has ended meanwhile.
                 Err(ApiError::NotNow { .. }) => {}
@@ -465,10 +466,12 @@ impl<'a> Telling<'a> {
         }
         match &update.view.summary.state {
             State::Running | State::Unwinding | State::Finalizing => {}
-            State::AwaitingApproval { .. } => match rollouts.approve(id, person()).await {
-                Ok(()) | Err(ApiError::NotNow { .. }) => {}
-                Err(error) => return Err(error),
-            },
+            State::AwaitingApproval { .. } => {
+                match looks_and_acts(rollouts, id, Act::Approve).await {
+                    Ok(()) | Err(ApiError::NotNow { .. }) => {}
+                    Err(error) => return Err(error),
+                }
+            }
             State::Parked { reason } => return self.parked(world, controller, id, reason).await,
             State::Ended { end, .. } => {
                 self.told.end = Some(end.clone());
@@ -524,17 +527,26 @@ impl<'a> Telling<'a> {
             world.give_the_role_back().await;
         }
         if self.story.person.when_parked == WhenParked::Unwinds && !self.goes_back() {
-            match controller.rollouts.unwind(id, person()).await {
+            match looks_and_acts(&controller.rollouts, id, Act::Unwind).await {
                 Ok(()) => return Ok(None),
                 Err(error @ ApiError::NotNow { .. }) => self.told.refused = Some(error),
                 Err(error) => return Err(error),
             }
         }
-        controller
-            .rollouts
-            .resume(id, person())
+        looks_and_acts(&controller.rollouts, id, Act::Resume)
             .await
             .map(|()| None)
+    }
+}
+
+/// What a person wants of the rollout as it is now; where it moves on in between, they look once more.
+async fn looks_and_acts(rollouts: &Rollouts, id: &RolloutId, act: Act) -> Result<(), ApiError> {
+    loop {
+        let seen = rollouts.show(id).await?.turn;
+        match rollouts.act(id, act, seen, person()).await {
+            Err(ApiError::Moved { .. }) => {}
+            told => return told,
+        }
     }
 }
 

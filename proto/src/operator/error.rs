@@ -45,6 +45,7 @@ codes! {
     RolloutUnknown = "rollout.unknown", NotFound;
     RolloutActive = "rollout.active", AlreadyExists;
     RolloutState = "rollout.state", FailedPrecondition;
+    RolloutMoved = "rollout.moved", FailedPrecondition;
     RolloutNoWayBack = "rollout.no_way_back", FailedPrecondition;
     JournalFailed = "journal.failed", Unavailable;
     JournalCorrupt = "journal.corrupt", DataLoss;

@@ -28,6 +28,8 @@ pub struct RolloutView {
     pub strategy: String,
     /// The next journal entry's sequence number: this picture was made from the entries before it.
     pub next_seq: u64,
+    /// Which of its states this is: what an act must state.
+    pub turn: u64,
     pub pivot: Option<PivotView>,
     /// Why it can't be unwound; `None` when it can.
     pub no_way_back: Option<String>,

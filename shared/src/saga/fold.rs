@@ -1,6 +1,7 @@
 //! From a journal to the state of a rollout. An event that can't follow is an error: the journal is then not trusted.
 
 use super::event::{Actor, End, Entry, Event, Found, ParkReason, Scope, UnwindCause};
+use super::turn::Turns;
 use crate::ids::{Attempt, Digest, Epoch, MemberName, RolloutId, Seq, StepId};
 use crate::plan::{Plan, Step};
 use crate::receipt::{Failure, Outcome};
@@ -77,6 +78,7 @@ pub struct Rollout {
     /// The step that could not be ended, or not even be begun, when a person last resumed.
     pub stopped_at: Option<StepId>,
     pub last_unix_ms: i64,
+    pub turns: Turns,
     steps: Vec<StepRecord>,
     /// Nothing but what was recovered has followed the creation.
     recovering: bool,
@@ -142,6 +144,7 @@ impl Rollout {
             generation: 0,
             stopped_at: None,
             last_unix_ms: entry.at_unix_ms,
+            turns: Turns::created(),
             steps,
             recovering: true,
         })
@@ -242,8 +245,11 @@ impl Rollout {
                 self.next_seq, self.id
             )));
         }
+        let before = self.choices();
         self.take(&entry.event, entry.epoch, entry.at_unix_ms)
             .map_err(wrong)?;
+        let changed = self.choices() != before;
+        self.turns.take(entry, changed);
         self.recovering &= matches!(entry.event, Event::Recovered { .. });
         self.next_seq = self.next_seq.next();
         self.last_unix_ms = entry.at_unix_ms;

@@ -12,7 +12,9 @@ pub mod decide;
 pub mod event;
 pub mod fold;
 pub mod rebuild;
+mod turn;
 
 pub use decide::{Mode, Next, Task, decide};
 pub use event::{Actor, End, Entry, Event, Found, ParkReason, Scope, UnwindCause};
 pub use fold::{IllegalEvent, Phase, Rollout, StepRecord, StepStatus};
+pub use turn::Turns;

@@ -26,8 +26,11 @@ pub async fn act(
     follow: Option<Follow<'_>>,
 ) -> Result<Exit, Failure> {
     let id = rollout_id(to, &arguments.rollout).await?;
+    // All that follows is about the rollout as it is now. Whatever happens to it while a person reads the question, the act is then
+    // refused.
+    let before = to.show(&id).await?;
     if arguments.dry_run {
-        let (rollout, notes) = to.act(act, &id, &arguments.reason, true).await?;
+        let (rollout, notes) = to.act(act, &before, &arguments.reason, true).await?;
         if output.json {
             output.print_json(&serde_json::json!({ "rollout": rollout, "would": notes }));
         } else {
@@ -35,13 +38,12 @@ pub async fn act(
         }
         return Ok(Exit::Done);
     }
-    let before = to.show(&id).await?;
     if let Some(question) = question(act, &id, &before.summary.cluster) {
         // What can't be done at all is not asked about.
-        to.act(act, &id, &arguments.reason, true).await?;
+        to.act(act, &before, &arguments.reason, true).await?;
         confirm(&question, arguments.yes)?;
     }
-    let (rollout, _) = to.act(act, &id, &arguments.reason, false).await?;
+    let (rollout, _) = to.act(act, &before, &arguments.reason, false).await?;
     let Some(follow) = follow else {
         output.show(&rollout, |style| {
             render::rollout::acted(done(act), &rollout, style)
