@@ -172,7 +172,11 @@ impl Rollouts {
         request: &Request,
     ) -> Result<(Plan, Vec<CheckResult>), ApiError> {
         let all = Selection::all();
-        let seen = self.survey(self.cluster(cluster)?, request, &all).await;
+        let mut seen = self.survey(self.cluster(cluster)?, request, &all).await;
+        if !request.tables.is_empty() {
+            let observer = &self.world.observer;
+            observer.ask_about(&mut seen, &request.tables, SURVEY).await;
+        }
         let made = self.world.clock.now_unix_ms();
         let (plan, results) =
             planner::plan(request, &seen, made).map_err(|refusal| match refusal {

@@ -179,6 +179,7 @@ fn steps<'a>(plan: &Plan, steps: impl Iterator<Item = &'a Step>, style: Style) -
         let basis = match step.estimate.basis {
             Basis::Measured => "measured".to_owned(),
             Basis::Reckoned => "reckoned".to_owned(),
+            Basis::TableSizes => "size of tables".to_owned(),
             Basis::Rehearsed { at_unix_ms } => {
                 format!("rehearsed on {}", time::moment(at_unix_ms))
             }
