@@ -94,13 +94,26 @@ impl Observer {
         deadline: Duration,
         survey_deadline: Duration,
     ) -> Sighting {
+        let ask = |pair| checks::needed(wanted, pair);
+        self.sight_and_ask(cluster, target, ask, deadline, survey_deadline)
+            .await
+    }
+
+    async fn sight_and_ask(
+        &self,
+        cluster: &Cluster,
+        target: MysqlVersion,
+        needed: impl Fn(VersionPair) -> BTreeSet<Question>,
+        deadline: Duration,
+        survey_deadline: Duration,
+    ) -> Sighting {
         let mut seen = self.sight(cluster, deadline).await;
         let asks = seen.servers().map(|(name, server)| {
             let pair = VersionPair {
                 from: server.version,
                 to: target,
             };
-            let questions = checks::needed(wanted, pair);
+            let questions = needed(pair);
             async move {
                 (
                     name.clone(),
@@ -111,6 +124,20 @@ impl Observer {
         let surveys: Surveys = join_all(asks).await.into_iter().collect();
         seen.surveys = surveys;
         seen
+    }
+
+    /// As [`Observer::sight`], and what is to be known to say which tables should be rebuilt for a version.
+    pub async fn survey_for_advice(
+        &self,
+        cluster: &Cluster,
+        version: MysqlVersion,
+        wanted: &Selection,
+        deadline: Duration,
+        survey_deadline: Duration,
+    ) -> Sighting {
+        let ask = |pair| checks::rebuilds::needed(wanted, pair);
+        self.sight_and_ask(cluster, version, ask, deadline, survey_deadline)
+            .await
     }
 
     /// Asks every member that was seen about these tables, beside what it was asked before.

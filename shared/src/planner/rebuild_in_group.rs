@@ -14,7 +14,7 @@
 
 use super::candidate::{Candidate, everybody};
 use super::group::{Group, Mode};
-use super::rebuild_tables::{Rebuild, freeze, inspect, wrong};
+use super::rebuild_tables::{Rebuild, freeze, inspect, notes, reasons, wrong};
 use super::report::{Risks, total, warnings};
 use super::{Request, blocked};
 use crate::checks::{CheckResult, Finding};
@@ -86,7 +86,7 @@ pub fn plan(
                 .to_owned(),
         ],
         risk: risks.into_risk(),
-        warnings: warnings(results),
+        warnings: [warnings(results), notes(request)].concat(),
         estimate: total(&stages),
         downtime: None,
     };
@@ -140,6 +140,7 @@ fn hand_over(
     let mut told = vec![format!(
         "rebuilt on every member by itself, out of the group: {tables}"
     )];
+    told.extend(reasons(build.request));
     if build.mode == Mode::MultiPrimary {
         told.push(format!(
             "write capacity: {} of {} members while one is out; route writes by @@super_read_only",

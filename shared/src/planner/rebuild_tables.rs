@@ -73,22 +73,25 @@ pub fn plan(
     let mut done = build.done(&last, whole);
     done.lanes[0].steps[0].why = "every replica follows its source".to_owned();
     stages.push(done);
-    let tables = &request.tables;
+    let mut hand_over = vec![format!(
+        "rebuilt on every server by itself: {}",
+        listed(&request.tables)
+    )];
+    hand_over.extend(reasons(request));
     let report = Report {
         order: order_report,
-        hand_over: vec![
-            format!("rebuilt on every server by itself: {}", listed(tables)),
+        hand_over: [hand_over, vec![
             "writes go on: on a source each table is locked for a moment when its rebuild begins and when it ends, and a rebuild \
              that would lock it for longer is refused there"
                 .to_owned(),
             freeze().to_owned(),
-        ],
+        ]].concat(),
         can_be_undone: vec![
             "every step: a rebuilt table holds the same rows, so it is left as it is; `refit unwind` lets replication go on"
                 .to_owned(),
         ],
         risk: risks(&build).into_risk(),
-        warnings: warnings(results),
+        warnings: [warnings(results), notes(request)].concat(),
         estimate: total(&stages),
         downtime: None,
     };
@@ -251,6 +254,26 @@ pub(super) fn inspect(
         title: "inspect tables".to_owned(),
         lanes,
     }
+}
+
+/// Why each table is rebuilt, where the checks have chosen them.
+pub(super) fn reasons(request: &Request) -> Vec<String> {
+    let advised = request.advised.iter();
+    let tables = advised.flat_map(|advised| &advised.advice.tables);
+    tables
+        .map(|(table, reasons)| {
+            let reasons: Vec<&str> = reasons.iter().map(String::as_str).collect();
+            format!("{table}: {}", reasons.join("; "))
+        })
+        .collect()
+}
+
+/// What a person should know of how they were chosen.
+pub(super) fn notes(request: &Request) -> Vec<String> {
+    let advised = request.advised.iter();
+    advised
+        .flat_map(|advised| advised.advice.notes.clone())
+        .collect()
 }
 
 pub(super) fn freeze() -> &'static str {

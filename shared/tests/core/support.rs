@@ -311,6 +311,7 @@ pub fn request(target: &str) -> Request {
         strategy: None,
         promote: None,
         tables: Vec::new(),
+        advised: None,
     }
 }
 
