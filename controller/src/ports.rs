@@ -10,6 +10,7 @@ use refit_shared::plan::Plan;
 use refit_shared::receipt::{Failure, Progress, Receipt};
 use refit_shared::saga::Entry;
 use refit_shared::survey::{Question, Survey};
+use refit_shared::table::TableName;
 use std::collections::BTreeSet;
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -39,11 +40,12 @@ pub trait Agents: Send + Sync + 'static {
         member: &MemberName,
         deadline: Duration,
     ) -> Result<Observation, AgentError>;
-    /// Asks what a look does not tell. Every question gets an answer, be it the reason why there is none.
+    /// Asks what a look does not tell, and about tables by name. Every question gets an answer, be it the reason why there is none.
     async fn survey(
         &self,
         member: &MemberName,
         questions: &BTreeSet<Question>,
+        tables: &[TableName],
         deadline: Duration,
     ) -> Result<Survey, AgentError>;
     /// Gives the order, or attaches to it when the agent has it already, and waits for its receipt. Dropping the future

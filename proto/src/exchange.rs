@@ -4,6 +4,7 @@
 use refit_shared::ids::{ClusterName, Digest, Epoch, MemberName, RolloutId};
 use refit_shared::operation::Order;
 use refit_shared::receipt::{Failure, Probe, Progress, Receipt};
+use refit_shared::table::TableName;
 use std::time::Duration;
 
 /// "Look at the host and the server once."
@@ -20,6 +21,7 @@ pub struct SurveyRequest {
     pub member: MemberName,
     /// By their stable names: a newer controller may ask what this agent does not know.
     pub questions: Vec<String>,
+    pub tables: Vec<TableName>,
 }
 
 /// The answer to a question of a newer controller.

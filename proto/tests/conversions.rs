@@ -16,6 +16,8 @@ use refit_shared::plan::Plan;
 use refit_shared::receipt::{Failure, Probe, Progress, Receipt};
 use refit_shared::saga::{Actor, End, Entry, ParkReason};
 use refit_shared::survey::{Listing, Question, Row, Survey};
+use refit_shared::table::{TableFacts, TableName};
+use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::time::Duration;
 
@@ -102,8 +104,31 @@ fn survey() -> impl Strategy<Value = Survey> {
     (
         proptest::collection::btree_map(question, fact, 0..4),
         config,
+        proptest::option::of(tables()),
     )
-        .prop_map(|(answers, config)| Survey { answers, config })
+        .prop_map(|(answers, config, tables)| Survey {
+            answers,
+            config,
+            tables,
+        })
+}
+
+fn tables() -> impl Strategy<Value = Fact<BTreeMap<TableName, TableFacts>>> {
+    let base = ("[A-Za-z]{0,6}", any::<u64>(), any::<bool>());
+    let facts = prop_oneof![
+        Just(TableFacts::Missing),
+        "[A-Z ]{0,8}".prop_map(TableFacts::NotBase),
+        base.prop_map(|(engine, bytes, locks)| TableFacts::Base {
+            engine,
+            bytes,
+            locks
+        }),
+    ];
+    let name = "[a-z]{1,4}\\.[a-zé`]{1,4}".prop_filter_map("a system schema", |n| n.parse().ok());
+    prop_oneof![
+        proptest::collection::btree_map(name, facts, 0..3).prop_map(Fact::Known),
+        "[a-z ]{0,6}".prop_map(Fact::Unknown),
+    ]
 }
 
 #[test]
@@ -116,6 +141,7 @@ fn a_survey_says_what_is_wrong_with_it() {
         Survey::try_from(common::Survey {
             answers,
             config: None,
+            tables: None,
         })
     };
     assert!(survey(vec![answer("row_formats")]).is_ok());

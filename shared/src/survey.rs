@@ -13,6 +13,7 @@
 use crate::config::ConfigFiles;
 use crate::ids::MemberName;
 use crate::observation::Fact;
+use crate::table::{TableFacts, TableName};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -229,6 +230,8 @@ pub struct Survey {
     pub answers: BTreeMap<Question, Fact<Listing>>,
     /// Beside the answer to [`Question::OptionFiles`].
     pub config: Option<ConfigFiles>,
+    /// The tables that were asked about by name. `None`: none were, or by an agent that does not know of such questions.
+    pub tables: Option<Fact<BTreeMap<TableName, TableFacts>>>,
 }
 
 /// The answers of a cluster's members.
@@ -255,6 +258,7 @@ impl Survey {
                 .contains_key(&Question::OptionFiles)
                 .then(ConfigFiles::default),
             answers,
+            tables: None,
         }
     }
 
@@ -263,6 +267,14 @@ impl Survey {
         self.answers
             .get(&question)
             .map_or(Err("it was not asked for"), Fact::require)
+    }
+
+    /// What the server says of a table.
+    pub fn table(&self, name: &TableName) -> Result<&TableFacts, &str> {
+        let tables = self.tables.as_ref();
+        let tables = tables.ok_or("its agent does not tell about tables: upgrade refit-agent")?;
+        let told = tables.require()?.get(name);
+        told.ok_or("its agent has not told about it")
     }
 
     /// The option files, with what is known of variables that were set at runtime.

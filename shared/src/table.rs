@@ -1,4 +1,4 @@
-//! A table of the operator's, by its schema and name: what `refit plan --tables` is given.
+//! A table of the operator's, by its schema and name: what `refit plan --tables` is given. And what a server says of it.
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -100,6 +100,21 @@ impl fmt::Display for TableName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}.{}", self.schema, self.table)
     }
+}
+
+/// A table as a server's dictionary has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TableFacts {
+    Missing,
+    /// A view or the like: `VIEW`, `SYSTEM VIEW`.
+    NotBase(String),
+    Base {
+        engine: String,
+        /// Data and indexes.
+        bytes: u64,
+        /// It has a FULLTEXT or SPATIAL index: others can't write while it is rebuilt.
+        locks: bool,
+    },
 }
 
 /// `shop.orders, shop.items`, for people.

@@ -36,7 +36,7 @@ use refit_shared::observation::{
 use refit_shared::operation::SourceAddress;
 use refit_shared::receipt::{Failure, FailureCode};
 use refit_shared::survey::{Listing, Question};
-use refit_shared::table::TableName;
+use refit_shared::table::{TableFacts, TableName};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -271,21 +271,6 @@ impl LogFormat {
             .into_iter()
             .find(|format| format.as_str() == text)
     }
-}
-
-/// A table as the server's dictionary has it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum TableFacts {
-    Missing,
-    /// A view or the like: `VIEW`, `SYSTEM VIEW`.
-    NotBase(String),
-    Base {
-        engine: String,
-        /// Data and indexes.
-        bytes: u64,
-        /// It has a FULLTEXT or SPATIAL index: others can't write while it is rebuilt.
-        locks: bool,
-    },
 }
 
 /// What a rebuild's own session saw of gtid_executed.

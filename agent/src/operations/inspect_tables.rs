@@ -2,18 +2,14 @@
 
 use super::context::refuse;
 use super::{Action, Notes, OpContext, answering};
-use crate::host::{Host, HostError, TableFacts};
+use crate::host::{Host, HostError};
 use async_trait::async_trait;
 use refit_shared::receipt::{Failure, FailureCode, Probe};
-use refit_shared::table::TableName;
+use refit_shared::rules::rebuild::{hindrance, too_little_space};
+use refit_shared::table::{TableFacts, TableName};
 
 pub struct InspectTables {
     pub tables: Vec<TableName>,
-}
-
-/// A rebuild writes the table anew beside the old one, and what others write to it meanwhile.
-fn needed(bytes: u64) -> u64 {
-    bytes + bytes / 4 + (64 << 20)
 }
 
 const MIB: f64 = 1_048_576.0;
@@ -40,19 +36,11 @@ impl Action for InspectTables {
         let mut largest = 0;
         let mut all = 0;
         for (name, facts) in self.tables.iter().zip(&found) {
-            match facts {
-                TableFacts::Missing => wrong.push(format!("{name} is not there")),
-                TableFacts::NotBase(kind) => wrong.push(format!("{name} is a {kind}")),
-                TableFacts::Base { engine, .. } if engine != "InnoDB" => {
-                    wrong.push(format!("{name} is of engine {engine}, not InnoDB"));
-                }
-                TableFacts::Base { locks: true, .. } if serves => wrong.push(format!(
-                    "{name} has a FULLTEXT or SPATIAL index: its rebuild would lock out all who write to it here"
-                )),
-                TableFacts::Base { bytes, .. } => {
-                    largest = largest.max(*bytes);
-                    all += bytes;
-                }
+            if let Some(why) = hindrance(facts, serves) {
+                wrong.push(format!("{name} {why}"));
+            } else if let TableFacts::Base { bytes, .. } = facts {
+                largest = largest.max(*bytes);
+                all += bytes;
             }
         }
         if !wrong.is_empty() {
@@ -64,15 +52,8 @@ impl Action for InspectTables {
             .await
             .map_err(HostError::clean)?
             .data_free_bytes;
-        if free < needed(largest) {
-            return Err(Failure::clean(
-                FailureCode::DiskSpace,
-                format!(
-                    "the largest of these tables needs {:.0} MiB beside itself while it is rebuilt, and {:.0} MiB are free",
-                    needed(largest) as f64 / MIB,
-                    free as f64 / MIB
-                ),
-            ));
+        if let Some(why) = too_little_space(largest, free) {
+            return Err(Failure::clean(FailureCode::DiskSpace, why));
         }
         Ok(vec![format!(
             "{} tables, {:.1} MiB in all, the largest {:.1} MiB",

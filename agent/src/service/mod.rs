@@ -111,7 +111,8 @@ impl wire::agent_server::Agent for AgentService {
             .questions
             .iter()
             .filter_map(|name| Question::parse(name));
-        let survey = survey::answer(&self.place.host, known.collect::<BTreeSet<_>>()).await;
+        let known = known.collect::<BTreeSet<_>>();
+        let survey = survey::answer(&self.place.host, known, &asked.tables).await;
         let mut reply = refit_proto::common::Survey::from(survey);
         let unknown = asked
             .questions

@@ -5,18 +5,29 @@ use crate::host::{Host, HostResult};
 use refit_shared::config::ConfigFiles;
 use refit_shared::observation::Fact;
 use refit_shared::survey::{Listing, Question, Survey};
+use refit_shared::table::{TableFacts, TableName};
+use std::collections::BTreeMap;
 use std::time::Duration;
 use tokio::time::{Instant, timeout};
 
 /// A whole survey; what is not reached by then is told so. Shorter than the controller waits.
 const WHOLE: Duration = Duration::from_secs(35);
+/// For all tables that were named.
+const TABLES: Duration = Duration::from_secs(10);
 /// Beyond a question's own limit, for the way there and back.
 const GRACE: Duration = Duration::from_secs(1);
 
-/// Answers every question.
-pub async fn answer(host: &Host, questions: impl IntoIterator<Item = Question>) -> Survey {
+/// Answers every question, and tells about every table.
+pub async fn answer(
+    host: &Host,
+    questions: impl IntoIterator<Item = Question>,
+    tables: &[TableName],
+) -> Survey {
     let end = Instant::now() + WHOLE;
     let mut survey = Survey::default();
+    if !tables.is_empty() {
+        survey.tables = Some(about(host, tables).await);
+    }
     for question in questions {
         let fact = match end.checked_duration_since(Instant::now()) {
             Some(left) if !left.is_zero() && question.of_the_files() => {
@@ -30,6 +41,15 @@ pub async fn answer(host: &Host, questions: impl IntoIterator<Item = Question>) 
         survey.answers.insert(question, fact);
     }
     survey
+}
+
+/// What the server's dictionary says of the tables.
+async fn about(host: &Host, tables: &[TableName]) -> Fact<BTreeMap<TableName, TableFacts>> {
+    match timeout(TABLES, host.mysql.tables(tables)).await {
+        Ok(Ok(facts)) => Fact::Known(tables.iter().cloned().zip(facts).collect()),
+        Ok(Err(why)) => Fact::Unknown(why.to_string()),
+        Err(_) => Fact::Unknown(format!("no answer within {} s", TABLES.as_secs())),
+    }
 }
 
 /// The files come beside the listing, which only counts them.

@@ -7,6 +7,7 @@ use refit_shared::ids::{Attempt, Epoch, RolloutId, StepId};
 use refit_shared::observation::{Observation, ServiceState};
 use refit_shared::operation::{AttemptId, Direction, Operation};
 use refit_shared::receipt::{FailureCode, Outcome, Probe};
+use refit_shared::table::TableFacts;
 use refit_shared::version::PackageVersion;
 use tokio::time::sleep;
 use tokio_stream::StreamExt;
@@ -311,6 +312,7 @@ async fn every_question_has_an_answer_and_an_unknown_one_a_reason() {
         cluster: "c1".to_owned(),
         member: "m1".to_owned(),
         questions: questions.iter().map(|q| (*q).to_owned()).collect(),
+        tables: Vec::new(),
     };
     let reply = rig.service.survey(Request::new(ask(&[
         "row_formats",
@@ -329,6 +331,17 @@ async fn every_question_has_an_answer_and_an_unknown_one_a_reason() {
         matches!(&unknown.fact, Some(Fact::UnknownReason(why)) if why.contains("upgrade refit-agent")),
         "{unknown:?}"
     );
+
+    let mut named = ask(&[]);
+    named.tables = ["shop.items", "shop.report", "shopp.items"]
+        .map(str::to_owned)
+        .to_vec();
+    let reply = rig.service.survey(Request::new(named)).await.unwrap();
+    let told = refit_shared::survey::Survey::try_from(reply.into_inner()).unwrap();
+    let of = |name: &str| told.table(&name.parse().unwrap()).unwrap().clone();
+    assert!(matches!(of("shop.items"), TableFacts::Base { bytes, .. } if bytes > 0));
+    assert_eq!(of("shop.report"), TableFacts::NotBase("VIEW".to_owned()));
+    assert_eq!(of("shopp.items"), TableFacts::Missing);
 
     let mut other = ask(&["row_formats"]);
     other.member = "m2".to_owned();

@@ -3,9 +3,7 @@
 use super::Shape;
 use super::port::SimPort;
 use super::state::{HostState, Receiver, Server, TxId, World};
-use crate::host::{
-    HostError, HostResult, LogFormat, Machine, Mysql, Pulse, Rebuilt, Replication, TableFacts,
-};
+use crate::host::{HostError, HostResult, LogFormat, Machine, Mysql, Pulse, Rebuilt, Replication};
 use async_trait::async_trait;
 use refit_shared::gtid::GtidSet;
 use refit_shared::ids::{MemberName, ServerUuid};
@@ -13,7 +11,7 @@ use refit_shared::observation::{ChannelFacts, Fact, GroupFacts, MemberState, Ser
 use refit_shared::operation::SourceAddress;
 use refit_shared::rules::system_tables::by_program;
 use refit_shared::survey::{Listing, Question, Survey};
-use refit_shared::table::TableName;
+use refit_shared::table::{TableFacts, TableName};
 use refit_shared::version::MysqlVersion;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;

@@ -20,6 +20,7 @@ use refit_shared::observation::{Beat, Observation};
 use refit_shared::operation::Order;
 use refit_shared::receipt::{Failure, FailureCode, Progress, Receipt};
 use refit_shared::survey::{Question, Survey};
+use refit_shared::table::TableName;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -171,6 +172,7 @@ impl Agents for GrpcAgents {
         &self,
         member: &MemberName,
         questions: &BTreeSet<Question>,
+        tables: &[TableName],
         deadline: Duration,
     ) -> Result<Survey, AgentError> {
         let (line, mut client) = self.line(member)?;
@@ -178,6 +180,7 @@ impl Agents for GrpcAgents {
             cluster: line.cluster.clone(),
             member: member.clone(),
             questions: questions.iter().map(ToString::to_string).collect(),
+            tables: tables.to_vec(),
         };
         let mut request = Request::new(wire::SurveyRequest::from(ask));
         request.set_timeout(deadline);

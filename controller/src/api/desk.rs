@@ -16,11 +16,13 @@ use refit_shared::saga::Actor;
 use refit_shared::version::MysqlVersion;
 use std::time::Duration;
 
-/// A plan that was made and kept.
+/// A plan that was made and kept; `None`: the checks were to choose tables, and have chosen none.
 #[derive(Debug, Clone)]
 pub struct Planned {
-    pub plan: Plan,
+    pub plan: Option<Plan>,
     pub checks: Vec<CheckResult>,
+    /// What a person should know beside.
+    pub notes: Vec<String>,
 }
 
 /// What a watcher is told: journal lines in order and without gaps, and the state after them.

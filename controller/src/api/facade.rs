@@ -10,6 +10,7 @@ use refit_proto::operator::{
     ClusterView, Configuration, Judgement, LineView, Refusal, RolloutView, SummaryView,
 };
 use refit_shared::checks::Selection;
+use refit_shared::checks::rebuilds::Advised;
 use refit_shared::ids::{ClusterName, Digest, RolloutId, Seq, Turn};
 use refit_shared::planner::Request;
 use refit_shared::rehearsal::Wanted;
@@ -87,9 +88,23 @@ impl Desk for Rollouts {
     }
 
     async fn plan(&self, cluster: &ClusterName, request: &Request) -> Result<Planned, Refusal> {
-        let planned = Rollouts::plan(self, cluster, request).await;
-        let (plan, checks) = planned.map_err(|error| no(self, error))?;
-        Ok(Planned { plan, checks })
+        let told = |error| no(self, error);
+        let request = self.advised(cluster, request).await.map_err(told)?;
+        let none = |advised: &&Advised| advised.advice.tables.is_empty();
+        if let Some(advised) = request.advised.as_ref().filter(none) {
+            return Ok(Planned {
+                plan: None,
+                checks: Vec::new(),
+                notes: advised.advice.notes.clone(),
+            });
+        }
+        let planned = Rollouts::plan(self, cluster, &request).await;
+        let (plan, checks) = planned.map_err(told)?;
+        Ok(Planned {
+            plan: Some(plan),
+            checks,
+            notes: Vec::new(),
+        })
     }
 
     async fn may_apply(&self, plan: &Digest) -> Result<(), Refusal> {

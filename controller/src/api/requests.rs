@@ -3,6 +3,7 @@
 use super::limits::{MAX_DOCUMENT, MAX_REASON};
 use refit_proto::identity::PeerIdentity;
 use refit_proto::operator::{ErrorCode, Refusal, wire};
+use refit_shared::checks::rebuilds::{Advice, Advised};
 use refit_shared::checks::{self, CHECK_TABLES, Selection};
 use refit_shared::ids::{ClusterName, MemberName, RolloutId, Turn};
 use refit_shared::plan::document::{self, InvalidPlanFile};
@@ -67,6 +68,8 @@ pub struct Asked {
     pub strategy: String,
     pub promote: String,
     pub tables: Vec<String>,
+    pub advised_for: String,
+    pub check_tables: bool,
 }
 
 impl From<wire::CheckRequest> for Asked {
@@ -78,6 +81,9 @@ impl From<wire::CheckRequest> for Asked {
             strategy: wire.strategy,
             promote: String::new(),
             tables: Vec::new(),
+            advised_for: String::new(),
+            // A matter of the selection there.
+            check_tables: false,
         }
     }
 }
@@ -91,6 +97,8 @@ impl From<wire::PlanRequest> for Asked {
             strategy: wire.strategy,
             promote: wire.promote,
             tables: wire.tables,
+            advised_for: wire.advised_for,
+            check_tables: wire.check_tables,
         }
     }
 }
@@ -101,19 +109,22 @@ pub fn request(asked: Asked) -> Result<(ClusterName, Request), Refusal> {
     let target = target(&asked.target);
     let policy = asked
         .policy
+        .clone()
         .ok_or_else(|| invalid("the policy is missing"))
         .and_then(|policy| Policy::try_from(policy).map_err(|error| invalid(error.to_string())));
     let strategy = strategy(&asked.strategy);
     let promote = promote(&asked.promote, strategy.as_ref().ok().copied().flatten());
-    let tables = tables(&asked.tables, strategy.as_ref().ok().copied().flatten());
+    let chosen = strategy.as_ref().ok().copied().flatten();
+    let tables = tables(&asked, chosen, target.as_ref().ok().copied());
     match (name, target, policy, strategy, promote, tables) {
-        (Ok(name), Ok(target), Ok(policy), Ok(strategy), Ok(promote), Ok(tables)) => {
+        (Ok(name), Ok(target), Ok(policy), Ok(strategy), Ok(promote), Ok((tables, advised))) => {
             let request = Request {
                 target,
                 policy,
                 strategy,
                 promote,
                 tables,
+                advised,
             };
             Ok((name, request))
         }
@@ -203,24 +214,54 @@ pub fn destination(
     }
 }
 
-/// Every mistake in the list at once.
-fn tables(texts: &[String], strategy: Option<Strategy>) -> Result<Vec<TableName>, Refusal> {
+/// In place of a list: what the checks advise.
+const ADVISED: &str = "advised";
+
+/// Every mistake in the list at once. The tables, or that they are those which are advised.
+fn tables(
+    asked: &Asked,
+    strategy: Option<Strategy>,
+    of_plan: Option<MysqlVersion>,
+) -> Result<(Vec<TableName>, Option<Advised>), Refusal> {
     let mut wrong = Vec::new();
+    let texts = &asked.tables;
     if !texts.is_empty() && strategy != Some(Strategy::RebuildTables) {
         wrong.push(invalid("--tables is for --strategy rebuild-tables only"));
     }
+    let advised = texts.iter().any(|text| text == ADVISED);
+    if advised && texts.len() > 1 {
+        wrong.push(invalid(
+            "--tables: either \"advised\" alone, or names of tables",
+        ));
+    }
+    if !advised && !asked.advised_for.is_empty() {
+        wrong.push(invalid("--advised-for is for --tables advised only"));
+    }
+    if !advised && asked.check_tables {
+        wrong.push(invalid(
+            "--check-tables is for --tables advised only; `refit check --check-tables` tells what it finds",
+        ));
+    }
+    let version = match asked.advised_for.as_str() {
+        "" => of_plan,
+        text => target(text).map_err(|error| wrong.push(error)).ok(),
+    };
     let mut tables = Vec::new();
-    for text in texts {
+    for text in texts.iter().filter(|text| *text != ADVISED) {
         match text.parse::<TableName>() {
             Ok(table) => tables.push(table),
             Err(error) => wrong.push(invalid(error.to_string())),
         }
     }
-    if wrong.is_empty() {
-        Ok(tables)
-    } else {
-        Err(together(wrong))
+    if !wrong.is_empty() {
+        return Err(together(wrong));
     }
+    let advised = version.filter(|_| advised).map(|version| Advised {
+        version,
+        check_tables: asked.check_tables,
+        advice: Advice::default(),
+    });
+    Ok((tables, advised))
 }
 
 fn promote(text: &str, strategy: Option<Strategy>) -> Result<Option<MemberName>, Refusal> {
@@ -339,6 +380,8 @@ mod tests {
             strategy: "sideways".to_owned(),
             promote: String::new(),
             tables: Vec::new(),
+            advised_for: String::new(),
+            check_tables: false,
         })
         .unwrap_err();
         assert_eq!(refusal.code, ErrorCode::RequestInvalid);
@@ -382,9 +425,47 @@ mod tests {
             strategy: String::new(),
             promote: String::new(),
             tables: Vec::new(),
+            advised_for: String::new(),
+            check_tables: false,
         })
         .unwrap_err();
         assert_eq!(refusal.code, ErrorCode::TargetInvalid);
+    }
+
+    #[test]
+    fn advised_tables_are_asked_for_in_place_of_a_list() {
+        let asked = |list: &[&str], advised_for: &str, check_tables| {
+            let policy = Policy {
+                approve_pivot: refit_shared::plan::ApprovePivot::Person,
+                accept_no_spare: true,
+                restore_primary: true,
+                soak_s: 0,
+                keep_config: false,
+                overrides: Vec::new(),
+            };
+            request(Asked {
+                cluster: "c1".to_owned(),
+                target: "8.4.4".to_owned(),
+                policy: Some(policy.into()),
+                strategy: "rebuild-tables".to_owned(),
+                promote: String::new(),
+                tables: list.iter().map(|text| (*text).to_owned()).collect(),
+                advised_for: advised_for.to_owned(),
+                check_tables,
+            })
+        };
+        for (advised_for, version) in [("", "8.4.4"), ("9.7.4", "9.7.4")] {
+            let (_, request) = asked(&["advised"], advised_for, true).unwrap();
+            let advised = request.advised.unwrap();
+            assert_eq!(advised.version.to_string(), version);
+            assert!(advised.check_tables && request.tables.is_empty());
+        }
+        let (_, request) = asked(&["shop.items"], "", false).unwrap();
+        assert!(request.advised.is_none() && request.tables.len() == 1);
+        let refusal = asked(&["advised", "shop.items"], "9.7", false).unwrap_err();
+        assert_eq!(refusal.reasons.len(), 2, "{refusal:?}");
+        let refusal = asked(&["shop.items"], "9.7.4", true).unwrap_err();
+        assert_eq!(refusal.reasons.len(), 2, "{refusal:?}");
     }
 
     #[test]

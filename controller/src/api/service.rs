@@ -156,8 +156,17 @@ impl Operator for OperatorService {
         let planned = within(LOOK, "planning", self.desk.plan(&cluster, &want)).await;
         let planned = planned.map_err(|no| named(no, cluster.as_str(), want.target))?;
         Ok(Response::new(wire::PlanResponse {
-            document: document::write(&planned.plan).into_bytes(),
-            digest: planned.plan.digest().to_string(),
+            document: planned
+                .plan
+                .as_ref()
+                .map(|plan| document::write(plan).into_bytes())
+                .unwrap_or_default(),
+            digest: planned
+                .plan
+                .as_ref()
+                .map(|plan| plan.digest().to_string())
+                .unwrap_or_default(),
+            notes: planned.notes,
             checks: planned.checks.into_iter().map(Into::into).collect(),
         }))
     }

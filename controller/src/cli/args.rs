@@ -344,8 +344,8 @@ pub struct PlanArguments {
     /// The replica that becomes the source. Left out: the first one that fits. Only with --strategy switchover.
     #[arg(long, value_name = "MEMBER", requires = "strategy")]
     pub promote: Option<String>,
-    /// The tables to rebuild, as in shop.orders,shop.items. Only with --strategy rebuild-tables; --target is then the version that
-    /// every server runs.
+    /// The tables to rebuild, as in shop.orders,shop.items; or `advised`: those that the checks would have rebuilt. Only with
+    /// --strategy rebuild-tables; --target is then the version that every server runs.
     #[arg(
         long,
         value_name = "TABLES",
@@ -353,6 +353,12 @@ pub struct PlanArguments {
         requires = "strategy"
     )]
     pub tables: Vec<String>,
+    /// With --tables advised: the version that the tables are to be fit for. Left out: the one that every server runs.
+    #[arg(long, value_name = "VERSION", requires = "tables")]
+    pub advised_for: Option<String>,
+    /// With --tables advised: run CHECK TABLE … FOR UPGRADE, too, as `refit check --check-tables` does.
+    #[arg(long, requires = "tables")]
+    pub check_tables: bool,
     /// Go on against the errors of this check, with a reason; may be given several times. Checks that protect data can't be.
     #[arg(long = "override", value_name = "CHECK", requires = "reason")]
     pub overridden: Vec<String>,

@@ -1,6 +1,6 @@
 //! The connection to one controller, and every call as domain values.
 
-use super::args::RehearseArguments;
+use super::args::{PlanArguments, RehearseArguments};
 use super::failure::Failure;
 use super::settings::Settings;
 use refit_proto::identity::{Identity, Role};
@@ -144,27 +144,20 @@ impl Connection {
         self.answer(self.client.clone().rehearse(request).await)
     }
 
-    /// The plan file's bytes.
-    pub async fn plan(
-        &self,
-        cluster: &str,
-        target: &str,
-        policy: Policy,
-        strategy: Option<Strategy>,
-        promote: Option<&str>,
-        tables: &[String],
-    ) -> Result<Vec<u8>, Failure> {
+    /// The plan file's bytes, none where nothing is advised, and notes.
+    pub async fn plan(&self, asked: &PlanArguments) -> Result<(Vec<u8>, Vec<String>), Failure> {
         let request = bounded(wire::PlanRequest {
-            cluster: cluster.to_owned(),
-            target: target.to_owned(),
-            policy: Some(policy.into()),
-            strategy: in_words(strategy),
-            promote: promote.unwrap_or_default().to_owned(),
-            tables: tables.to_vec(),
+            cluster: asked.cluster.clone(),
+            target: asked.target.clone(),
+            policy: Some(asked.policy().into()),
+            strategy: in_words(asked.strategy),
+            promote: asked.promote.clone().unwrap_or_default(),
+            tables: asked.tables.clone(),
+            advised_for: asked.advised_for.clone().unwrap_or_default(),
+            check_tables: asked.check_tables,
         });
-        Ok(self
-            .answer(self.client.clone().plan(request).await)?
-            .document)
+        let answer = self.answer(self.client.clone().plan(request).await)?;
+        Ok((answer.document, answer.notes))
     }
 
     /// In a dry run there is no rollout, only what would happen.

@@ -9,6 +9,7 @@ use refit_shared::ids::MemberName;
 use refit_shared::observation::{Fact, Observation};
 use refit_shared::receipt::{Failure, FailureCode};
 use refit_shared::survey::{Question, Survey, Surveys};
+use refit_shared::table::TableName;
 use refit_shared::topology::Sighting;
 use refit_shared::version::MysqlVersion;
 use std::collections::BTreeSet;
@@ -93,17 +94,30 @@ impl Observer {
         deadline: Duration,
         survey_deadline: Duration,
     ) -> Sighting {
+        let ask = |pair| checks::needed(wanted, pair);
+        self.sight_and_ask(cluster, target, ask, deadline, survey_deadline)
+            .await
+    }
+
+    async fn sight_and_ask(
+        &self,
+        cluster: &Cluster,
+        target: MysqlVersion,
+        needed: impl Fn(VersionPair) -> BTreeSet<Question>,
+        deadline: Duration,
+        survey_deadline: Duration,
+    ) -> Sighting {
         let mut seen = self.sight(cluster, deadline).await;
         let asks = seen.servers().map(|(name, server)| {
             let pair = VersionPair {
                 from: server.version,
                 to: target,
             };
-            let questions = checks::needed(wanted, pair);
+            let questions = needed(pair);
             async move {
                 (
                     name.clone(),
-                    self.survey(name, &questions, survey_deadline).await,
+                    self.survey(name, &questions, &[], survey_deadline).await,
                 )
             }
         });
@@ -112,16 +126,50 @@ impl Observer {
         seen
     }
 
+    /// As [`Observer::sight`], and what is to be known to say which tables should be rebuilt for a version.
+    pub async fn survey_for_advice(
+        &self,
+        cluster: &Cluster,
+        version: MysqlVersion,
+        wanted: &Selection,
+        deadline: Duration,
+        survey_deadline: Duration,
+    ) -> Sighting {
+        let ask = |pair| checks::rebuilds::needed(wanted, pair);
+        self.sight_and_ask(cluster, version, ask, deadline, survey_deadline)
+            .await
+    }
+
+    /// Asks every member that was seen about these tables, beside what it was asked before.
+    pub async fn ask_about(&self, seen: &mut Sighting, tables: &[TableName], deadline: Duration) {
+        let asks = seen.servers().map(|(name, _)| async {
+            let told = self.survey(name, &BTreeSet::new(), tables, deadline).await;
+            (name.clone(), told)
+        });
+        for (name, told) in join_all(asks).await {
+            let tables = match told {
+                Fact::Known(survey) => survey.tables,
+                Fact::Unknown(why) => Some(Fact::Unknown(why)),
+            };
+            match seen.surveys.get_mut(&name) {
+                Some(Fact::Known(survey)) => survey.tables = tables,
+                // What is not known of it has its reason already.
+                Some(Fact::Unknown(_)) | None => {}
+            }
+        }
+    }
+
     async fn survey(
         &self,
         member: &MemberName,
         questions: &BTreeSet<Question>,
+        tables: &[TableName],
         deadline: Duration,
     ) -> Fact<Survey> {
-        if questions.is_empty() {
+        if questions.is_empty() && tables.is_empty() {
             return Fact::Known(Survey::default());
         }
-        let asked = self.agents.survey(member, questions, deadline);
+        let asked = self.agents.survey(member, questions, tables, deadline);
         match tokio::time::timeout(deadline, asked).await {
             Ok(Ok(survey)) => Fact::Known(survey),
             Ok(Err(error)) => Fact::Unknown(reason(&error)),

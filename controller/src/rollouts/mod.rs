@@ -31,7 +31,7 @@ use crate::fleet::{Cluster, Fleet};
 use crate::journal::Room;
 use crate::ports::{Journal, JournalError};
 use crate::standing::Standing;
-use refit_shared::checks::{self, CheckResult, Finding, Level, Selection};
+use refit_shared::checks::{self, CHECK_TABLES, CheckResult, Finding, Level, Selection, rebuilds};
 use refit_shared::config::propose::propose;
 use refit_shared::ids::{ClusterName, Digest, MemberName, RolloutId, Seq, Turn};
 use refit_shared::linter;
@@ -165,6 +165,40 @@ impl Rollouts {
         })
     }
 
+    /// The request, with the tables that the checks choose where they are to: perhaps none. Touches no host.
+    pub async fn advised(
+        &self,
+        cluster: &ClusterName,
+        request: &Request,
+    ) -> Result<Request, ApiError> {
+        let mut request = request.clone();
+        let Some(advised) = &mut request.advised else {
+            return Ok(request);
+        };
+        let wanted = match advised.check_tables {
+            true => Selection::all().with(CHECK_TABLES),
+            false => Selection::all(),
+        };
+        let members = self.cluster(cluster)?;
+        let look = self.world.timing.look_deadline;
+        let observer = &self.world.observer;
+        let seen = observer.survey_for_advice(members, advised.version, &wanted, look, SURVEY);
+        let subject = checks::Subject {
+            seen: &seen.await,
+            target: advised.version,
+            policy: &request.policy,
+            strategy: request.strategy,
+            today: self.today(),
+        };
+        let advice = rebuilds::advise(subject, &wanted);
+        advised.advice = advice.map_err(|findings| ApiError::Blocked {
+            cluster: cluster.clone(),
+            findings,
+        })?;
+        request.tables = advised.advice.tables.keys().cloned().collect();
+        Ok(request)
+    }
+
     /// Makes a plan and keeps it, so that it can be applied by its digest. Touches no host.
     pub async fn plan(
         &self,
@@ -172,7 +206,11 @@ impl Rollouts {
         request: &Request,
     ) -> Result<(Plan, Vec<CheckResult>), ApiError> {
         let all = Selection::all();
-        let seen = self.survey(self.cluster(cluster)?, request, &all).await;
+        let mut seen = self.survey(self.cluster(cluster)?, request, &all).await;
+        if !request.tables.is_empty() {
+            let observer = &self.world.observer;
+            observer.ask_about(&mut seen, &request.tables, SURVEY).await;
+        }
         let made = self.world.clock.now_unix_ms();
         let (plan, results) =
             planner::plan(request, &seen, made).map_err(|refusal| match refusal {

@@ -33,6 +33,7 @@ struct Shared {
 #[derive(Debug)]
 struct Memory {
     plan: Plan,
+    pub advises_nothing: bool,
     rollout: Option<RolloutView>,
     lines: Vec<LineView>,
     /// What the next mutation is refused with.
@@ -44,6 +45,7 @@ impl FakeDesk {
     pub fn new() -> Self {
         let memory = Memory {
             plan: samples::plan(),
+            advises_nothing: false,
             rollout: None,
             lines: Vec::new(),
             refusal: None,
@@ -73,6 +75,10 @@ impl FakeDesk {
 
     pub fn refuse(&self, refusal: Refusal) {
         self.with(|memory| memory.refusal = Some(refusal));
+    }
+
+    pub fn advises_nothing(&self) {
+        self.with(|memory| memory.advises_nothing = true);
     }
 
     /// Every mutation that was carried out: `apply by ann (reason)`.
@@ -174,9 +180,21 @@ impl Desk for FakeDesk {
     async fn plan(&self, _: &ClusterName, _: &Request) -> Result<Planned, Refusal> {
         self.with(|memory| match memory.refusal.take() {
             Some(refusal) => Err(refusal),
-            None => Ok(Planned {
-                plan: memory.plan.clone(),
-                checks: Vec::new(),
+            None => Ok(match memory.advises_nothing {
+                true => Planned {
+                    plan: None,
+                    checks: Vec::new(),
+                    notes: vec![
+                        "checkTableCommand: db2: 0 of 3 tables checked in 0.1 s; 3 not asked, because the server is read-only \
+                         (super_read_only), which refuses FOR UPGRADE"
+                            .to_owned(),
+                    ],
+                },
+                false => Planned {
+                    plan: Some(memory.plan.clone()),
+                    checks: Vec::new(),
+                    notes: Vec::new(),
+                },
             }),
         })
     }

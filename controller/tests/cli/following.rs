@@ -451,6 +451,43 @@ fn a_plan_is_written_once() {
     assert!(stderr.contains("no repository offers 9.7.99"), "{stderr}");
 }
 
+/// No table is advised: that is said, no file is written, and it is no failure.
+#[test]
+fn nothing_advised_is_no_plan_and_no_failure() {
+    let server = Server::start();
+    server.desk.advises_nothing();
+    let ask = |more: &[&str]| {
+        let tables = ["--strategy", "rebuild-tables", "--tables", "advised"];
+        let arguments = ["plan", "shop", "--target", "8.4.4", "--out", "p.json"];
+        outcome(server.refit(&[&arguments[..], &tables, more].concat()))
+    };
+    let (code, stdout, stderr) = ask(&["--advised-for", "9.7.4"]);
+    assert_eq!(code, 0, "{stderr}");
+    assert_eq!(
+        stdout,
+        "No table of shop is advised to be rebuilt for 9.7.4: there is nothing to plan.\n  \
+         checkTableCommand: db2: 0 of 3 tables checked in 0.1 s; 3 not asked, because the server is read-only \
+         (super_read_only), which refuses FOR UPGRADE\n\
+         The servers themselves were not asked (CHECK TABLE … FOR UPGRADE): --check-tables does.\n\
+         No file was written. Nothing has been changed on any host.\n"
+    );
+    assert!(!server.path("p.json").exists());
+    let (code, stdout, _) = ask(&["--check-tables", "--json"]);
+    assert_eq!(code, 0);
+    assert!(stdout.contains("\"advised\": []"), "{stdout}");
+    let (code, _, stderr) = outcome(server.refit(&[
+        "plan",
+        "shop",
+        "--target",
+        "8.4.4",
+        "--strategy",
+        "rebuild-tables",
+        "--tables",
+        "advised,shop.items",
+    ]));
+    assert_eq!(code, 5, "{stderr}");
+}
+
 /// `script` gives the program a terminal.
 #[test]
 fn on_a_terminal_a_block_is_redrawn_and_taken_away() {

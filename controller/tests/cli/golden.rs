@@ -156,3 +156,36 @@ fn rehearsal() {
 fn check_list() {
     golden!("check-list", render::check_list::text(Style::PLAIN));
 }
+
+/// Why each table is rebuilt, and the estimates from their sizes.
+#[test]
+fn a_plan_to_rebuild_advised_tables() {
+    use refit_shared::checks::rebuilds::{Advice, Advised};
+    let mut request = crate::world::request("9.7.4");
+    request.strategy = Some(refit_shared::plan::Strategy::RebuildTables);
+    let reason = "checkTableCommand: Table rebuild required. Please do \"ALTER TABLE `items` FORCE\" or dump/reload to fix it! (db1)";
+    let table: refit_shared::table::TableName = "shop.items".parse().unwrap();
+    request.tables = vec![table.clone()];
+    request.advised = Some(Advised {
+        version: request.target,
+        check_tables: true,
+        advice: Advice {
+            tables: [(table, [reason.to_owned()].into())].into(),
+            notes: vec!["checkTableCommand: db1: 2 of 2 tables checked in 0.1 s".to_owned()],
+        },
+    });
+    let seen = crate::world::replicas(&["9.7.4"; 3], &[(2, 1), (3, 1)], &["9.7.4-1"]);
+    let made = refit_shared::planner::plan(&request, &seen, samples::BEGAN);
+    golden!(
+        "plan-rebuild-tables",
+        render::plan::text(&made.unwrap().0, Style::PLAIN)
+    );
+    let missing = crate::world::request("9.7.4");
+    let missing = refit_shared::planner::Request {
+        strategy: request.strategy,
+        tables: vec!["shop.itms".parse().unwrap()],
+        ..missing
+    };
+    let refusal = refit_shared::planner::plan(&missing, &seen, samples::BEGAN).unwrap_err();
+    assert!(refusal.to_string().contains("3 finding"), "{refusal}");
+}

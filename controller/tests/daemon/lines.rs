@@ -92,7 +92,7 @@ async fn answering(answers: Answers) -> GrpcAgents {
 async fn an_older_agent_that_knows_no_surveys_is_a_reason() {
     let agents = answering(answers()).await;
     let ask = refit_shared::survey::everything();
-    let error = agents.survey(&db1(), &ask, SECONDS).await.unwrap_err();
+    let error = agents.survey(&db1(), &ask, &[], SECONDS).await.unwrap_err();
     assert!(why(error).contains("as an older agent answers"));
 }
 

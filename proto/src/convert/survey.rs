@@ -9,6 +9,7 @@ use refit_shared::config::persisted::PersistedSetting;
 use refit_shared::config::{ConfigFiles, OptionFile};
 use refit_shared::observation::Fact;
 use refit_shared::survey::{Listing, Question, Row, Survey};
+use refit_shared::table::{TableFacts, TableName};
 use std::collections::BTreeMap;
 
 travels! {
@@ -22,11 +23,13 @@ impl FromWire<wire_agent::SurveyRequest> for SurveyRequest {
             cluster,
             member,
             questions,
+            tables,
         } = request;
         Ok(Self {
             cluster: field("cluster", cluster)?,
             member: field("member", member)?,
             questions,
+            tables: each("tables", tables)?,
         })
     }
 }
@@ -37,11 +40,13 @@ impl From<SurveyRequest> for wire_agent::SurveyRequest {
             cluster,
             member,
             questions,
+            tables,
         } = request;
         Self {
             cluster: cluster.into(),
             member: member.into(),
             questions,
+            tables: tables.into_iter().map(String::from).collect(),
         }
     }
 }
@@ -51,6 +56,7 @@ impl FromWire<wire::Survey> for Survey {
         let wire::Survey {
             answers: all,
             config,
+            tables,
         } = survey;
         let mut answers = BTreeMap::new();
         for (i, answer) in all.into_iter().enumerate() {
@@ -75,6 +81,7 @@ impl FromWire<wire::Survey> for Survey {
         Ok(Self {
             answers,
             config: optional("config", config)?,
+            tables: optional("tables", tables)?,
         })
     }
 }
@@ -91,6 +98,73 @@ impl From<Survey> for wire::Survey {
         Self {
             answers: survey.answers.into_iter().map(answer).collect(),
             config: survey.config.map(Into::into),
+            tables: survey.tables.map(Into::into),
+        }
+    }
+}
+
+impl FromWire<wire::TablesFact> for Fact<BTreeMap<TableName, TableFacts>> {
+    fn from_wire(fact: wire::TablesFact) -> Result<Self, InvalidMessage> {
+        let list = match fact.fact {
+            Some(wire::tables_fact::Fact::Value(list)) => list,
+            Some(wire::tables_fact::Fact::UnknownReason(why)) => return Ok(Self::Unknown(why)),
+            None => return Err(InvalidMessage::new("fact", Why::Missing)),
+        };
+        let mut tables = BTreeMap::new();
+        for (i, table) in list.tables.into_iter().enumerate() {
+            let place = |e: InvalidMessage| e.within_item("tables", i);
+            let wire::Table { name, state } = table;
+            let name: TableName = field("name", name).map_err(place)?;
+            let facts = match state {
+                Some(wire::table::State::Missing(wire::MissingTable {})) => TableFacts::Missing,
+                Some(wire::table::State::NotBase(kind)) => TableFacts::NotBase(kind),
+                Some(wire::table::State::Base(base)) => {
+                    let wire::BaseTable {
+                        engine,
+                        bytes,
+                        locks,
+                    } = base;
+                    TableFacts::Base {
+                        engine,
+                        bytes,
+                        locks,
+                    }
+                }
+                None => return Err(place(InvalidMessage::new("state", Why::Missing))),
+            };
+            if tables.insert(name, facts).is_some() {
+                return Err(place(InvalidMessage::new("name", Why::Twice)));
+            }
+        }
+        Ok(Self::Known(tables))
+    }
+}
+
+impl From<Fact<BTreeMap<TableName, TableFacts>>> for wire::TablesFact {
+    fn from(fact: Fact<BTreeMap<TableName, TableFacts>>) -> Self {
+        let table = |(name, facts): (TableName, TableFacts)| wire::Table {
+            name: name.into(),
+            state: Some(match facts {
+                TableFacts::Missing => wire::table::State::Missing(wire::MissingTable {}),
+                TableFacts::NotBase(kind) => wire::table::State::NotBase(kind),
+                TableFacts::Base {
+                    engine,
+                    bytes,
+                    locks,
+                } => wire::table::State::Base(wire::BaseTable {
+                    engine,
+                    bytes,
+                    locks,
+                }),
+            }),
+        };
+        Self {
+            fact: Some(match fact {
+                Fact::Known(tables) => wire::tables_fact::Fact::Value(wire::Tables {
+                    tables: tables.into_iter().map(table).collect(),
+                }),
+                Fact::Unknown(why) => wire::tables_fact::Fact::UnknownReason(why),
+            }),
         }
     }
 }

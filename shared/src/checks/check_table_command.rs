@@ -1,6 +1,7 @@
 //! What the server itself says of its tables, where a person has asked for it.
 
 use super::listed::{Verdict, together};
+use super::rebuilds::Remedy;
 use super::{ANY_KIND, ANY_STRATEGY, Check, Finding, Level, Overriding, Reference, Subject, When};
 use crate::ids::MemberName;
 use crate::survey::{Question, Row};
@@ -23,6 +24,13 @@ pub const CHECK: Check = Check {
     run,
 };
 
+/// What is to be rebuilt for it.
+pub(super) const REMEDY: Remedy = Remedy {
+    check: &CHECK,
+    question: Question::CheckedTables,
+    why: |row| asks_for_rebuild(row).then(|| row.detail.clone()),
+};
+
 fn run(subject: Subject<'_>) -> Vec<Finding> {
     let mut found = Vec::new();
     let answers = subject.answers(&CHECK, Question::CheckedTables, &mut found);
@@ -41,6 +49,14 @@ fn run(subject: Subject<'_>) -> Vec<Finding> {
     }
     found.extend(together(&CHECK, told, answers.len()));
     found
+}
+
+/// ER_TABLE_NEEDS_UPGRADE, ER_TABLE_NEEDS_REBUILD: the server has no numbers here. What it says of damage is not mended so.
+fn asks_for_rebuild(row: &Row) -> bool {
+    row.part.eq_ignore_ascii_case("error")
+        && ["Table upgrade required", "Table rebuild required"]
+            .iter()
+            .any(|begin| row.detail.starts_with(begin))
 }
 
 /// `part`: the message's type, as the server gives it.

@@ -76,6 +76,7 @@ mod persisted_variables;
 mod plugin_usage;
 mod prepared_xa;
 mod purge_backlog;
+pub mod rebuilds;
 mod recovery_login;
 mod removed_functions;
 mod removed_statements;

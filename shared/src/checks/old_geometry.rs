@@ -1,6 +1,7 @@
 //! Geometry columns in an old format.
 
 use super::listed::Verdict;
+use super::rebuilds::Remedy;
 use super::{ANY_KIND, ANY_STRATEGY, Check, Finding, Level, Overriding, Reference, Subject, When};
 use crate::survey::Question;
 use crate::version::MysqlVersion;
@@ -22,6 +23,13 @@ pub const CHECK: Check = Check {
     kinds: ANY_KIND,
     strategies: ANY_STRATEGY,
     run,
+};
+
+/// What is to be rebuilt for it.
+pub(super) const REMEDY: Remedy = Remedy {
+    check: &CHECK,
+    question: Question::OldGeometries,
+    why: |row| Some(format!("{} is stored in the format of 5.6", row.part)),
 };
 
 fn run(subject: Subject<'_>) -> Vec<Finding> {

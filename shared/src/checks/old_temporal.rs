@@ -1,6 +1,7 @@
 //! Columns in the temporal format of 5.5.
 
 use super::listed::Verdict;
+use super::rebuilds::Remedy;
 use super::{ANY_KIND, ANY_STRATEGY, Check, Finding, Level, Overriding, Reference, Subject, When};
 use crate::survey::Question;
 use crate::version::MysqlVersion;
@@ -20,6 +21,13 @@ pub const CHECK: Check = Check {
     kinds: ANY_KIND,
     strategies: ANY_STRATEGY,
     run,
+};
+
+/// What is to be rebuilt for it.
+pub(super) const REMEDY: Remedy = Remedy {
+    check: &CHECK,
+    question: Question::OldTemporals,
+    why: |row| Some(format!("{} is {}: the format of 5.5", row.part, row.detail)),
 };
 
 fn run(subject: Subject<'_>) -> Vec<Finding> {

@@ -1,6 +1,7 @@
 //! Tables with instant row versions, on versions where they can damage the redo log.
 
 use super::listed::Verdict;
+use super::rebuilds::Remedy;
 use super::{ANY_KIND, ANY_STRATEGY, Check, Finding, Level, Overriding, Reference, Subject, When};
 use crate::survey::Question;
 use crate::version::MysqlVersion;
@@ -24,6 +25,13 @@ pub const CHECK: Check = Check {
     kinds: ANY_KIND,
     strategies: ANY_STRATEGY,
     run,
+};
+
+/// What is to be rebuilt for it.
+pub(super) const REMEDY: Remedy = Remedy {
+    check: &CHECK,
+    question: Question::RowVersions,
+    why: |row| Some(format!("has {} row versions", row.detail)),
 };
 
 fn run(subject: Subject<'_>) -> Vec<Finding> {

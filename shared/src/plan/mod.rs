@@ -154,6 +154,8 @@ pub enum Basis {
     Measured,
     /// Reckoned from size and counts.
     Reckoned,
+    /// Reckoned from the sizes of just the tables that are rebuilt.
+    TableSizes,
     /// So long it took on a clone of the member's data, then (milliseconds since 1970).
     Rehearsed { at_unix_ms: i64 },
 }

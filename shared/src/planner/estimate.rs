@@ -69,6 +69,15 @@ pub fn outage(seen: &Observation, target: MysqlVersion) -> Seconds {
     )
 }
 
+/// Each table is read and written once, and a small one takes a moment.
+pub fn rebuilds(bytes: impl Iterator<Item = u64>) -> Estimate {
+    let one = |bytes: u64| 500 + bytes.saturating_mul(2 * 1000) / COPY_BYTES_A_SECOND;
+    Estimate {
+        seconds: Seconds::from_millis(bytes.map(one).sum()),
+        basis: Basis::TableSizes,
+    }
+}
+
 pub fn gate(hold_ms: u32) -> Estimate {
     Estimate {
         seconds: Seconds::from_millis(300 + u64::from(hold_ms)),
@@ -94,26 +103,6 @@ fn changes_series(operation: &Operation, seen: &Observation) -> bool {
         }
         _ => false,
     }
-}
-
-/// Sizes of single tables are not part of an observation. They hold no more than the data directory, each is read and written
-/// once, and a small one takes a moment.
-fn rebuild_ms(operation: &Operation, seen: &Observation) -> u64 {
-    let Operation::RebuildTables { tables } = operation else {
-        return 0;
-    };
-    let all = seen.storage.known().map_or(0, |storage| {
-        storage.paths.iter().map(|path| path.bytes).sum::<u64>()
-    });
-    let tables_of_server = seen
-        .server
-        .known()
-        .and_then(|server| server.table_count.known().copied())
-        .unwrap_or(1000)
-        .max(1);
-    let count = tables.len() as u64;
-    let share = all / tables_of_server * count.min(tables_of_server);
-    count * 500 + share * 2 * 1000 / COPY_BYTES_A_SECOND
 }
 
 fn reckon_ms(operation: &Operation, seen: &Observation) -> u64 {
@@ -160,7 +149,8 @@ fn reckon_ms(operation: &Operation, seen: &Observation) -> u64 {
         OperationKind::DiscardLogs => 500,
         OperationKind::InspectTables => 300,
         OperationKind::LogRows => 1_000,
-        OperationKind::RebuildTables => rebuild_ms(operation, seen),
+        // [`rebuilds`] knows better.
+        OperationKind::RebuildTables => 0,
         // Made before a plan, never a step of one.
         OperationKind::RehearseUpgrade => 60_000,
     }

@@ -23,6 +23,7 @@ mod single_server;
 mod source_first;
 mod switchover;
 
+use crate::checks::rebuilds::Advised;
 use crate::checks::{CheckResult, Finding, Level, of_level, overridden};
 use crate::ids::MemberName;
 use crate::linter::Violation;
@@ -44,6 +45,8 @@ pub struct Request {
     pub promote: Option<MemberName>,
     /// What is to be rebuilt, where the strategy is to rebuild tables.
     pub tables: Vec<TableName>,
+    /// They are those that the checks advise to rebuild.
+    pub advised: Option<Advised>,
 }
 
 /// Why there is no plan.

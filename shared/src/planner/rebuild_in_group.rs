@@ -14,12 +14,11 @@
 
 use super::candidate::{Candidate, everybody};
 use super::group::{Group, Mode};
-use super::rebuild_tables::{REBUILD_WITHIN_S, freeze, inspect, rebuilt_alone, wrong};
+use super::rebuild_tables::{Rebuild, freeze, inspect, notes, reasons, wrong};
 use super::report::{Risks, total, warnings};
 use super::{Request, blocked};
 use crate::checks::{CheckResult, Finding};
 use crate::expectation::Expectation;
-use crate::operation::Operation;
 use crate::plan::drift::World;
 use crate::plan::{Lane, PLAN_FORMAT, Plan, Report, RiskLevel, Stage, Strategy, Target};
 use crate::table::listed;
@@ -35,7 +34,7 @@ pub fn plan(
     made_unix_ms: i64,
 ) -> Result<Plan, Vec<Finding>> {
     let finding = |object: &str, why: String| blocked(Strategy::RebuildTables, object, why);
-    let wrong = wrong(request, &world);
+    let wrong = wrong(request, seen, &world);
     if !wrong.is_empty() {
         return Err(wrong.into_iter().map(|(o, why)| finding(&o, why)).collect());
     }
@@ -69,7 +68,7 @@ pub fn plan(
             (false, false) => "secondary",
         };
         order.push(format!("{}. {} ({role})", order.len() + 1, c.name));
-        stages.push(member(&mut build, c));
+        stages.push(member(&mut build, c, &Rebuild { request, seen }));
     }
     let hand_over = hand_over(&mut build, &members, &mut stages);
     let mut risks = Risks::none();
@@ -87,7 +86,7 @@ pub fn plan(
                 .to_owned(),
         ],
         risk: risks.into_risk(),
-        warnings: warnings(results),
+        warnings: [warnings(results), notes(request)].concat(),
         estimate: total(&stages),
         downtime: None,
     };
@@ -114,13 +113,10 @@ pub fn plan(
     })
 }
 
-fn member(build: &mut Group<'_>, c: &Candidate<'_>) -> Stage {
+fn member(build: &mut Group<'_>, c: &Candidate<'_>, rebuild: &Rebuild<'_>) -> Stage {
     let whole = build.together();
     let mut steps = build.take_out(c, whole, Some(c.name), true);
-    let tables = build.request.tables.clone();
-    let why = rebuilt_alone(&tables);
-    let order = Operation::RebuildTables { tables };
-    let mut rebuild = build.draft.on(c, order, REBUILD_WITHIN_S, &why);
+    let mut rebuild = rebuild.on(&mut build.draft, c);
     rebuild.before = vec![Expectation::NotInGroup];
     steps.push(rebuild);
     let whole = build.together();
@@ -144,6 +140,7 @@ fn hand_over(
     let mut told = vec![format!(
         "rebuilt on every member by itself, out of the group: {tables}"
     )];
+    told.extend(reasons(build.request));
     if build.mode == Mode::MultiPrimary {
         told.push(format!(
             "write capacity: {} of {} members while one is out; route writes by @@super_read_only",

@@ -17,19 +17,25 @@ use super::candidate::Candidate;
 use super::draft::Draft;
 use super::replication::{APPLY_S, Topology, lane, member};
 use super::report::{Risks, total, warnings};
-use super::{Request, blocked};
+use super::{Request, blocked, estimate};
 use crate::checks::{CheckResult, Finding};
 use crate::condition::Condition;
 use crate::expectation::Expectation;
+use crate::ids::MemberName;
+use crate::observation::Fact;
 use crate::operation::Operation;
 use crate::plan::drift::World;
-use crate::plan::{Gate, Lane, PLAN_FORMAT, Plan, Report, RiskLevel, Stage, Strategy, Target};
-use crate::table::{TableName, listed};
+use crate::plan::{
+    Gate, Lane, PLAN_FORMAT, Plan, Report, RiskLevel, Stage, Step, Strategy, Target,
+};
+use crate::rules::rebuild::{hindrance, too_little_space};
+use crate::survey::Survey;
+use crate::table::{TableFacts, TableName, listed};
 use crate::topology::Sighting;
 use crate::topology::replication::Role;
 use std::collections::BTreeSet;
 
-pub(super) const REBUILD_WITHIN_S: u32 = 24 * 3600;
+const REBUILD_WITHIN_S: u32 = 24 * 3600;
 
 /// Makes the plan. The checks have passed (`results` holds what they said); what is still in the way is returned as findings.
 pub fn plan(
@@ -39,7 +45,7 @@ pub fn plan(
     results: &[CheckResult],
     made_unix_ms: i64,
 ) -> Result<Plan, Vec<Finding>> {
-    let wrong = wrong(request, &world);
+    let wrong = wrong(request, seen, &world);
     if !wrong.is_empty() {
         let finding =
             |(object, why): (String, String)| blocked(Strategy::RebuildTables, &object, why);
@@ -56,9 +62,10 @@ pub fn plan(
         let c = build.known(name);
         let reason = build.reason(&c);
         order_report.push(format!("{}. {name} ({reason})", order_report.len() + 1));
+        let rebuild = Rebuild { request, seen };
         stages.push(match build.tree.role(name) {
-            Role::Source => source(&mut build, &c),
-            Role::Replica | Role::Intermediate => replica(&mut build, &c),
+            Role::Source => source(&mut build, &c, &rebuild),
+            Role::Replica | Role::Intermediate => replica(&mut build, &c, &rebuild),
         });
     }
     let last = order.last().expect("a tree has members").clone();
@@ -66,22 +73,25 @@ pub fn plan(
     let mut done = build.done(&last, whole);
     done.lanes[0].steps[0].why = "every replica follows its source".to_owned();
     stages.push(done);
-    let tables = &request.tables;
+    let mut hand_over = vec![format!(
+        "rebuilt on every server by itself: {}",
+        listed(&request.tables)
+    )];
+    hand_over.extend(reasons(request));
     let report = Report {
         order: order_report,
-        hand_over: vec![
-            format!("rebuilt on every server by itself: {}", listed(tables)),
+        hand_over: [hand_over, vec![
             "writes go on: on a source each table is locked for a moment when its rebuild begins and when it ends, and a rebuild \
              that would lock it for longer is refused there"
                 .to_owned(),
             freeze().to_owned(),
-        ],
+        ]].concat(),
         can_be_undone: vec![
             "every step: a rebuilt table holds the same rows, so it is left as it is; `refit unwind` lets replication go on"
                 .to_owned(),
         ],
         risk: risks(&build).into_risk(),
-        warnings: warnings(results),
+        warnings: [warnings(results), notes(request)].concat(),
         estimate: total(&stages),
         downtime: None,
     };
@@ -110,7 +120,7 @@ pub fn plan(
 }
 
 /// Everything that is wrong with what was asked for: (what, why).
-pub(super) fn wrong(request: &Request, world: &World) -> Vec<(String, String)> {
+pub(super) fn wrong(request: &Request, seen: &Sighting, world: &World) -> Vec<(String, String)> {
     let mut wrong = Vec::new();
     if request.tables.is_empty() {
         let why = "no table is given: --tables shop.orders,shop.items".to_owned();
@@ -130,8 +140,82 @@ pub(super) fn wrong(request: &Request, world: &World) -> Vec<(String, String)> {
             );
             wrong.push((name.to_string(), why));
         }
+        if !request.tables.is_empty() {
+            wrong.extend(hindrances(&request.tables, seen, name));
+        }
     }
     wrong
+}
+
+/// Why a member can't rebuild these tables, as its agent has told about them: (member or member and table, why).
+fn hindrances(tables: &[TableName], seen: &Sighting, name: &MemberName) -> Vec<(String, String)> {
+    let survey = match told(seen, name) {
+        Ok(survey) => survey,
+        Err(why) => {
+            return vec![(
+                name.to_string(),
+                format!("can't be asked about its tables: {why}"),
+            )];
+        }
+    };
+    // A member of a group is out of it meanwhile: nobody writes to it.
+    let serves = seen
+        .server(name)
+        .is_ok_and(|server| !matches!(server.group, Fact::Known(Some(_))) && server.takes_writes());
+    let mut wrong = Vec::new();
+    let mut largest = 0;
+    for table in tables {
+        let why = match survey.table(table) {
+            Ok(facts) => {
+                if let TableFacts::Base { bytes, .. } = facts {
+                    largest = largest.max(*bytes);
+                }
+                hindrance(facts, serves)
+            }
+            Err(why) => Some(format!("is not known: {why}")),
+        };
+        wrong.extend(why.map(|why| (format!("{name}: {table}"), why)));
+    }
+    let free = seen.members[name]
+        .require()
+        .and_then(|seen| seen.storage.require())
+        .map(|storage| storage.data_free_bytes);
+    let why = match free {
+        Ok(free) => too_little_space(largest, free),
+        Err(why) => Some(format!("how much disk is free is not known: {why}")),
+    };
+    wrong.extend(why.map(|why| (name.to_string(), why)));
+    wrong
+}
+
+fn told<'a>(seen: &'a Sighting, name: &MemberName) -> Result<&'a Survey, &'a str> {
+    match seen.surveys.get(name) {
+        Some(survey) => survey.require(),
+        None => Err("its agent was not asked"),
+    }
+}
+
+/// What is to be rebuilt, and how large it is on each member.
+pub(super) struct Rebuild<'a> {
+    pub request: &'a Request,
+    pub seen: &'a Sighting,
+}
+
+impl Rebuild<'_> {
+    pub fn on(&self, draft: &mut Draft, c: &Candidate<'_>) -> Step {
+        let tables = self.request.tables.clone();
+        let why = format!("no GTID is written: {}", listed(&tables));
+        let survey = told(self.seen, c.name).ok();
+        let bytes = |table: &TableName| match survey?.table(table) {
+            Ok(TableFacts::Base { bytes, .. }) => Some(*bytes),
+            _ => None,
+        };
+        let estimate = estimate::rebuilds(tables.iter().filter_map(bytes));
+        let order = Operation::RebuildTables { tables };
+        let mut step = draft.on(c, order, REBUILD_WITHIN_S, &why);
+        step.estimate = estimate;
+        step
+    }
 }
 
 fn risks(build: &Topology<'_>) -> Risks {
@@ -172,23 +256,31 @@ pub(super) fn inspect(
     }
 }
 
-/// Why a server rebuilds them by itself.
-pub(super) fn rebuilt_alone(tables: &[TableName]) -> String {
-    format!("no GTID is written: {}", listed(tables))
+/// Why each table is rebuilt, where the checks have chosen them.
+pub(super) fn reasons(request: &Request) -> Vec<String> {
+    let advised = request.advised.iter();
+    let tables = advised.flat_map(|advised| &advised.advice.tables);
+    tables
+        .map(|(table, reasons)| {
+            let reasons: Vec<&str> = reasons.iter().map(String::as_str).collect();
+            format!("{table}: {}", reasons.join("; "))
+        })
+        .collect()
+}
+
+/// What a person should know of how they were chosen.
+pub(super) fn notes(request: &Request) -> Vec<String> {
+    let advised = request.advised.iter();
+    advised
+        .flat_map(|advised| advised.advice.notes.clone())
+        .collect()
 }
 
 pub(super) fn freeze() -> &'static str {
     "CREATE, ALTER and DROP of these tables must wait until it is done: on a server that is still to be rebuilt they would meet the rebuild"
 }
 
-fn rebuild(build: &mut Topology<'_>, c: &Candidate<'_>) -> crate::plan::Step {
-    let tables = build.request.tables.clone();
-    let why = rebuilt_alone(&tables);
-    let order = Operation::RebuildTables { tables };
-    build.draft.on(c, order, REBUILD_WITHIN_S, &why)
-}
-
-fn stage(c: &Candidate<'_>, steps: Vec<crate::plan::Step>) -> Stage {
+fn stage(c: &Candidate<'_>, steps: Vec<Step>) -> Stage {
     Stage {
         title: format!("rebuild tables of {}", c.name),
         lanes: vec![Lane {
@@ -198,7 +290,7 @@ fn stage(c: &Candidate<'_>, steps: Vec<crate::plan::Step>) -> Stage {
     }
 }
 
-fn replica(build: &mut Topology<'_>, c: &Candidate<'_>) -> Stage {
+fn replica(build: &mut Topology<'_>, c: &Candidate<'_>, rebuild: &Rebuild<'_>) -> Stage {
     let mut conditions = build.whole();
     conditions.push(Condition::NoErrantTransactions);
     let before = Gate {
@@ -213,7 +305,7 @@ fn replica(build: &mut Topology<'_>, c: &Candidate<'_>) -> Stage {
     let why = "what was received is applied first";
     let mut stop = build.draft.on(c, order, APPLY_S + 120, why);
     stop.before = vec![Expectation::MaintenanceIs { on: true }];
-    let rebuild = rebuild(build, c);
+    let rebuild = rebuild.on(&mut build.draft, c);
     let order = Operation::StartReplica {
         catch_up_s: APPLY_S,
     };
@@ -236,11 +328,11 @@ fn replica(build: &mut Topology<'_>, c: &Candidate<'_>) -> Stage {
     )
 }
 
-fn source(build: &mut Topology<'_>, c: &Candidate<'_>) -> Stage {
+fn source(build: &mut Topology<'_>, c: &Candidate<'_>, rebuild: &Rebuild<'_>) -> Stage {
     let before = build.before_pause(c);
     let why = "every replica follows, and no long transaction would hold a table's lock";
     let before = build.draft.gate(c.name, before, why);
-    let rebuild = rebuild(build, c);
+    let rebuild = rebuild.on(&mut build.draft, c);
     let mut conditions = build.whole();
     conditions.extend([
         member(

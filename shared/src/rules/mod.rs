@@ -5,6 +5,7 @@ pub mod dialect;
 pub mod group;
 pub mod keywords;
 pub mod path;
+pub mod rebuild;
 pub mod releases;
 pub mod removed_functions;
 pub mod replication;

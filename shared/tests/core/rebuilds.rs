@@ -1,12 +1,15 @@
 //! Plans to rebuild tables: golden text files, the refusals, and what the linter condemns.
 
 use crate::planner::golden;
-use crate::support::{change_server, group, multi_primary, replicas, request};
+use crate::support::{
+    change_member, change_server, group, member, multi_primary, replicas, request,
+};
 use refit_shared::linter;
 use refit_shared::observation::{Fact, MemberState};
 use refit_shared::operation::OperationKind;
 use refit_shared::plan::{Action, Lane, Plan, Strategy};
 use refit_shared::planner::{Refusal, Request, plan};
+use refit_shared::table::TableFacts;
 use refit_shared::topology::Sighting;
 
 const SAME: [&str; 1] = ["9.7.4-1"];
@@ -66,6 +69,80 @@ fn every_mistake_is_told_at_once() {
     let three = replicas(&["9.7.4"; 3], &[(2, 1), (3, 1)], &SAME);
     let said = refusal(&rebuild(&[]), &three);
     assert!(said[0].contains("no table is given"), "{said:?}");
+}
+
+/// What the servers say of the tables, and of their disks, is judged before there is a plan: every mistake, by server and table.
+#[test]
+fn every_server_is_asked_about_every_table() {
+    let mut seen = replicas(&["9.7.4"; 3], &[(2, 1), (3, 1)], &SAME);
+    let locks = TableFacts::Base {
+        engine: "InnoDB".to_owned(),
+        bytes: 1 << 20,
+        locks: true,
+    };
+    let of = |seen: &mut Sighting, name: &str, table: &str, facts: TableFacts| {
+        let Some(Fact::Known(survey)) = seen.surveys.get_mut(&member(name)) else {
+            panic!("it was asked")
+        };
+        let Some(Fact::Known(tables)) = &mut survey.tables else {
+            panic!("it was asked about tables")
+        };
+        tables.insert(table.parse().unwrap(), facts);
+    };
+    for name in ["db1", "db2"] {
+        of(&mut seen, name, "shop.items", locks.clone());
+    }
+    of(&mut seen, "db2", "shop.orders", TableFacts::Missing);
+    of(
+        &mut seen,
+        "db3",
+        "shop.orders",
+        TableFacts::NotBase("VIEW".to_owned()),
+    );
+    change_member(&mut seen, "db3", |seen| {
+        let Fact::Known(storage) = &mut seen.storage else {
+            panic!("it was seen")
+        };
+        storage.data_free_bytes = 1 << 30;
+    });
+    assert_eq!(
+        refusal(&two(), &seen),
+        [
+            "rebuild-tables: db1: shop.items: has a FULLTEXT or SPATIAL index: its rebuild would lock out all who write to it here",
+            "rebuild-tables: db2: shop.orders: is not there",
+            "rebuild-tables: db3: shop.orders: is a VIEW",
+            "rebuild-tables: db3: the largest of these tables needs 1344 MiB beside itself while it is rebuilt, and 1024 MiB are free",
+        ]
+    );
+}
+
+/// A server that could not be asked is no server that has the tables.
+#[test]
+fn what_is_not_told_is_in_the_way() {
+    let mut seen = group(&["9.7.4"; 3], &SAME);
+    let survey = |name: &str| member(name);
+    let unknown = Fact::Unknown("no answer within 10 s".to_owned());
+    if let Some(Fact::Known(known)) = seen.surveys.get_mut(&survey("db1")) {
+        known.tables = Some(unknown);
+    }
+    if let Some(Fact::Known(known)) = seen.surveys.get_mut(&survey("db2")) {
+        known.tables = None;
+    }
+    let mut one = rebuild(&["shop.items"]);
+    let said = refusal(&one, &seen);
+    assert_eq!(
+        said,
+        [
+            "rebuild-tables: db1: shop.items: is not known: no answer within 10 s",
+            "rebuild-tables: db2: shop.items: is not known: its agent does not tell about tables: upgrade refit-agent",
+        ]
+    );
+    one = rebuild(&["shop.itms"]);
+    let said = refusal(&one, &seen);
+    assert!(
+        said[2].contains("db3: shop.itms: is not known: its agent has not told"),
+        "{said:?}"
+    );
 }
 
 /// Each member out of the group, the primary last, and the role goes back.

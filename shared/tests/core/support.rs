@@ -7,6 +7,7 @@ use refit_shared::observation::*;
 use refit_shared::plan::{ApprovePivot, Policy};
 use refit_shared::planner::Request;
 use refit_shared::survey::{Survey, everything};
+use refit_shared::table::{TableFacts, TableName};
 use refit_shared::topology::Sighting;
 use refit_shared::version::{MysqlVersion, PackageVersion};
 use std::collections::{BTreeMap, BTreeSet};
@@ -33,7 +34,9 @@ pub fn group(versions: &[&str], offered: &[&str]) -> Sighting {
         .collect();
     let surveys = (0..versions.len()).map(|i| {
         let name = member(&format!("db{}", i + 1));
-        (name, Fact::Known(Survey::unremarkable(everything())))
+        let mut survey = Survey::unremarkable(everything());
+        survey.tables = Some(Fact::Known(tables(&["shop.items", "shop.orders"])));
+        (name, Fact::Known(survey))
     });
     let surveys = surveys.collect();
     let members = (0..versions.len()).map(|i| {
@@ -99,6 +102,17 @@ pub fn replicas(versions: &[&str], links: &[(usize, usize)], offered: &[&str]) -
         });
     }
     seen
+}
+
+/// InnoDB tables of 1 GiB.
+pub fn tables(names: &[&str]) -> BTreeMap<TableName, TableFacts> {
+    let facts = TableFacts::Base {
+        engine: "InnoDB".to_owned(),
+        bytes: 1 << 30,
+        locks: false,
+    };
+    let names = names.iter().map(|name| name.parse().unwrap());
+    names.map(|name| (name, facts.clone())).collect()
 }
 
 fn channel(name: String, source: usize, received: &str) -> ChannelFacts {
@@ -297,6 +311,7 @@ pub fn request(target: &str) -> Request {
         strategy: None,
         promote: None,
         tables: Vec::new(),
+        advised: None,
     }
 }
 

@@ -5,8 +5,9 @@
 //! size. It writes nothing to the binary log.
 
 use super::connection::Session;
-use crate::host::HostResult;
+use crate::host::{HostError, HostResult};
 use refit_shared::survey::{Listing, MOST_ROWS, Row, quote};
+use std::collections::BTreeMap;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -22,7 +23,9 @@ const TABLES: &str = "SELECT /*+ MAX_EXECUTION_TIME(5000) */ table_schema, table
 pub(super) async fn check(session: &mut Session<'_>) -> HostResult<Listing> {
     let began = Instant::now();
     // A table that somebody has locked is left alone; figures that the server has at hand will do.
-    session.execute("SET SESSION lock_wait_timeout = 1").await?;
+    session
+        .execute("SET SESSION lock_wait_timeout = 1, lc_messages = 'en_US'")
+        .await?;
     let tables: Vec<(String, String, u64)> = session.all(TABLES).await?;
     let (fitting, large): (Vec<_>, Vec<_>) = tables
         .into_iter()
@@ -41,14 +44,36 @@ pub(super) async fn check(session: &mut Session<'_>) -> HostResult<Listing> {
             quote(&schema),
             quote(&name)
         );
-        let said: Vec<(String, String, String, String)> = session.all(&statement).await?;
-        seen.checked += 1;
-        for (_, _, kind, text) in said {
-            seen.feed(&schema, &name, kind, text);
-        }
+        let said: HostResult<Vec<(String, String, String, String)>> = session.all(&statement).await;
+        let said = match said {
+            Ok(said) => said
+                .into_iter()
+                .map(|(_, _, kind, text)| (kind, text))
+                .collect(),
+            Err(HostError::Sql { message, .. }) if not_asked(&message).is_some() => {
+                vec![("error".to_owned(), message)]
+            }
+            Err(error) => return Err(error),
+        };
+        seen.feed(&schema, &name, said);
     }
     seen.took = began.elapsed();
     Ok(seen.listing())
+}
+
+/// Why a message is about the question, not about the table. The rows of CHECK TABLE have no numbers, hence the English text, for
+/// which the session has asked: ER_OPTION_PREVENTS_STATEMENT, ER_LOCK_WAIT_TIMEOUT, ER_NO_SUCH_TABLE (it was dropped meanwhile; one
+/// that only the engine has lost reads "doesn't exist in engine").
+fn not_asked(text: &str) -> Option<&'static str> {
+    if text.ends_with("option so it cannot execute this statement") {
+        Some("the server is read-only (super_read_only), which refuses FOR UPGRADE")
+    } else if text.starts_with("Lock wait timeout exceeded") {
+        Some("somebody holds them locked")
+    } else if text.starts_with("Table ") && text.ends_with("doesn't exist") {
+        Some("they were dropped meanwhile")
+    } else {
+        None
+    }
 }
 
 #[derive(Debug, Default)]
@@ -56,22 +81,31 @@ struct Seen {
     all: usize,
     large: usize,
     checked: usize,
+    /// How many could not be asked about, by the reason.
+    unasked: BTreeMap<&'static str, usize>,
     took: Duration,
     problems: Vec<Row>,
 }
 
 impl Seen {
-    fn feed(&mut self, schema: &str, name: &str, kind: String, text: String) {
-        // A table that was dropped in between is no problem of the upgrade, and the server says so in an error of its own.
-        if kind.eq_ignore_ascii_case("status") && text == "OK" {
+    /// All that the server said of one table: (type, message).
+    fn feed(&mut self, schema: &str, name: &str, said: Vec<(String, String)>) {
+        if let Some(why) = said.iter().find_map(|(_, text)| not_asked(text)) {
+            *self.unasked.entry(why).or_default() += 1;
             return;
         }
-        self.problems.push(Row {
+        self.checked += 1;
+        let well = |(kind, text): &(String, String)| {
+            kind.eq_ignore_ascii_case("status")
+                && (text == "OK" || text == "Table is already up to date")
+        };
+        let unwell = said.into_iter().filter(|row| !well(row));
+        self.problems.extend(unwell.map(|(kind, text)| Row {
             schema: schema.to_owned(),
             name: name.to_owned(),
             part: kind,
             detail: text,
-        });
+        }));
     }
 
     /// The problems, and a row without a name that tells how far it went.
@@ -82,7 +116,10 @@ impl Seen {
             self.all + self.large,
             self.took.as_secs_f32()
         );
-        let late = self.all - self.checked;
+        for (why, count) in &self.unasked {
+            told.push_str(&format!("; {count} not asked, because {why}"));
+        }
+        let late = self.all - self.checked - self.unasked.values().sum::<usize>();
         if late > 0 {
             told.push_str(&format!(
                 "; {late} not, for want of time (limit {} s)",
@@ -113,28 +150,73 @@ impl Seen {
 mod tests {
     use super::*;
 
+    fn said(rows: &[(&str, &str)]) -> Vec<(String, String)> {
+        let own = |(kind, text): &(&str, &str)| ((*kind).to_owned(), (*text).to_owned());
+        rows.iter().map(own).collect()
+    }
+
     #[test]
     fn what_was_left_out_is_told_and_what_is_well_is_not() {
         let mut seen = Seen {
             all: 5,
             large: 2,
-            checked: 4,
             took: Duration::from_millis(15_040),
-            problems: Vec::new(),
+            ..Seen::default()
         };
-        seen.feed("a", "fine", "status".to_owned(), "OK".to_owned());
+        seen.feed("a", "fine", said(&[("status", "OK")]));
         seen.feed(
             "a",
-            "bad",
-            "error".to_owned(),
-            "Table upgrade required".to_owned(),
+            "new",
+            said(&[("status", "Table is already up to date")]),
+        );
+        seen.feed("a", "bad", said(&[("error", "Table upgrade required")]));
+        seen.feed(
+            "a",
+            "lost",
+            said(&[
+                ("Error", "Table 'a.lost' doesn't exist in engine"),
+                ("status", "Operation failed"),
+            ]),
         );
         let listing = seen.listing();
-        assert_eq!(listing.total, 2);
+        assert_eq!(listing.total, 4);
         assert_eq!(listing.rows[0].object(), "a.bad.error");
+        assert_eq!(listing.rows[1].object(), "a.lost.Error");
         assert_eq!(
-            listing.rows[1].detail,
+            listing.rows[3].detail,
             "4 of 7 tables checked in 15.0 s; 1 not, for want of time (limit 15 s); 2 not, larger than 1024 MiB"
+        );
+    }
+
+    /// A table that the server did not look at is neither well nor unwell.
+    #[test]
+    fn an_answer_about_the_question_is_no_finding() {
+        let mut seen = Seen {
+            all: 4,
+            ..Seen::default()
+        };
+        let read_only = "The MySQL server is running with the --super-read-only option so it cannot execute this statement";
+        let failed = ("status", "Operation failed");
+        seen.feed("a", "b", said(&[("Error", read_only), failed]));
+        seen.feed(
+            "a",
+            "c",
+            said(&[("Error", read_only), ("error", "Corrupt")]),
+        );
+        let locked = "Lock wait timeout exceeded; try restarting transaction";
+        seen.feed("a", "d", said(&[("Error", locked), failed]));
+        seen.feed(
+            "a",
+            "e",
+            said(&[("Error", "Table 'a.e' doesn't exist"), failed]),
+        );
+        let listing = seen.listing();
+        assert_eq!(listing.total, 1, "{listing:?}");
+        assert_eq!(
+            listing.rows[0].detail,
+            "0 of 4 tables checked in 0.0 s; 1 not asked, because somebody holds them locked; \
+             2 not asked, because the server is read-only (super_read_only), which refuses FOR UPGRADE; \
+             1 not asked, because they were dropped meanwhile"
         );
     }
 }

@@ -34,7 +34,7 @@ pub use paths::{AskPaths, ServerPaths};
 pub use tour::{Tour, tour};
 
 use super::files::options;
-use super::{HostError, HostResult, LogFormat, Mysql, Pulse, Rebuilt, Replication, TableFacts};
+use super::{HostError, HostResult, LogFormat, Mysql, Pulse, Rebuilt, Replication};
 use async_trait::async_trait;
 use connection::Sessions;
 use mysql_async::{Row, Value};
@@ -42,7 +42,7 @@ use refit_shared::ids::ServerUuid;
 use refit_shared::observation::{GroupFacts, ServerFacts};
 use refit_shared::operation::SourceAddress;
 use refit_shared::survey::{Listing, Question};
-use refit_shared::table::TableName;
+use refit_shared::table::{TableFacts, TableName};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 

@@ -6,9 +6,9 @@
 use super::channels::quoted;
 use super::connection::Session;
 use super::group::parse_gtids;
-use crate::host::{HostError, HostResult, Rebuilt, TableFacts};
+use crate::host::{HostError, HostResult, Rebuilt};
 use refit_shared::gtid::GtidSet;
-use refit_shared::table::TableName;
+use refit_shared::table::{TableFacts, TableName};
 
 pub(super) async fn read(
     session: &mut Session<'_>,

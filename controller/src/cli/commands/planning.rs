@@ -7,6 +7,14 @@ use crate::cli::failure::Failure;
 use crate::cli::output::Output;
 use crate::cli::{plan_file, render};
 use refit_shared::plan::document;
+use serde::Serialize;
+
+/// No plan, in JSON.
+#[derive(Serialize)]
+struct Nothing<'a> {
+    advised: [&'a str; 0],
+    notes: &'a [String],
+}
 
 pub async fn plan(
     to: &Connection,
@@ -16,16 +24,25 @@ pub async fn plan(
     if !arguments.dry_run {
         plan_file::must_be_free(&arguments.out, arguments.force)?;
     }
-    let bytes = to
-        .plan(
-            &arguments.cluster,
-            &arguments.target,
-            arguments.policy(),
-            arguments.strategy,
-            arguments.promote.as_deref(),
-            &arguments.tables,
-        )
-        .await?;
+    let (bytes, notes) = to.plan(arguments).await?;
+    if bytes.is_empty() {
+        if output.json {
+            output.print_json(&Nothing {
+                advised: [],
+                notes: &notes,
+            });
+        } else {
+            let version = arguments.advised_for.as_ref();
+            let version = version.unwrap_or(&arguments.target);
+            output.print(&render::plan::nothing_advised(
+                &arguments.cluster,
+                version,
+                arguments.check_tables,
+                &notes,
+            ));
+        }
+        return Ok(Exit::Done);
+    }
     let unreadable = |error: String| {
         Failure::new(
             Exit::Failed,

@@ -44,6 +44,28 @@ pub fn text(plan: &Plan, style: Style) -> String {
     out
 }
 
+/// What is said in place of a plan.
+pub fn nothing_advised(
+    cluster: &str,
+    version: &str,
+    check_tables: bool,
+    notes: &[String],
+) -> String {
+    let mut out = format!(
+        "No table of {} is advised to be rebuilt for {}: there is nothing to plan.\n",
+        clean(cluster),
+        clean(version)
+    );
+    for note in notes {
+        out.push_str(&format!("  {}\n", clean(note)));
+    }
+    if !check_tables {
+        out.push_str("The servers themselves were not asked (CHECK TABLE … FOR UPGRADE): --check-tables does.\n");
+    }
+    out.push_str("No file was written. Nothing has been changed on any host.\n");
+    out
+}
+
 fn downtime(plan: &Plan, style: Style) -> String {
     plan.report.downtime.map_or_else(String::new, |downtime| {
         format!(
@@ -179,6 +201,7 @@ fn steps<'a>(plan: &Plan, steps: impl Iterator<Item = &'a Step>, style: Style) -
         let basis = match step.estimate.basis {
             Basis::Measured => "measured".to_owned(),
             Basis::Reckoned => "reckoned".to_owned(),
+            Basis::TableSizes => "size of tables".to_owned(),
             Basis::Rehearsed { at_unix_ms } => {
                 format!("rehearsed on {}", time::moment(at_unix_ms))
             }

@@ -3,9 +3,10 @@
 use crate::api::line;
 use crate::fixture::{FakeAgents, SERIES, controller, memory, orders, request, somebody};
 use crate::rollouts::ApiError;
+use refit_shared::checks::rebuilds::{Advice, Advised};
 use refit_shared::checks::{Level, Override, Selection, of_level};
 use refit_shared::ids::Seq;
-use refit_shared::plan::RiskLevel;
+use refit_shared::plan::{RiskLevel, Strategy};
 use refit_shared::planner::Request;
 use refit_shared::survey::{Listing, Question, Row};
 use std::sync::Arc;
@@ -24,6 +25,43 @@ fn holds(question: Question, detail: &str) -> FakeAgents {
     };
     agents.holds(question, listing);
     agents
+}
+
+/// The tables come from what the agents answer, and each is asked about before there is a plan.
+#[tokio::test(start_paused = true)]
+async fn the_checks_choose_the_tables_to_rebuild() {
+    let agents = FakeAgents::running(SERIES);
+    let row = |name: &str, part: &str, detail: &str| Row {
+        schema: if name.is_empty() { "" } else { "shop" }.to_owned(),
+        name: name.to_owned(),
+        part: part.to_owned(),
+        detail: detail.to_owned(),
+    };
+    let rows = vec![
+        row("items", "error", "Table rebuild required. Please do …"),
+        row("", "", "2 of 2 tables checked in 0.1 s"),
+    ];
+    agents.holds(Question::CheckedTables, Listing { total: 2, rows });
+    let controller = controller(&agents, Arc::new(memory())).await;
+    let rollouts = &controller.rollouts;
+    let ask = |check_tables| Request {
+        target: SERIES,
+        strategy: Some(Strategy::RebuildTables),
+        advised: Some(Advised {
+            version: SERIES,
+            check_tables,
+            advice: Advice::default(),
+        }),
+        ..request()
+    };
+    let none = rollouts.advised(&orders(), &ask(false)).await.unwrap();
+    assert!(none.tables.is_empty());
+    let some = rollouts.advised(&orders(), &ask(true)).await.unwrap();
+    assert_eq!(some.tables, ["shop.items".parse().unwrap()]);
+    let (plan, _) = rollouts.plan(&orders(), &some).await.unwrap();
+    let told = plan.report.hand_over.join("\n");
+    let reason = "shop.items: checkTableCommand: Table rebuild required. Please do …";
+    assert!(told.contains(reason), "{told}");
 }
 
 fn against(check: &str) -> Request {

@@ -12,6 +12,7 @@ use refit_shared::observation::{AgentFacts, Beat, Fact, HostFacts, Observation};
 use refit_shared::operation::Order;
 use refit_shared::receipt::{Failure, Progress, Receipt};
 use refit_shared::survey::{Question, Survey};
+use refit_shared::table::TableName;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -195,8 +196,8 @@ impl Agent {
     }
 
     /// As the agent's service answers it.
-    pub async fn survey(&self, questions: BTreeSet<Question>) -> Survey {
-        refit_agent::service::survey::answer(&self.port.host(), questions).await
+    pub async fn survey(&self, questions: BTreeSet<Question>, tables: &[TableName]) -> Survey {
+        refit_agent::service::survey::answer(&self.port.host(), questions, tables).await
     }
 
     /// As the agent's service tells it.

@@ -338,6 +338,7 @@ impl World {
             strategy: self.hop.strategy(),
             promote: None,
             tables: self.hop.tables(),
+            advised: None,
         }
     }
 

@@ -10,6 +10,7 @@ use refit_shared::observation::{Beat, Observation};
 use refit_shared::operation::{Direction, Order};
 use refit_shared::receipt::{Outcome, Progress, Receipt};
 use refit_shared::survey::{Question, Survey};
+use refit_shared::table::TableName;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -196,11 +197,12 @@ impl Agents for Wire {
         &self,
         member: &MemberName,
         questions: &BTreeSet<Question>,
+        tables: &[TableName],
         _: Duration,
     ) -> Result<Survey, AgentError> {
         let questions = questions.clone();
         self.call(member, async |agent| {
-            Ok(only_looking(agent.survey(questions)).await)
+            Ok(only_looking(agent.survey(questions, tables)).await)
         })
         .await
     }
