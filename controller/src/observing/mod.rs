@@ -88,16 +88,17 @@ impl Observer {
     pub async fn sight_and_survey(
         &self,
         cluster: &Cluster,
-        target: MysqlVersion,
+        target: impl Into<Option<MysqlVersion>>,
         wanted: &Selection,
         deadline: Duration,
         survey_deadline: Duration,
     ) -> Sighting {
+        let target = target.into();
         let mut seen = self.sight(cluster, deadline).await;
         let asks = seen.servers().map(|(name, server)| {
             let pair = VersionPair {
                 from: server.version,
-                to: target,
+                to: target.unwrap_or(server.version),
             };
             let questions = checks::needed(wanted, pair);
             async move {

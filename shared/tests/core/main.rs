@@ -10,6 +10,7 @@ mod planner;
 mod rebuild;
 mod rebuilds;
 mod rehearsal;
+mod releases;
 mod replication;
 mod replication_checks;
 mod saga;

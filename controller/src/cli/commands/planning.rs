@@ -19,7 +19,7 @@ pub async fn plan(
     let bytes = to
         .plan(
             &arguments.cluster,
-            &arguments.target,
+            arguments.target.as_deref().unwrap_or_default(),
             arguments.policy(),
             arguments.strategy,
             arguments.promote.as_deref(),
