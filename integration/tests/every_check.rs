@@ -8,7 +8,10 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 /// What another scenario of the lab sees.
-const ELSEWHERE: &[(&str, &str)] = &[("sysVarsNewDefaults", "config_rewrite")];
+const ELSEWHERE: &[(&str, &str)] = &[
+    ("pinRelease", "config_rewrite"),
+    ("sysVarsNewDefaults", "config_rewrite"),
+];
 
 const OLD_SERVER: &str = "no server of this lab has or takes it any more: it is about objects of servers before 8.4, or of 5.7";
 const THIS_LAB: &str = "the lab's kernel, clock or machine does not have it";

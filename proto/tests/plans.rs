@@ -25,6 +25,7 @@ fn plan() -> Plan {
             soak_s: 30,
             keep_config: false,
             overrides: Vec::new(),
+            release: Vec::new(),
         },
         made_unix_ms: 1_763_000_000_000,
         made_from: World {

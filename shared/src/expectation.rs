@@ -3,6 +3,7 @@
 
 use crate::ids::Digest;
 use crate::observation::{MemberState, Observation, ServiceState};
+use crate::rules::variables::renamed;
 use crate::version::{MysqlVersion, PackageVersion};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -35,6 +36,10 @@ pub enum Expectation {
     /// What its binary log holds: `binlog_format`.
     LogFormat {
         is: String,
+    },
+    /// Nothing sets the variable, neither a file nor SET PERSIST: what the server has of it is its default.
+    DefaultInForce {
+        variable: String,
     },
 }
 
@@ -140,6 +145,14 @@ impl Expectation {
                 }),
                 None => return Err("the agent did not report binlog_format"),
             },
+            Self::DefaultInForce { variable } => {
+                let explicit = &seen.server.require()?.explicit_variables;
+                let old = renamed::old_name(variable).unwrap_or(variable);
+                let set = explicit.contains(variable) || explicit.contains(old);
+                Holds::when(!set, || {
+                    format!("{variable} is still set, so its default is not in force")
+                })
+            }
             Self::MaintenanceIs { on } => Holds::when(seen.agent.in_maintenance == *on, || {
                 format!(
                     "the maintenance drop-ins are {}in place",
@@ -160,6 +173,7 @@ impl fmt::Display for Expectation {
             Self::NotInGroup => write!(f, "out of the group"),
             Self::Config { digest } => write!(f, "option files unchanged ({})", digest.short()),
             Self::LogFormat { is } => write!(f, "binlog_format {is}"),
+            Self::DefaultInForce { variable } => write!(f, "{variable} at its default"),
             Self::TakesWrites { on: true } => write!(f, "takes writes"),
             Self::TakesWrites { on: false } => write!(f, "takes no writes"),
             Self::MaintenanceIs { on: true } => write!(f, "maintenance drop-ins in place"),

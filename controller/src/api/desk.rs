@@ -57,11 +57,11 @@ pub trait Desk: Send + Sync + 'static {
         request: &Request,
         wanted: &Selection,
     ) -> Result<Judgement, Refusal>;
-    /// The option files as the target needs them.
+    /// The option files as the target needs them; without one: what they have now.
     async fn config(
         &self,
         cluster: &ClusterName,
-        target: MysqlVersion,
+        target: Option<MysqlVersion>,
     ) -> Result<Configuration, Refusal>;
     /// Rehearses an upgrade within so long; in a dry run only says what would be done.
     async fn rehearse(
@@ -71,6 +71,8 @@ pub trait Desk: Send + Sync + 'static {
         limit: Duration,
         dry_run: bool,
     ) -> Result<Rehearsing, Refusal>;
+    /// The version that all members run.
+    async fn running(&self, cluster: &ClusterName) -> Result<MysqlVersion, Refusal>;
     async fn plan(&self, cluster: &ClusterName, request: &Request) -> Result<Planned, Refusal>;
     /// All that [`Desk::apply`] asks before it begins.
     async fn may_apply(&self, plan: &Digest) -> Result<(), Refusal>;

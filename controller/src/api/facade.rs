@@ -44,7 +44,7 @@ impl Desk for Rollouts {
     async fn config(
         &self,
         cluster: &ClusterName,
-        target: MysqlVersion,
+        target: Option<MysqlVersion>,
     ) -> Result<Configuration, Refusal> {
         let report = Rollouts::config(self, cluster, target).await;
         report
@@ -85,6 +85,11 @@ impl Desk for Rollouts {
             }
         });
         Ok(progress.chain(found).boxed())
+    }
+
+    async fn running(&self, cluster: &ClusterName) -> Result<MysqlVersion, Refusal> {
+        let version = Rollouts::running(self, cluster).await;
+        version.map_err(|error| no(self, error))
     }
 
     async fn plan(&self, cluster: &ClusterName, request: &Request) -> Result<Planned, Refusal> {

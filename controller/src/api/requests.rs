@@ -103,6 +103,47 @@ impl From<wire::PlanRequest> for Asked {
     }
 }
 
+impl Asked {
+    /// Pins are to be released, and no version is named: the one that all run is meant.
+    pub fn is_release_alone(&self) -> bool {
+        let release = self.policy.as_ref().map(|policy| policy.release.is_empty());
+        self.target.is_empty() && release == Some(false)
+    }
+}
+
+/// At most so many pins at once: there are no more variables whose defaults change.
+const MOST_RELEASED: usize = 100;
+
+/// That these can be names of variables at all; which of them may be released the check `pinRelease` says.
+fn releasable(policy: &Policy) -> Result<(), Refusal> {
+    let is_name = |name: &String| {
+        let fine = |c: char| c.is_ascii_alphanumeric() || "_-.".contains(c);
+        (1..=64).contains(&name.len()) && name.chars().all(fine)
+    };
+    let names = policy.release.iter().enumerate();
+    let mut wrong: Vec<Refusal> = names
+        .filter(|(_, name)| !is_name(name))
+        .map(|(at, name)| {
+            let shown: String = name.chars().take(64).collect();
+            invalid(format!(
+                "--release, name {}: {shown:?} is no variable's name, which has letters, digits and _",
+                at + 1
+            ))
+        })
+        .collect();
+    if policy.release.len() > MOST_RELEASED {
+        wrong.push(invalid(format!(
+            "--release: {} names, at most {MOST_RELEASED} at once",
+            policy.release.len()
+        )));
+    }
+    if wrong.is_empty() {
+        Ok(())
+    } else {
+        Err(together(wrong).next("refit config CLUSTER --pins"))
+    }
+}
+
 /// Takes a request of Check or Plan apart.
 pub fn request(asked: Asked) -> Result<(ClusterName, Request), Refusal> {
     let name = cluster(&asked.cluster);
@@ -111,7 +152,8 @@ pub fn request(asked: Asked) -> Result<(ClusterName, Request), Refusal> {
         .policy
         .clone()
         .ok_or_else(|| invalid("the policy is missing"))
-        .and_then(|policy| Policy::try_from(policy).map_err(|error| invalid(error.to_string())));
+        .and_then(|policy| Policy::try_from(policy).map_err(|error| invalid(error.to_string())))
+        .and_then(|policy| releasable(&policy).map(|()| policy));
     let strategy = strategy(&asked.strategy);
     let promote = promote(&asked.promote, strategy.as_ref().ok().copied().flatten());
     let chosen = strategy.as_ref().ok().copied().flatten();
@@ -200,12 +242,17 @@ fn target(text: &str) -> Result<MysqlVersion, Refusal> {
         })
 }
 
-/// A cluster and the version wanted.
+/// A cluster and the version wanted, if any.
 pub fn destination(
     cluster_name: &str,
     version: &str,
-) -> Result<(ClusterName, MysqlVersion), Refusal> {
-    match (cluster(cluster_name), target(version)) {
+) -> Result<(ClusterName, Option<MysqlVersion>), Refusal> {
+    let target = if version.is_empty() {
+        Ok(None)
+    } else {
+        target(version).map(Some)
+    };
+    match (cluster(cluster_name), target) {
         (Ok(cluster), Ok(target)) => Ok((cluster, target)),
         (cluster, target) => {
             let wrong = [cluster.err(), target.err()];
@@ -417,6 +464,7 @@ mod tests {
             soak_s: Some(0),
             keep_config: false,
             overrides: Vec::new(),
+            release: Vec::new(),
         };
         let refusal = request(Asked {
             cluster: "c1".to_owned(),
@@ -441,6 +489,7 @@ mod tests {
                 restore_primary: true,
                 soak_s: 0,
                 keep_config: false,
+                release: Vec::new(),
                 overrides: Vec::new(),
             };
             request(Asked {
@@ -466,6 +515,42 @@ mod tests {
         assert_eq!(refusal.reasons.len(), 2, "{refusal:?}");
         let refusal = asked(&["shop.items"], "9.7.4", true).unwrap_err();
         assert_eq!(refusal.reasons.len(), 2, "{refusal:?}");
+    }
+
+    #[test]
+    fn names_that_are_none_are_all_told_with_their_places() {
+        let policy = |release: &[&str]| wire::Policy {
+            approve_pivot: wire::ApprovePivot::Person.into(),
+            accept_no_spare: Some(false),
+            restore_primary: Some(true),
+            soak_s: Some(0),
+            release: release.iter().map(|name| (*name).to_owned()).collect(),
+            ..wire::Policy::default()
+        };
+        let asked = |release: &[&str]| Asked {
+            cluster: "c1".to_owned(),
+            target: "9.7.4".to_owned(),
+            policy: Some(policy(release)),
+            strategy: String::new(),
+            promote: String::new(),
+            tables: Vec::new(),
+            advised_for: String::new(),
+            check_tables: false,
+        };
+        assert!(request(asked(&["gtid-mode", "back_log"])).is_ok());
+        let refusal = request(asked(&["gtid_mode", "x; y", "", "back_log"])).unwrap_err();
+        assert_eq!(refusal.reasons.len(), 2, "{refusal:?}");
+        assert!(
+            refusal.reasons[0].contains("name 2: \"x; y\""),
+            "{refusal:?}"
+        );
+        assert!(refusal.reasons[1].contains("name 3"), "{refusal:?}");
+        let alone = Asked {
+            target: String::new(),
+            ..asked(&["gtid_mode"])
+        };
+        assert!(alone.is_release_alone());
+        assert!(!asked(&["gtid_mode"]).is_release_alone());
     }
 
     #[test]

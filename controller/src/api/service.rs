@@ -151,7 +151,13 @@ impl Operator for OperatorService {
 
     async fn plan(&self, request: Request<wire::PlanRequest>) -> Answer<wire::PlanResponse> {
         let peer = PeerIdentity::of(&request)?;
-        let (cluster, mut want) = requests::request(request.into_inner().into())?;
+        let mut asked: requests::Asked = request.into_inner().into();
+        if asked.is_release_alone() {
+            let name = requests::cluster(&asked.cluster)?;
+            let running = within(LOOK, "looking at the cluster", self.desk.running(&name)).await?;
+            asked.target = running.to_string();
+        }
+        let (cluster, mut want) = requests::request(asked)?;
         requests::overridden_by(&peer, &mut want)?;
         let planned = within(LOOK, "planning", self.desk.plan(&cluster, &want)).await;
         let planned = planned.map_err(|no| named(no, cluster.as_str(), want.target))?;

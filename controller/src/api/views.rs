@@ -66,7 +66,9 @@ pub fn configuration(report: ConfigReport) -> api::Configuration {
     let member = members.map(|m| api::MemberConfig::of(&m.name, m.version, m.found));
     api::Configuration {
         cluster: report.cluster.to_string(),
-        target: report.target.to_string(),
+        target: report
+            .target
+            .map_or_else(String::new, |target| target.to_string()),
         members: member.collect(),
     }
 }
@@ -200,10 +202,20 @@ pub fn refusal(error: ApiError) -> Refusal {
         }
         ApiError::Blocked { cluster, findings } => {
             let code = blocked_code(&findings);
-            Refusal::new(code, format!("{} finding(s) block the upgrade of {cluster}", findings.len()))
+            let of_pins = |finding: &&Finding| finding.check == "pinRelease";
+            let pins = findings.iter().filter(of_pins).count();
+            let what = if pins == findings.len() { "release" } else { "upgrade" };
+            let mut refusal = Refusal::new(code, format!("{} finding(s) block the {what} of {cluster}", findings.len()))
                 .reasons(findings.iter().map(told))
-                .safe(NOTHING)
-                .next(format!("refit check {cluster} --target VERSION"))
+                .safe(NOTHING);
+            // `refit check` knows of no release.
+            if pins > 0 {
+                refusal = refusal.next(format!("refit config {cluster} --pins"));
+            }
+            if pins < findings.len() {
+                refusal = refusal.next(format!("refit check {cluster} --target VERSION"));
+            }
+            refusal
         }
         ApiError::UnsafePlan(violations) => {
             Refusal::new(ErrorCode::PlanRefused, "the plan breaks a safety rule, which is a bug in Refit")
@@ -227,6 +239,9 @@ pub fn refusal(error: ApiError) -> Refusal {
         .reasons(missing)
         .safe(NOTHING)
         .next(format!("refit fleet {cluster}")),
+        ApiError::SeveralVersions { cluster, .. } => {
+            with(ErrorCode::TargetInvalid).next(format!("refit fleet {cluster}"))
+        }
         ApiError::ClusterBusy { by, .. } => with(ErrorCode::RolloutActive)
             .next(format!("refit show {by}"))
             .next(format!("refit watch {by}")),

@@ -99,15 +99,20 @@ pub enum Command {
         after_help = "Examples:\n  refit check orders --target 9.7.4\n  refit check orders --target 9.7.4 --html orders.html\n  refit check orders --target 9.7.4 --exclude reservedKeywords,zeroDates\n  refit check --list\n  refit check orders --target 9.7.4 --json   (the shape of MySQL Shell's checkForServerUpgrade)"
     )]
     Check(CheckArguments),
-    /// Show what the option files should be for a target version, as a diff. Changes nothing.
+    /// Show what the option files should be for a target version, as a diff, or the defaults that Refit has pinned in them. Changes
+    /// nothing.
     #[command(
-        after_help = "Examples:\n  refit config orders --target 9.7.4\n  refit config orders --target 9.7.4 --json\nRemoved options are replaced or commented out, new names are used, refused values are taken out, and defaults that\nchange are pinned with a dated comment, so that they can be released one by one."
+        after_help = "Examples:\n  refit config orders --target 9.7.4\n  refit config orders --target 9.7.4 --json\n  refit config orders --pins\nRemoved options are replaced or commented out, new names are used, refused values are taken out, and defaults that\nchange are pinned with a dated comment; `refit plan orders --release NAME` takes pins out again, one by one."
     )]
     Config {
         cluster: String,
         /// The version wanted, as in 9.7.4.
-        #[arg(long, value_name = "VERSION")]
-        target: String,
+        #[arg(long, value_name = "VERSION", required_unless_present = "pins")]
+        target: Option<String>,
+        /// List the defaults that Refit has pinned: where, since when, what the server has without them, and whether that needs a
+        /// restart.
+        #[arg(long, conflicts_with = "target")]
+        pins: bool,
     },
     /// Try an upgrade on a throw-away clone of a member's data. The member goes on as it is.
     ///
@@ -135,7 +140,7 @@ pub enum Command {
     },
     /// Make a plan and write it to a file for review. Changes nothing on any host.
     #[command(
-        after_help = "Examples:\n  refit plan orders --target 9.7.4\n  refit plan orders --target 9.7.4 --out plan.json --accept-no-spare\n  refit plan orders --target 9.7.4 --out plan.json --approve-pivot auto --soak 5m"
+        after_help = "Examples:\n  refit plan orders --target 9.7.4\n  refit plan orders --target 9.7.4 --out plan.json --accept-no-spare\n  refit plan orders --target 9.7.4 --out plan.json --approve-pivot auto --soak 5m\n  refit plan orders --release innodb_io_capacity,explain_format   (no upgrade: a rolling restart without these pins)"
     )]
     Plan(PlanArguments),
     /// Carry a plan out, and follow it. Ctrl-C detaches; the rollout goes on.
@@ -310,9 +315,13 @@ pub struct CheckArguments {
 #[derive(Debug, Args)]
 pub struct PlanArguments {
     pub cluster: String,
-    /// The version wanted, as in 9.7.4.
-    #[arg(long, value_name = "VERSION")]
-    pub target: String,
+    /// The version wanted, as in 9.7.4. With --release it may be left out: then no version changes.
+    #[arg(long, value_name = "VERSION", required_unless_present = "release")]
+    pub target: Option<String>,
+    /// Take these pins out of the option files, by the names of their variables with commas between; `refit config CLUSTER --pins` lists
+    /// them. Only members that have one are changed or restarted for it.
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    pub release: Vec<String>,
     /// Where to write the plan.
     #[arg(long, value_name = "FILE", default_value = "plan.json")]
     pub out: PathBuf,
@@ -406,6 +415,7 @@ impl PlanArguments {
             soak_s: self.soak,
             keep_config: self.config == ConfigArgument::Keep,
             overrides: self.overrides(),
+            release: self.release.clone(),
         }
     }
 
@@ -604,6 +614,7 @@ mod tests {
             soak_s: 30,
             keep_config: false,
             overrides: Vec::new(),
+            release: Vec::new(),
         };
         assert_eq!(plan.policy(), careful);
     }

@@ -148,7 +148,7 @@ impl Connection {
     pub async fn plan(&self, asked: &PlanArguments) -> Result<(Vec<u8>, Vec<String>), Failure> {
         let request = bounded(wire::PlanRequest {
             cluster: asked.cluster.clone(),
-            target: asked.target.clone(),
+            target: asked.target.clone().unwrap_or_default(),
             policy: Some(asked.policy().into()),
             strategy: in_words(asked.strategy),
             promote: asked.promote.clone().unwrap_or_default(),

@@ -89,7 +89,7 @@ impl Observer {
     pub async fn sight_and_survey(
         &self,
         cluster: &Cluster,
-        target: MysqlVersion,
+        target: impl Into<Option<MysqlVersion>>,
         wanted: &Selection,
         deadline: Duration,
         survey_deadline: Duration,
@@ -102,16 +102,17 @@ impl Observer {
     async fn sight_and_ask(
         &self,
         cluster: &Cluster,
-        target: MysqlVersion,
+        target: impl Into<Option<MysqlVersion>>,
         needed: impl Fn(VersionPair) -> BTreeSet<Question>,
         deadline: Duration,
         survey_deadline: Duration,
     ) -> Sighting {
+        let target = target.into();
         let mut seen = self.sight(cluster, deadline).await;
         let asks = seen.servers().map(|(name, server)| {
             let pair = VersionPair {
                 from: server.version,
-                to: target,
+                to: target.unwrap_or(server.version),
             };
             let questions = needed(pair);
             async move {

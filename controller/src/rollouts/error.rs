@@ -4,6 +4,8 @@ use crate::ports::JournalError;
 use refit_shared::checks::Finding;
 use refit_shared::ids::{ClusterName, Digest, MemberName, RolloutId, Seq, Turn};
 use refit_shared::linter::Violation;
+use refit_shared::version::MysqlVersion;
+use std::collections::BTreeSet;
 
 /// Why a request was not carried out. Nothing was changed unless the text says so.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -39,6 +41,12 @@ pub enum ApiError {
     NotSeen {
         cluster: ClusterName,
         missing: Vec<String>,
+    },
+    /// No version was given, and the members do not run one.
+    #[error("{cluster} runs {}: give the version that all shall run with --target", .versions.iter().map(ToString::to_string).collect::<Vec<_>>().join(" and "))]
+    SeveralVersions {
+        cluster: ClusterName,
+        versions: BTreeSet<MysqlVersion>,
     },
     #[error("{cluster} is occupied by rollout {by}; see `refit show {by}`")]
     ClusterBusy { cluster: ClusterName, by: RolloutId },
@@ -86,6 +94,7 @@ impl ApiError {
             Self::UnsafePlan(_) => "unsafe_plan",
             Self::Drifted { .. } => "drifted",
             Self::NotSeen { .. } => "not_seen",
+            Self::SeveralVersions { .. } => "several_versions",
             Self::ClusterBusy { .. } => "cluster_busy",
             Self::NotNow { .. } => "not_now",
             Self::Moved { .. } => "moved",

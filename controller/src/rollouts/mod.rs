@@ -44,6 +44,7 @@ use refit_shared::saga::{Actor, Entry};
 use refit_shared::topology::Sighting;
 use refit_shared::version::MysqlVersion;
 use registry::Command;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -130,11 +131,11 @@ impl Rollouts {
         Date::of_unix_ms(self.world.clock.now_unix_ms())
     }
 
-    /// What the option files of a cluster should be for a target. Changes nothing.
+    /// What the option files of a cluster should be for a target; without one: what they have now. Changes nothing.
     pub async fn config(
         &self,
         cluster: &ClusterName,
-        target: MysqlVersion,
+        target: Option<MysqlVersion>,
     ) -> Result<ConfigReport, ApiError> {
         let wanted =
             Selection::new(["sysVars"], []).expect("the check of option files is one of ours");
@@ -149,7 +150,10 @@ impl Rollouts {
             let from = seen.server(name).map(|server| server.version);
             let found = from.clone().and_then(|from| {
                 let files = seen.config(name)?;
-                let proposal = propose(&files, from, target, today);
+                let proposal = match target {
+                    Some(target) => propose(&files, from, target, today),
+                    None => propose(&files, from, from, today).kept(),
+                };
                 Ok((files, proposal))
             });
             MemberConfigReport {
@@ -197,6 +201,31 @@ impl Rollouts {
         })?;
         request.tables = advised.advice.tables.keys().cloned().collect();
         Ok(request)
+    }
+
+    /// The version that all members of a cluster run.
+    pub async fn running(&self, cluster: &ClusterName) -> Result<MysqlVersion, ApiError> {
+        let seen = self.sight(self.cluster(cluster)?).await;
+        let missing: Vec<String> = seen
+            .members
+            .keys()
+            .filter_map(|name| Some(format!("{name}: {}", seen.server(name).err()?)))
+            .collect();
+        if !missing.is_empty() {
+            return Err(ApiError::NotSeen {
+                cluster: cluster.clone(),
+                missing,
+            });
+        }
+        let versions: BTreeSet<MysqlVersion> = seen.servers().map(|(_, s)| s.version).collect();
+        let mut each = versions.iter();
+        match (each.next(), each.next()) {
+            (Some(one), None) => Ok(*one),
+            _ => Err(ApiError::SeveralVersions {
+                cluster: cluster.clone(),
+                versions,
+            }),
+        }
     }
 
     /// Makes a plan and keeps it, so that it can be applied by its digest. Touches no host.

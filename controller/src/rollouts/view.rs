@@ -47,7 +47,8 @@ pub struct CheckReport {
 #[derive(Debug, Clone)]
 pub struct ConfigReport {
     pub cluster: ClusterName,
-    pub target: MysqlVersion,
+    /// `None`: as the members run.
+    pub target: Option<MysqlVersion>,
     /// In the order of names.
     pub members: Vec<MemberConfigReport>,
 }

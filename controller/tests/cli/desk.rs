@@ -144,7 +144,15 @@ impl Desk for FakeDesk {
         })
     }
 
-    async fn config(&self, _: &ClusterName, _: MysqlVersion) -> Result<Configuration, Refusal> {
+    async fn running(&self, _: &ClusterName) -> Result<MysqlVersion, Refusal> {
+        Ok(MysqlVersion::new(9, 7, 3))
+    }
+
+    async fn config(
+        &self,
+        _: &ClusterName,
+        _: Option<MysqlVersion>,
+    ) -> Result<Configuration, Refusal> {
         Ok(samples::configuration())
     }
 

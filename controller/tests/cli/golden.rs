@@ -136,6 +136,11 @@ fn config() {
 }
 
 #[test]
+fn pins() {
+    golden!("pins", render::pins::text(&samples::pinned(), Style::PLAIN));
+}
+
+#[test]
 fn rehearsal() {
     let mut found = samples::rehearsal();
     golden!(

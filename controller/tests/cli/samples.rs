@@ -272,6 +272,47 @@ pub fn configuration() -> Configuration {
     }
 }
 
+/// A group on 9.7.4 with pins of its last upgrade: db2 lacks one, on db1 one was changed by hand, and db3 can't be read.
+pub fn pinned() -> Configuration {
+    let pin = |line: &str| {
+        format!("# Refit 2026-11-20, 8.4.6 to 9.7.4: its default is another: it matters\n{line}\n")
+    };
+    let own = |name: &str, pins: &[&str]| {
+        let pins: String = pins.iter().map(|line| pin(line)).collect();
+        let text = format!("[mysqld]\nserver_id = 1\n\n[mysqld]\n{pins}");
+        let files = ConfigFiles {
+            roots: vec!["/etc/mysql/my.cnf".to_owned()],
+            files: vec![OptionFile::new("/etc/mysql/my.cnf", text)],
+            ..ConfigFiles::default()
+        };
+        let version = "9.7.4".parse().unwrap();
+        let proposal = propose(&files, version, version, "2026-11-21".parse().unwrap());
+        MemberConfig::of(
+            &world::member(name),
+            Some(version),
+            Ok((files, proposal.kept())),
+        )
+    };
+    let all = [
+        "binlog_transaction_dependency_history_size = 25000",
+        "caching_sha2_password_digest_rounds = 5000",
+        "loose_group_replication_ssl_mode = DISABLED",
+        "innodb_change_buffering = none",
+    ];
+    let mut changed = all;
+    changed[0] = "binlog_transaction_dependency_history_size = 50000";
+    let silent = Err("its agent can't be asked: no route to host".to_owned());
+    Configuration {
+        cluster: "shop".to_owned(),
+        target: String::new(),
+        members: vec![
+            own("db1", &changed),
+            own("db2", &all[..3]),
+            MemberConfig::of(&world::member("db3"), None, silent),
+        ],
+    }
+}
+
 /// A first start on 9.7 that has upgraded the dictionary, and left a table that can't be read.
 pub fn rehearsal() -> refit_shared::rehearsal::Rehearsal {
     use refit_shared::observation::{Seconds, SnapshotMethod};

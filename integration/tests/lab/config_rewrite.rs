@@ -163,3 +163,109 @@ fn what_the_target_refuses_stops_a_member_before_it_is_stopped() {
         "nothing is left behind"
     );
 }
+
+/// Pins as an upgrade writes them, one of them not on every member: listed, refused where the names are wrong, taken out by a rolling
+/// restart under load, with the defaults in force on all members, and put back byte for byte.
+#[test]
+fn pins_are_released_by_a_rolling_restart_and_put_back() {
+    let stage = set("newest");
+    let version = target(&stage, "newest");
+    let tag = "# Refit 2026-11-20, 8.4.6 to 9.7.4: its default is another:";
+    let format = format!("\n[mysqld]\n{tag} tools that read EXPLAIN\nexplain_format = TRADITIONAL");
+    let buffering = format!("{tag} writes to secondary indexes\ninnodb_change_buffering = none");
+    for member in MEMBERS {
+        let text = match member {
+            "db3" => format.clone(),
+            _ => format!("{format}\n{buffering}"),
+        };
+        let script = "printf '%s\\n' \"$1\" >> \"$2\"";
+        on(&stage, member, &["sh", "-c", script, "sh", &text, FILE]);
+        let now = "SET GLOBAL explain_format = 'TRADITIONAL'";
+        stage.lab.sql(member, now).unwrap();
+    }
+    let before = stage.world().unwrap();
+    let files: Vec<Vec<String>> = MEMBERS.map(|m| option_file(&stage, m)).to_vec();
+
+    let listed = stage.refit().run(&["config", "shop", "--pins"]).unwrap();
+    println!("{}", listed.stdout);
+    assert_eq!(listed.code, 0, "{}{}", listed.stdout, listed.stderr);
+    for text in [
+        "explain_format",
+        "TRADITIONAL",
+        "TREE",
+        "db1, db2, db3",
+        "db1, db2 ",
+    ] {
+        assert!(listed.stdout.contains(text), "{text}: {}", listed.stdout);
+    }
+    let wrong = "no_such_thing,group_replication_ssl_mode,explain_format";
+    let refused = stage.refit().run(&["plan", "shop", "--release", wrong]);
+    let refused = refused.unwrap();
+    println!("{}", refused.stderr);
+    assert_eq!(refused.code, 5, "{}{}", refused.stdout, refused.stderr);
+    for text in [
+        "name 1: no_such_thing",
+        "name 2: group_replication_ssl_mode",
+        "refit config shop --pins",
+    ] {
+        assert!(refused.stderr.contains(text), "{text}: {}", refused.stderr);
+    }
+    assert!(
+        !refused.stderr.contains("refit check"),
+        "{}",
+        refused.stderr
+    );
+
+    let plan = "/root/release.json";
+    let names = "explain_format,innodb_change_buffering";
+    let arguments = ["plan", "shop", "--release", names, "--accept-no-spare"];
+    let planned = stage
+        .refit()
+        .run(&[&arguments[..], &["--soak", "3s", "--out", plan]].concat())
+        .unwrap();
+    println!("{}", planned.stdout);
+    assert_eq!(planned.code, 0, "{}{}", planned.stdout, planned.stderr);
+    assert!(
+        !planned.stdout.contains("swap_packages"),
+        "{}",
+        planned.stdout
+    );
+
+    let load = stage.load().unwrap();
+    load.start(4, "100").unwrap();
+    let applied = stage.refit().run(&["apply", plan, "--yes"]).unwrap();
+    println!("{}", applied.stdout);
+    assert_eq!(applied.code, 0, "{}{}", applied.stdout, applied.stderr);
+    let world = assert_all_at(&stage, &version);
+    let asked = "SELECT CONCAT(@@GLOBAL.explain_format, ' ', @@GLOBAL.innodb_change_buffering)";
+    for (member, before) in MEMBERS.iter().zip(&files) {
+        assert_eq!(
+            stage.lab.sql(member, asked).unwrap(),
+            "TREE all",
+            "{member}"
+        );
+        let is_pin = |line: &&String| {
+            line.starts_with(tag)
+                || line.starts_with("explain_format")
+                || line.starts_with("innodb_change_buffering")
+        };
+        let expected: Vec<String> = before
+            .iter()
+            .filter(|line| !is_pin(line))
+            .cloned()
+            .collect();
+        assert_eq!(option_file(&stage, member), expected, "{member}");
+    }
+    for (name, member) in &before.0 {
+        assert_eq!(member.packages, world.0[name].packages, "{name}");
+    }
+
+    let id = rollout_id(&stage);
+    let back = stage.refit().run(&["unwind", &id, "--yes", "--wait"]);
+    let back = back.unwrap();
+    assert_eq!(back.code, 4, "{}{}", back.stdout, back.stderr);
+    assert_restored(&before, &stage.world().unwrap());
+    let pinned = stage.lab.sql("db2", asked).unwrap();
+    assert_eq!(pinned, "TRADITIONAL none");
+    assert_nothing_lost(&load);
+}

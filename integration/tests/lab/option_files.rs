@@ -4,6 +4,7 @@ use refit_shared::config::judge::{Found, judge};
 use refit_shared::config::names::is_server_group;
 use refit_shared::config::{ConfigFiles, OptionFile};
 use refit_shared::rules::variables::removed::REMOVED;
+use refit_shared::rules::variables::runtime::{RUNTIME, Runtime};
 use refit_shared::version::MysqlVersion;
 
 /// Where the files are on the host; `{dir}` in them stands for their own place.
@@ -133,6 +134,7 @@ fn option_files_are_read_as_mysqld_reads_them() {
 
     values_of_variables_agree(&lab, version);
     verdicts_agree(&lab, version);
+    runtime_agrees(&lab);
     lab.down().unwrap();
 }
 
@@ -258,4 +260,41 @@ fn values_of_variables_agree(lab: &Lab, version: MysqlVersion) {
     assert_eq!(settings.last("skip_name_resolve").unwrap().line, 4);
     assert_eq!(value("event-scheduler"), "OFF");
     assert_eq!(settings.last("event_scheduler").unwrap().line, 10);
+}
+
+/// `SET GLOBAL name = DEFAULT` on a real server: refused as read-only (error 1238) just where our table says that a restart is needed.
+fn runtime_agrees(lab: &Lab) {
+    lab.call(["standalone", HOST])
+        .unwrap()
+        .ok("standalone")
+        .unwrap();
+    let plugin = "INSTALL PLUGIN group_replication SONAME 'group_replication.so'";
+    lab.sql(HOST, plugin).unwrap();
+    let known = "SELECT variable_name FROM performance_schema.global_variables";
+    let known = lab.sql(HOST, known).unwrap();
+    let known: Vec<&str> = known.lines().collect();
+    let mut differ = Vec::new();
+    let mut asked = 0;
+    for (name, runtime) in RUNTIME.iter().filter(|(name, _)| known.contains(name)) {
+        asked += 1;
+        let statement = format!("SET GLOBAL {name} = DEFAULT");
+        let argv = ["mysql", "--batch", "--execute", &statement];
+        let said = lab.exec(HOST, &argv).unwrap();
+        let read_only = said.stderr.contains("ERROR 1238");
+        if read_only != (*runtime == Runtime::Restart) {
+            let said = said.stderr.trim();
+            differ.push(format!("{name}: the server says {said:?}, we {runtime:?}"));
+        }
+    }
+    println!(
+        "  of {} variables {asked} are known to the server; {} differ",
+        RUNTIME.len(),
+        differ.len()
+    );
+    assert!(differ.is_empty(), "{}", differ.join("\n"));
+    assert!(
+        asked * 10 > RUNTIME.len() * 8,
+        "{asked} of {}",
+        RUNTIME.len()
+    );
 }

@@ -4,8 +4,11 @@ use super::wire;
 use refit_shared::config::ConfigFiles;
 use refit_shared::config::edit::diff;
 use refit_shared::config::judge::Found;
+use refit_shared::config::pins::{self, Pin, set_elsewhere};
 use refit_shared::config::propose::Proposal;
 use refit_shared::ids::MemberName;
+use refit_shared::rules::variables::defaults;
+use refit_shared::rules::variables::runtime::{self, Runtime};
 use refit_shared::version::MysqlVersion;
 use serde::Serialize;
 
@@ -31,6 +34,28 @@ pub struct MemberConfig {
     pub for_a_person: Vec<String>,
     /// What the target only warns of.
     pub harmless: Vec<String>,
+    /// Defaults that Refit has pinned.
+    pub pins: Vec<PinView>,
+}
+
+/// One default that Refit has pinned.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PinView {
+    pub file: String,
+    pub line: u32,
+    pub variable: String,
+    pub value: String,
+    pub written: String,
+    /// The upgrade that wrote it.
+    pub from: String,
+    pub to: String,
+    /// What the member's version has without it. `None`: the server works it out.
+    pub default_now: Option<String>,
+    /// SET GLOBAL refuses it.
+    pub needs_restart: bool,
+    /// When SET GLOBAL counts; empty where it does not.
+    pub at_runtime: String,
+    pub notes: Vec<String>,
 }
 
 /// One file that is to be changed.
@@ -65,6 +90,7 @@ impl MemberConfig {
                 };
             }
         };
+        let pins = version.map(|version| pin_views(&files, version));
         let told = |found: &[Found]| found.iter().map(ToString::to_string).collect();
         let rewrites = proposal.rewrites.into_iter();
         let file = rewrites.map(|rewrite| {
@@ -82,7 +108,87 @@ impl MemberConfig {
             mended: told(&proposal.mended),
             for_a_person: told(&proposal.for_a_person),
             harmless: told(&proposal.harmless),
+            pins: pins.unwrap_or_default(),
             ..empty
+        }
+    }
+}
+
+fn pin_views(files: &ConfigFiles, version: MysqlVersion) -> Vec<PinView> {
+    let pins = pins::pins(files, version);
+    let view = |pin: &Pin| {
+        let mut notes = Vec::new();
+        if let (true, Some(wrote)) = (pin.is_changed(), pin.wrote) {
+            notes.push(format!("somebody has changed it: Refit wrote {wrote}"));
+        }
+        let same: Vec<Pin> = pins
+            .iter()
+            .filter(|p| p.variable == pin.variable)
+            .cloned()
+            .collect();
+        if let Some((at, _)) = set_elsewhere(files, version, pin.variable, &same) {
+            notes.push(format!("is also set in {at}"));
+        }
+        let default = defaults::find(pin.variable).and_then(|entry| entry.at(version));
+        if default == Some(pin.value.as_str()) {
+            notes.push("the default is the same again: the line does nothing".to_owned());
+        }
+        let runtime = runtime::of(pin.variable);
+        PinView {
+            file: pin.file.clone(),
+            line: pin.line,
+            variable: pin.variable.to_owned(),
+            value: pin.value.clone(),
+            written: pin.written.to_string(),
+            from: pin.from.to_string(),
+            to: pin.to.to_string(),
+            default_now: default.map(str::to_owned),
+            needs_restart: matches!(runtime, Some(Runtime::Restart)),
+            at_runtime: match runtime {
+                Some(Runtime::AtOnce) => "counts at once",
+                Some(Runtime::Later(when)) => when,
+                Some(Runtime::Restart) => "",
+                None => "not known",
+            }
+            .to_owned(),
+            notes,
+        }
+    };
+    pins.iter().map(view).collect()
+}
+
+impl From<PinView> for wire::Pin {
+    fn from(pin: PinView) -> Self {
+        Self {
+            file: pin.file,
+            line: pin.line,
+            variable: pin.variable,
+            value: pin.value,
+            written: pin.written,
+            from: pin.from,
+            to: pin.to,
+            default_now: pin.default_now,
+            needs_restart: pin.needs_restart,
+            at_runtime: pin.at_runtime,
+            notes: pin.notes,
+        }
+    }
+}
+
+impl From<wire::Pin> for PinView {
+    fn from(wire: wire::Pin) -> Self {
+        Self {
+            file: wire.file,
+            line: wire.line,
+            variable: wire.variable,
+            value: wire.value,
+            written: wire.written,
+            from: wire.from,
+            to: wire.to,
+            default_now: wire.default_now,
+            needs_restart: wire.needs_restart,
+            at_runtime: wire.at_runtime,
+            notes: wire.notes,
         }
     }
 }
@@ -117,6 +223,7 @@ impl From<MemberConfig> for wire::MemberConfig {
             mended: member.mended,
             for_a_person: member.for_a_person,
             harmless: member.harmless,
+            pins: member.pins.into_iter().map(Into::into).collect(),
         }
     }
 }
@@ -131,6 +238,7 @@ impl From<wire::MemberConfig> for MemberConfig {
             mended: wire.mended,
             for_a_person: wire.for_a_person,
             harmless: wire.harmless,
+            pins: wire.pins.into_iter().map(Into::into).collect(),
         }
     }
 }
@@ -175,6 +283,19 @@ mod tests {
             mended: vec!["a".to_owned()],
             for_a_person: vec!["b".to_owned()],
             harmless: vec!["c".to_owned()],
+            pins: vec![PinView {
+                file: "/etc/my.cnf".to_owned(),
+                line: 7,
+                variable: "gtid_mode".to_owned(),
+                value: "OFF".to_owned(),
+                written: "2026-11-20".to_owned(),
+                from: "8.4.6".to_owned(),
+                to: "9.7.4".to_owned(),
+                default_now: Some("ON".to_owned()),
+                needs_restart: true,
+                at_runtime: "never".to_owned(),
+                notes: vec!["d".to_owned()],
+            }],
             ..MemberConfig::default()
         };
         let silent = MemberConfig {

@@ -180,6 +180,7 @@ impl From<Policy> for wire::Policy {
             soak_s: Some(policy.soak_s),
             keep_config: policy.keep_config,
             overrides: policy.overrides.into_iter().map(override_to_wire).collect(),
+            release: policy.release,
         }
     }
 }
@@ -205,6 +206,7 @@ impl TryFrom<wire::Policy> for Policy {
             keep_config: wire.keep_config,
             // Who: the caller, as the controller knows it from the certificate.
             overrides: wire.overrides.into_iter().map(override_of_wire).collect(),
+            release: wire.release,
         })
     }
 }
@@ -241,6 +243,7 @@ mod tests {
                 reason: "tried on a copy".to_owned(),
                 by: String::new(),
             }],
+            release: vec!["explain_format".to_owned()],
         };
         let wire = wire::Policy::from(whole.clone());
         assert_eq!(Policy::try_from(wire.clone()), Ok(whole));

@@ -15,7 +15,7 @@ mod rollout;
 mod rollout_wire;
 
 pub use crate::generated::refit::operator::v1 as wire;
-pub use configuration::{Configuration, FileRewrite, MemberConfig};
+pub use configuration::{Configuration, FileRewrite, MemberConfig, PinView};
 pub use error::{CODE_KEY, DETAIL_KEY, ErrorCode, Refusal};
 pub use fleet::{AgentView, ClusterView, MemberView};
 pub use judgement::{Judgement, ManualView};

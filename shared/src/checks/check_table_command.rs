@@ -34,11 +34,21 @@ pub(super) const REMEDY: Remedy = Remedy {
 fn run(subject: Subject<'_>) -> Vec<Finding> {
     let mut found = Vec::new();
     let answers = subject.answers(&CHECK, Question::CheckedTables, &mut found);
+    // The whole question may be refused, too.
+    for one in found
+        .iter_mut()
+        .filter(|one| refused_read_only(&one.description))
+    {
+        *one = not_asked(&one.object);
+    }
     let mut told: BTreeMap<(Verdict, String), Vec<&MemberName>> = BTreeMap::new();
     for (name, _, listing) in &answers {
         let (of_all, of_tables): (Vec<&Row>, Vec<&Row>) =
             listing.rows.iter().partition(|row| row.name.is_empty());
-        for row in of_tables {
+        if of_tables.iter().any(|row| refused_read_only(&row.detail)) {
+            found.push(not_asked(name.as_str()));
+        }
+        for row in of_tables.iter().filter(|row| !is_answered(row, &of_tables)) {
             let object = format!("{}.{}", row.schema, row.name);
             told.entry((judge(row), object)).or_default().push(name);
         }
@@ -59,8 +69,46 @@ fn asks_for_rebuild(row: &Row) -> bool {
             .any(|begin| row.detail.starts_with(begin))
 }
 
+/// Error 1290 of a server that is super_read_only: CHECK TABLE counts as a write.
+fn refused_read_only(text: &str) -> bool {
+    text.contains("--super-read-only") || text.contains("super_read_only")
+}
+
+fn not_asked(member: &str) -> Finding {
+    CHECK.finding(
+        Level::Notice,
+        member,
+        "not asked, because the server is super_read_only",
+        "ask the member that takes writes, which has the same tables; or `refit rehearse` on this one",
+    )
+}
+
+/// Told in its `Msg_text` only: error 1205 of a table that somebody has locked.
+fn is_locked(row: &Row) -> bool {
+    row.detail.starts_with("Lock wait timeout exceeded")
+}
+
+/// Says nothing of the table: it is well, the server could not be asked, or it ends what another row has told.
+fn is_answered(row: &Row, all: &[&Row]) -> bool {
+    let ends = || {
+        row.detail == "Operation failed"
+            && all.iter().any(|other| {
+                (&other.schema, &other.name) == (&row.schema, &row.name)
+                    && (is_locked(other) || refused_read_only(&other.detail))
+            })
+    };
+    row.detail == "Table is already up to date" || refused_read_only(&row.detail) || ends()
+}
+
 /// `part`: the message's type, as the server gives it.
 fn judge(row: &Row) -> Verdict {
+    if is_locked(row) {
+        return Verdict::new(
+            Level::Notice,
+            "not checked: somebody had locked it",
+            "check again when it is not locked",
+        );
+    }
     let level = match row.part.to_ascii_lowercase().as_str() {
         "error" => Level::Error,
         "warning" => Level::Warning,

@@ -3,7 +3,7 @@
 use super::listed::{Verdict, together};
 use super::{Check, Finding, Subject, VersionPair};
 use crate::config::judge::Found;
-use crate::config::propose::{Proposal, propose};
+use crate::config::propose::{Proposal, planned};
 use crate::ids::MemberName;
 use crate::rules::releases::Date;
 use crate::survey::Question;
@@ -60,10 +60,7 @@ impl<'a> Subject<'a> {
                 Ok(files) => {
                     // Comments have a date; nothing that is judged depends on it.
                     let some_day = Date::of_unix_ms(0);
-                    let mut proposal = propose(&files, pair.from, pair.to, some_day);
-                    if self.policy.keep_config {
-                        proposal = proposal.kept();
-                    }
+                    let proposal = planned(&files, pair.from, pair.to, some_day, self.policy);
                     all.push(Configured { member, proposal });
                 }
                 Err(why) => found.push(check.untold(member, "the option files", &why)),

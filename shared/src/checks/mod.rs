@@ -73,6 +73,7 @@ mod package_holds;
 mod package_state;
 mod partitions_with_prefix_keys;
 mod persisted_variables;
+mod pin_release;
 mod plugin_usage;
 mod prepared_xa;
 mod purge_backlog;
@@ -309,6 +310,7 @@ pub const ALL: &[Check] = &[
     events_follow::CHECK,
     sys_vars::CHECK,
     sys_vars_new_defaults::CHECK,
+    pin_release::CHECK,
     persisted_variables::CHECK,
     upgrade_option::CHECK,
     removed_functions::CHECK,
@@ -364,8 +366,11 @@ pub const ALL: &[Check] = &[
     check_table_command::CHECK,
 ];
 
-/// Checks that cost a server too much to be made unless a person asks for them by name.
-pub const ONLY_WHEN_ASKED: &[&str] = &[CHECK_TABLES];
+/// Checks that are made only where a person asks for them: one costs a server too much, one is about what only a plan may be asked for.
+pub const ONLY_WHEN_ASKED: &[&str] = &[CHECK_TABLES, PIN_RELEASE];
+
+/// Asked for by `refit plan --release`.
+pub const PIN_RELEASE: &str = pin_release::CHECK.id;
 
 /// Asked for by `refit check --check-tables`.
 pub const CHECK_TABLES: &str = check_table_command::CHECK.id;
@@ -412,7 +417,10 @@ pub fn run_selected(subject: Subject<'_>, wanted: &Selection) -> Vec<CheckResult
             },
         }
     };
-    let wanted = ALL.iter().filter(|check| wanted.wants(check.id));
+    let releases = |check: &Check| check.id == PIN_RELEASE && !subject.policy.release.is_empty();
+    let wanted = ALL
+        .iter()
+        .filter(|check| wanted.wants(check.id) || (wanted.is_all() && releases(check)));
     wanted.filter(|check| check.fits(chosen)).map(one).collect()
 }
 

@@ -49,6 +49,11 @@ impl Selection {
         }
     }
 
+    /// Nothing was chosen.
+    pub(super) fn is_all(&self) -> bool {
+        self.include.is_empty() && self.exclude.is_empty()
+    }
+
     /// All but these, which are the caller's own.
     pub(super) fn without(ids: impl Iterator<Item = &'static str>) -> Self {
         Self {

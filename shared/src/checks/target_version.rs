@@ -66,7 +66,11 @@ fn run(subject: Subject<'_>) -> Vec<Finding> {
             ));
         }
     }
-    if !versions.is_empty() && versions.iter().all(|version| *version == subject.target) {
+    // A release of pins is something to do, and the check pinRelease judges whether it can be done.
+    if subject.policy.release.is_empty()
+        && !versions.is_empty()
+        && versions.iter().all(|version| *version == subject.target)
+    {
         found.push(CHECK.error(
             &subject.seen.cluster,
             format!("every member runs {} already", subject.target),

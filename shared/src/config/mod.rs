@@ -13,6 +13,7 @@ pub mod judge;
 pub mod mask;
 pub mod names;
 pub mod persisted;
+pub mod pins;
 pub mod propose;
 pub mod read;
 pub mod relocate;

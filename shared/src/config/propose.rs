@@ -2,13 +2,14 @@
 //! are taken out, and defaults that change are pinned to what they were, each with a dated comment, so that they can be released
 //! one by one.
 
-use super::edit::{LineEdit, Rewrite, apply};
+use super::edit::{LineEdit, Rewrite};
 use super::judge::{Found, Settings, judge};
 use super::mask::MASK;
 use super::names::meaning;
+use super::pins;
 use super::read::Setting;
 use super::{ConfigFiles, OptionFile};
-use crate::ids::Digest;
+use crate::plan::Policy;
 use crate::rules::releases::Date;
 use crate::rules::variables::defaults::Default;
 use crate::rules::variables::removed::{Instead, Removed};
@@ -37,13 +38,31 @@ impl Proposal {
     }
 }
 
+/// What a plan makes of a member's files: what was proposed, unless they are to stay as they are, and without the pins that are
+/// released. Where no version changes nothing else is touched.
+pub fn planned(
+    files: &ConfigFiles,
+    from: MysqlVersion,
+    to: MysqlVersion,
+    today: Date,
+    policy: &Policy,
+) -> Proposal {
+    let mut proposal = propose(files, from, to, today);
+    if policy.keep_config || from == to {
+        proposal = proposal.kept();
+    }
+    let released = pins::named(files, from, &policy.release);
+    proposal.rewrites = pins::without(files, proposal.rewrites, &released);
+    proposal
+}
+
 /// Makes the proposal; `today` goes into the comments.
 pub fn propose(files: &ConfigFiles, from: MysqlVersion, to: MysqlVersion, today: Date) -> Proposal {
     let mut maker = Maker {
         files,
         settings: Settings::of(files, to),
         to,
-        tag: format!("# Refit {today}, {from} to {to}:"),
+        tag: pins::tag(today, from, to),
         edits: BTreeMap::new(),
         mended: Vec::new(),
         for_a_person: Vec::new(),
@@ -225,7 +244,7 @@ impl Maker<'_> {
     }
 
     fn pin(&self, entry: &Default, old: &str) -> Vec<String> {
-        let comment = format!("{} its default is another: {}", self.tag, entry.effect);
+        let comment = format!("{} {} {}", self.tag, pins::WORDS, entry.effect);
         let name = match renamed::old_name(entry.name) {
             Some(name) if self.to < renamed::SINCE => name,
             _ => entry.name,
@@ -282,18 +301,7 @@ impl Maker<'_> {
             by_file.entry(path).or_default().push(edit);
         }
         let rewrite = |(path, edits): (String, Vec<LineEdit>)| {
-            let file = self.files.file(&path)?;
-            let after = file
-                .is_whole()
-                .then(|| apply(file.text.as_bytes(), &edits).ok())
-                .flatten()
-                .map(|bytes| Digest::of(&bytes));
-            Some(Rewrite {
-                before: file.digest,
-                after,
-                path,
-                edits,
-            })
+            Some(pins::rewrite(self.files.file(&path)?, edits))
         };
         Proposal {
             rewrites: by_file.into_iter().filter_map(rewrite).collect(),
@@ -359,7 +367,8 @@ fn bytes(value: &str) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::edit::diff;
+    use crate::config::edit::{apply, diff};
+    use crate::ids::Digest;
 
     fn files(text: &str) -> ConfigFiles {
         ConfigFiles {

@@ -1,7 +1,7 @@
 //! For members of a group: what takes one out stands behind a gate that has seen the whole group, in the order leave, stop,
 //! snapshot, swap, start, join, and ends with a gate.
 
-use super::{Violation, breaks, is_multi_primary, kind, position};
+use super::{Violation, breaks, for_member, is_multi_primary, kind, position};
 use crate::condition::Condition;
 use crate::operation::OperationKind as Kind;
 use crate::plan::{Action, Gate, Lane, Plan};
@@ -22,7 +22,10 @@ pub(super) fn judge(plan: &Plan, lane: &Lane, found: &mut Vec<Violation>) {
         Kind::JoinGroup,
         Kind::LeaveMaintenance,
     ];
-    let places: Vec<Option<usize>> = wanted.iter().map(|k| position(lane, *k)).collect();
+    let places: Vec<Option<usize>> = wanted
+        .iter()
+        .map(|k| position(lane, for_member(plan, lane, *k)))
+        .collect();
     if places.iter().any(Option::is_none) || !places.is_sorted() {
         breaks(
             found,

@@ -19,6 +19,7 @@ mod primary_last;
 mod rebuild;
 mod rebuild_in_group;
 mod replica_lane;
+mod restarts;
 mod rewrites;
 mod single_lane;
 mod starts;
@@ -81,6 +82,7 @@ pub fn judge(plan: &Plan) -> Vec<Violation> {
     pivot::judge(plan, &mut found);
     keeping::judge(plan, &mut found);
     rewrites::judge(plan, &mut found);
+    restarts::judge(plan, &mut found);
     system_tables::judge(plan, &mut found);
     overriding::judge(plan, &mut found);
     found
@@ -113,6 +115,17 @@ fn kind(step: &Step) -> Option<Kind> {
     match &step.action {
         Action::Operate { order } => Some(order.kind()),
         Action::Gate(_) => None,
+    }
+}
+
+/// A member that changes no version is taken down for its option files: their rewrite stands where the swap of packages would.
+fn for_member(plan: &Plan, lane: &Lane, wanted: Kind) -> Kind {
+    let was = plan.made_from.members.get(&lane.member);
+    let stays = was.is_some_and(|m| m.version == plan.target.version);
+    if wanted == Kind::SwapPackages && stays {
+        Kind::RewriteConfig
+    } else {
+        wanted
     }
 }
 

@@ -1,7 +1,7 @@
 //! For an offline upgrade of a group: everybody is out before anybody is stopped, a group is begun once, by who left it last,
 //! behind proof that there is none and that nothing is missing.
 
-use super::{Violation, breaks, kind, position};
+use super::{Violation, breaks, for_member, kind, position};
 use crate::condition::Condition;
 use crate::ids::{MemberName, StepId};
 use crate::operation::OperationKind as Kind;
@@ -125,7 +125,10 @@ fn lanes(plan: &Plan, found: &mut Vec<Violation>) {
         Kind::StartServer,
     ];
     for lane in plan.stages.iter().flat_map(|stage| &stage.lanes) {
-        let places: Vec<Option<usize>> = wanted.iter().map(|k| position(lane, *k)).collect();
+        let places: Vec<Option<usize>> = wanted
+            .iter()
+            .map(|k| position(lane, for_member(plan, lane, *k)))
+            .collect();
         if places.iter().all(Option::is_none) {
             continue;
         }

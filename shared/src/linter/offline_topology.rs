@@ -1,7 +1,7 @@
 //! For an offline upgrade of a replication topology: every source is closed for good and every replica stopped before any server
 //! is, and writes are let in only when all are back, at the pivot.
 
-use super::{Violation, breaks, kind, position};
+use super::{Violation, breaks, for_member, kind, position};
 use crate::condition::Condition;
 use crate::expectation::Expectation;
 use crate::ids::MemberName;
@@ -122,7 +122,10 @@ pub(super) fn judge(plan: &Plan, found: &mut Vec<Violation>) {
             Kind::SwapPackages,
             Kind::StartServer,
         ];
-        let places: Vec<Option<usize>> = wanted.iter().map(|k| position(lane, *k)).collect();
+        let places: Vec<Option<usize>> = wanted
+            .iter()
+            .map(|k| position(lane, for_member(plan, lane, *k)))
+            .collect();
         if places.iter().any(Option::is_some)
             && (places.iter().any(Option::is_none) || !places.is_sorted())
         {

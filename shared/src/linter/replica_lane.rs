@@ -1,7 +1,7 @@
 //! For members of a replication topology: what is taken down stands behind a gate that has seen the links work, goes through all
 //! of it in order, and is back in its place at the end.
 
-use super::{Violation, breaks, kind, position};
+use super::{Violation, breaks, for_member, kind, position};
 use crate::condition::Condition;
 use crate::expectation::Expectation;
 use crate::operation::OperationKind as Kind;
@@ -44,7 +44,10 @@ pub(super) fn judge(plan: &Plan, lane: &Lane, found: &mut Vec<Violation>) {
             .chain([Kind::LeaveMaintenance, Kind::AllowWrites])
             .collect()
     };
-    let places: Vec<Option<usize>> = wanted.iter().map(|k| position(lane, *k)).collect();
+    let places: Vec<Option<usize>> = wanted
+        .iter()
+        .map(|k| position(lane, for_member(plan, lane, *k)))
+        .collect();
     if places.iter().any(Option::is_none) || !places.is_sorted() {
         breaks(
             found,

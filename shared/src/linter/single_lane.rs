@@ -1,7 +1,7 @@
 //! For a standalone server: it is taken down behind a gate, in the order pause and stop, snapshot, swap, start; writes are let
 //! in only behind a gate that has seen it closed, and never before the pivot.
 
-use super::{Violation, breaks, kind, position};
+use super::{Violation, breaks, for_member, kind, position};
 use crate::condition::Condition;
 use crate::expectation::Expectation;
 use crate::operation::{Operation, OperationKind as Kind};
@@ -44,7 +44,10 @@ pub(super) fn judge(plan: &Plan, lane: &Lane, found: &mut Vec<Violation>) {
         Kind::LeaveMaintenance,
         Kind::AllowWrites,
     ];
-    let places: Vec<Option<usize>> = wanted.iter().map(|k| position(lane, *k)).collect();
+    let places: Vec<Option<usize>> = wanted
+        .iter()
+        .map(|k| position(lane, for_member(plan, lane, *k)))
+        .collect();
     if places.iter().any(Option::is_none) || !places.is_sorted() {
         breaks(
             found,

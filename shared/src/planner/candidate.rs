@@ -1,5 +1,7 @@
 //! The members that a plan is to upgrade, and what of the packages it pins for them.
 
+use super::Request;
+use crate::config::pins;
 use crate::ids::MemberName;
 use crate::observation::{Observation, PackageFacts, PackagePin};
 use crate::plan::drift::{MemberWorld, World};
@@ -24,19 +26,33 @@ pub fn everybody<'a>(seen: &'a Sighting, world: &'a World) -> Vec<Candidate<'a>>
         .collect()
 }
 
-/// Members that are not at the target yet, by name. Those at it already are left alone.
+/// Members that are not at the target yet, or have a pin that is to be released, by name. All others are left alone.
 pub fn candidates<'a>(
     seen: &'a Sighting,
     world: &'a World,
-    target: MysqlVersion,
+    request: &Request,
 ) -> Vec<Candidate<'a>> {
     let mut members = everybody(seen, world);
-    members.retain(|c| c.world.version != target);
+    let has_pin = |c: &Candidate<'_>| {
+        let files = seen.config(c.name).ok();
+        files.is_some_and(|files| {
+            let release = &request.policy.release;
+            !pins::named(&files, c.world.version, release).is_empty()
+        })
+    };
+    members.retain(|c| c.world.version != request.target || has_pin(c));
     members
 }
 
-/// The newest package version of the target that every host offers whole. Agents list newest first.
-pub fn common_target(target: MysqlVersion, candidates: &[Candidate<'_>]) -> Option<PackageVersion> {
+/// The newest package version of the target that every host offers whole that is to get it. Agents list newest first. Where nobody
+/// changes the version: what is installed.
+pub fn common_target(target: MysqlVersion, all: &[Candidate<'_>]) -> Option<PackageVersion> {
+    let candidates: Vec<&Candidate<'_>> =
+        all.iter().filter(|c| c.changes_version(target)).collect();
+    if candidates.is_empty() {
+        let installed = all.iter().map(|c| c.world.package_version.clone());
+        return installed.max();
+    }
     let offered = |c: &Candidate<'_>| -> Vec<PackageVersion> {
         let Some(packages) = c.seen.packages.known() else {
             return Vec::new();
@@ -57,6 +73,20 @@ pub fn common_target(target: MysqlVersion, candidates: &[Candidate<'_>]) -> Opti
 }
 
 impl Candidate<'_> {
+    /// Otherwise it is only restarted.
+    pub fn changes_version(&self, target: MysqlVersion) -> bool {
+        self.world.version != target
+    }
+
+    /// What is done to it, for titles.
+    pub fn verb(&self, target: MysqlVersion) -> &'static str {
+        match target.cmp(&self.world.version) {
+            std::cmp::Ordering::Less => "downgrade",
+            std::cmp::Ordering::Equal => "restart",
+            std::cmp::Ordering::Greater => "upgrade",
+        }
+    }
+
     /// Exactly the configured packages at one version, with their hashes. Checks and [`common_target`] have seen that the
     /// host offers them.
     pub fn pins(&self, version: &PackageVersion) -> Vec<PackagePin> {

@@ -16,7 +16,8 @@ use super::candidate::Candidate;
 use super::estimate;
 use crate::condition::Condition;
 use crate::config::edit::Rewrite;
-use crate::config::propose::propose;
+use crate::config::pins;
+use crate::config::propose::planned;
 use crate::expectation::Expectation;
 use crate::ids::{MemberName, StepId};
 use crate::observation::Observation;
@@ -28,7 +29,7 @@ use crate::rules::releases::Date;
 use crate::rules::system_tables;
 use crate::topology::Sighting;
 use crate::version::{MysqlVersion, PackageVersion};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Beside the time for which it must hold: how long a gate is waited for, in seconds.
 const GATE_DEADLINE_S: u32 = 600;
@@ -42,6 +43,8 @@ pub struct Draft {
     pub group: Option<String>,
     /// Changes to the option files of members that need some.
     rewrites: BTreeMap<MemberName, Vec<Rewrite>>,
+    /// Variables whose pins these changes take out.
+    released: BTreeMap<MemberName, BTreeSet<&'static str>>,
     next: u16,
 }
 
@@ -54,22 +57,25 @@ impl Draft {
         group: Option<String>,
     ) -> Self {
         let today = Date::of_unix_ms(made_unix_ms);
-        let rewrites = seen.servers().filter_map(|(name, server)| {
+        let mut rewrites = BTreeMap::new();
+        let mut released = BTreeMap::new();
+        for (name, server) in seen.servers() {
             // Files that could not be read are what the check sysVars is about.
-            let files = seen.config(name).ok()?;
-            let proposal = propose(&files, server.version, request.target, today);
-            let proposal = if request.policy.keep_config {
-                proposal.kept()
-            } else {
-                proposal
+            let Ok(files) = seen.config(name) else {
+                continue;
             };
-            Some((name.clone(), proposal.rewrites))
-        });
+            let (from, policy) = (server.version, &request.policy);
+            let proposal = planned(&files, from, request.target, today, policy);
+            rewrites.insert(name.clone(), proposal.rewrites);
+            let pins = pins::named(&files, from, &policy.release);
+            released.insert(name.clone(), pins.iter().map(|pin| pin.variable).collect());
+        }
         Self {
             target: request.target,
             package,
             group,
-            rewrites: rewrites.collect(),
+            rewrites,
+            released,
             next: 0,
         }
     }
@@ -77,6 +83,15 @@ impl Draft {
     /// What is to be changed in a member's option files.
     pub fn rewrites(&self, member: &MemberName) -> &[Rewrite] {
         self.rewrites.get(member).map_or(&[], Vec::as_slice)
+    }
+
+    /// What the member has at the end.
+    pub fn package_of<'a>(&'a self, c: &'a Candidate<'_>) -> &'a PackageVersion {
+        if c.changes_version(self.target) {
+            &self.package
+        } else {
+            &c.world.package_version
+        }
     }
 
     fn id(&mut self) -> StepId {
@@ -150,11 +165,21 @@ impl Draft {
     }
 
     fn fetch_on(&mut self, c: &Candidate<'_>) -> Lane {
+        let changes = c.changes_version(self.target);
+        let package = self.package_of(c).clone();
         let order = Operation::FetchPackages {
-            target: c.pins(&self.package),
-            rollback: c.pins(&c.world.package_version),
+            target: c.pins(&package),
+            rollback: if changes {
+                c.pins(&c.world.package_version)
+            } else {
+                Vec::new()
+            },
         };
-        let why = "both ways are on the host and verified before anything is stopped";
+        let why = if changes {
+            "both ways are on the host and verified before anything is stopped"
+        } else {
+            "only to judge the option files with: nothing is installed"
+        };
         let mut fetch = self.on(c, order, 1800, why);
         fetch.before = vec![
             Expectation::PackagesAt {
@@ -171,10 +196,14 @@ impl Draft {
         if Dialect::of(self.target).has_validate_config() {
             let order = Operation::ValidateConfig {
                 version: self.target,
-                packages: c.pins(&self.package),
+                packages: c.pins(&package),
                 files: self.rewrites(c.name).to_vec(),
             };
-            let why = "the new mysqld accepts the option files, known before anything is stopped";
+            let why = if changes {
+                "the new mysqld accepts the option files, known before anything is stopped"
+            } else {
+                "mysqld accepts the option files, known before anything is stopped"
+            };
             steps.push(self.on(c, order, 600, why));
         }
         Lane {
@@ -206,7 +235,6 @@ impl Draft {
     /// 0 where nobody is served by it any more.
     pub fn replace(&mut self, c: &Candidate<'_>, drain_s: u32) -> Vec<Step> {
         let (from, to) = (c.world.version, self.target);
-        let (old, new) = (c.pins(&c.world.package_version), c.pins(&self.package));
         let name = self.snapshot();
         let slow = from.series() != to.series();
 
@@ -221,7 +249,12 @@ impl Draft {
         stop.after = vec![Expectation::ServerStopped];
 
         let order = Operation::SnapshotData { name: name.clone() };
-        let why = "the only way back once a new version has started";
+        let changes = c.changes_version(to);
+        let why = if changes {
+            "the only way back once a new version has started"
+        } else {
+            "the way back, data and option files as they are now"
+        };
         let mut snapshot = self.on(c, order, 8 * 3600, why);
         snapshot.before = vec![Expectation::ServerStopped];
 
@@ -234,30 +267,28 @@ impl Draft {
             step
         });
 
-        let order = Operation::SwapPackages { from: old, to: new };
-        let why = "exact versions, no maintainer script runs mysqld";
-        let mut swap = self.on(c, order, 1800, why);
-        swap.before = vec![
-            Expectation::ServerStopped,
-            Expectation::PackagesAt {
-                version: c.world.package_version.clone(),
-            },
-        ];
-        swap.after = vec![Expectation::PackagesAt {
-            version: self.package.clone(),
-        }];
+        let swap = changes.then(|| self.swap(c));
 
         let order = Operation::StartServer {
             version: to,
             snapshot: name,
         };
-        let why = "upgrades the data directory where needed";
+        let why = if changes {
+            "upgrades the data directory where needed"
+        } else {
+            "with the changed option files"
+        };
         let mut start = self.on(c, order, 24 * 3600, why);
         start.before = vec![Expectation::ServerStopped];
         start.after = vec![Expectation::ServerRunning { version: to }];
+        let released = self.released.get(c.name).into_iter().flatten();
+        start.after.extend(released.map(|variable| {
+            let variable = (*variable).to_owned();
+            Expectation::DefaultInForce { variable }
+        }));
 
         // Before it replicates, joins or takes writes: it would do so with tables of another version.
-        let program = system_tables::by_program(to).then(|| {
+        let program = (changes && system_tables::by_program(to)).then(|| {
             let order = Operation::UpgradeSystemTables { version: to };
             let why = "its own mysql_upgrade, without binary log, and a restart";
             let mut step = self.on(c, order, 24 * 3600, why);
@@ -269,9 +300,29 @@ impl Draft {
 
         let mut steps = vec![stop, snapshot];
         steps.extend(rewrite);
-        steps.extend([swap, start]);
+        steps.extend(swap);
+        steps.push(start);
         steps.extend(program);
         steps
+    }
+
+    fn swap(&mut self, c: &Candidate<'_>) -> Step {
+        let order = Operation::SwapPackages {
+            from: c.pins(&c.world.package_version),
+            to: c.pins(&self.package),
+        };
+        let why = "exact versions, no maintainer script runs mysqld";
+        let mut swap = self.on(c, order, 1800, why);
+        swap.before = vec![
+            Expectation::ServerStopped,
+            Expectation::PackagesAt {
+                version: c.world.package_version.clone(),
+            },
+        ];
+        swap.after = vec![Expectation::PackagesAt {
+            version: self.package.clone(),
+        }];
+        swap
     }
 
     /// Out of maintenance.
@@ -303,6 +354,15 @@ impl Draft {
     /// The name of every member's snapshot in this plan.
     fn snapshot(&self) -> String {
         format!("before-{}", self.target)
+    }
+}
+
+/// Why a gate looks at a server that was started, before writes are let in.
+pub fn looked_at(changes_version: bool) -> &'static str {
+    if changes_version {
+        "the new version runs and can be read; nothing has been written on it yet"
+    } else {
+        "it runs with the changed option files and can be read; nothing has been written on it yet"
     }
 }
 

@@ -50,7 +50,7 @@ pub fn plan(
         return Err(blocked("no primary was seen".to_owned()));
     };
     let mode = Mode::of(seen);
-    let candidates = order(seen, &world, request.target, mode);
+    let candidates = order(seen, &world, request, mode);
     let package = common_target(request.target, &candidates).ok_or_else(|| {
         blocked(format!(
             "no one package version of {} is offered on every host",
@@ -107,7 +107,7 @@ pub fn plan(
         }
         versions = left;
         stages.push(Stage {
-            title: format!("upgrade {}", c.name),
+            title: format!("{} {}", c.verb(request.target), c.name),
             lanes: vec![lane],
         });
     }
@@ -167,10 +167,10 @@ fn ends(old: MysqlVersion, left: &[MysqlVersion]) -> bool {
 fn order<'a>(
     seen: &'a Sighting,
     world: &'a World,
-    target: MysqlVersion,
+    request: &Request,
     mode: Mode,
 ) -> Vec<Candidate<'a>> {
-    let mut members = candidates(seen, world, target);
+    let mut members = candidates(seen, world, request);
     match mode {
         Mode::SinglePrimary => {
             members.sort_by_key(|c| (c.world.primary, queue(c), c.name.clone()));
@@ -290,10 +290,17 @@ fn give_back(
             "{primary} runs the target already and stays the primary"
         )];
     };
-    let mut told = vec![format!(
-        "{primary} (primary) leaves last: set_as_primary to a member of {} is refused while one of {} is in the group (error 3910), so it turns read-only and leaves, and the group elects a new primary",
-        build.request.target, last.world.version
-    )];
+    let changes = last.changes_version(build.request.target);
+    let mut told = vec![if changes {
+        format!(
+            "{primary} (primary) leaves last: set_as_primary to a member of {} is refused while one of {} is in the group (error 3910), so it turns read-only and leaves, and the group elects a new primary",
+            build.request.target, last.world.version
+        )
+    } else {
+        format!(
+            "{primary} (primary) leaves last: it turns read-only and leaves, and the group elects a new primary"
+        )
+    }];
     if !build.request.policy.restore_primary {
         told.push("the newly elected member stays the primary".to_owned());
         return told;
@@ -326,7 +333,7 @@ fn report(
     size: usize,
 ) -> Report {
     let mut risks = Risks::of_hop(request.target, candidates);
-    if pivot.is_none() {
+    if pivot.is_none() && candidates.iter().any(|c| c.changes_version(request.target)) {
         risks.raise(
             RiskLevel::Low,
             "members of both versions may join each other".to_owned(),
@@ -345,6 +352,9 @@ fn report(
         }
     }
     let can_be_undone = match pivot {
+        None if !candidates.iter().any(|c| c.changes_version(request.target)) => {
+            vec!["every step, also after the end, until `refit finalize`".to_owned()]
+        }
         None => vec![format!(
             "every step, also after the end, until `refit finalize`: a member of the old version may join one of {} again",
             request.target

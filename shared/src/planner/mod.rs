@@ -89,7 +89,7 @@ pub fn plan(
                 .collect(),
         )
     })?;
-    let plan = match chosen.strategy {
+    let mut plan = match chosen.strategy {
         Strategy::InGroupRolling => {
             in_group_rolling::plan(request, seen, world, &results, made_unix_ms)
         }
@@ -111,6 +111,8 @@ pub fn plan(
         }
     }
     .map_err(Refusal::Blocked)?;
+    let released = report::released(seen, &request.policy);
+    plan.report.order.extend(released);
     let violations = crate::linter::judge(&plan);
     if violations.is_empty() {
         Ok((plan, results))

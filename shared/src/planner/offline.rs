@@ -20,7 +20,7 @@
 
 use super::candidate::{Candidate, candidates, common_target, everybody};
 use super::draft::{Draft, as_before, irreversible_from};
-use super::report::{Risks, downtime, total, warnings};
+use super::report::{Risks, downtime, side_by_side, total, warnings};
 use super::{Request, blocked};
 use crate::checks::{CheckResult, Finding};
 use crate::condition::Condition;
@@ -55,7 +55,7 @@ pub fn plan(
     let Some(primary) = members.iter().find(|c| c.world.primary) else {
         return Err(blocked("no primary was seen".to_owned()));
     };
-    let candidates = candidates(seen, &world, request.target);
+    let candidates = candidates(seen, &world, request);
     let package = common_target(request.target, &candidates).ok_or_else(|| {
         blocked(format!(
             "no one package version of {} is offered on every host",
@@ -343,7 +343,7 @@ impl Builder<'_> {
             let steps = self.draft.replace(c, 0);
             lanes.push(lane(c, steps));
         }
-        stage("upgrade all side by side", lanes)
+        stage(side_by_side(candidates, self.request.target), lanes)
     }
 
     fn open(&mut self, candidates: &[Candidate<'_>]) -> Stage {

@@ -15,7 +15,7 @@
 use super::candidate::Candidate;
 use super::draft::irreversible_from;
 use super::replication::{CloseIn, Topology, member, replicates};
-use super::report::{downtime, total, warnings};
+use super::report::{downtime, side_by_side, total, warnings};
 use super::{Request, blocked};
 use crate::checks::{CheckResult, Finding};
 use crate::condition::Condition;
@@ -67,7 +67,7 @@ pub fn plan(
         .iter()
         .map(|c| lane(c, build.draft.replace(c, 0)));
     stages.push(Stage {
-        title: "upgrade all side by side".to_owned(),
+        title: side_by_side(&candidates, request.target).to_owned(),
         lanes: upgrade.collect(),
     });
     let mut open = open(&mut build, &sources);

@@ -70,7 +70,11 @@ pub fn plan(
             }
         }
     }
-    let Some(pivot) = pivot else {
+    let restarts = !build
+        .candidates
+        .iter()
+        .any(|c| c.changes_version(request.target));
+    if pivot.is_none() && !restarts {
         return Err(vec![blocked(
             Strategy::ReplicasFirst,
             seen.cluster.as_str(),
@@ -79,13 +83,15 @@ pub fn plan(
                 request.target
             ),
         )]);
-    };
+    }
     let last = order.last().expect("a tree has members").clone();
     let whole = build.whole();
     stages.push(build.done(&last, whole));
     let candidates = build.candidates.clone();
     let finalize = build.draft.finalize(&candidates);
-    if request.policy.approve_pivot == ApprovePivot::Person {
+    if let Some(pivot) = &pivot
+        && request.policy.approve_pivot == ApprovePivot::Person
+    {
         hand_over.push(format!(
             "before {} it waits, with everybody serving, for `refit approve` (--approve-pivot auto goes on by itself)",
             pivot.asked_at()
@@ -95,17 +101,20 @@ pub fn plan(
     let report = Report {
         order: order_report,
         hand_over,
-        can_be_undone: vec![
-            format!(
-                "every step before {}: `refit unwind` puts every member back, the last one first",
-                pivot.step
-            ),
-            format!("nothing from {} on: {}", pivot.step, pivot.why),
-        ],
+        can_be_undone: match &pivot {
+            Some(pivot) => vec![
+                format!(
+                    "every step before {}: `refit unwind` puts every member back, the last one first",
+                    pivot.step
+                ),
+                format!("nothing from {} on: {}", pivot.step, pivot.why),
+            ],
+            None => vec!["every step, also after the end, until `refit finalize`".to_owned()],
+        },
         risk: build.risks().into_risk(),
         warnings: warnings(results),
         estimate: total(&stages),
-        downtime: Some(Seconds::from_millis(outage)),
+        downtime: pivot.is_some().then(|| Seconds::from_millis(outage)),
     };
     let package_version = build.draft.package.clone();
     Ok(Plan {
@@ -122,7 +131,7 @@ pub fn plan(
         frozen: build.frozen(),
         stages,
         finalize,
-        pivot: Some(pivot),
+        pivot,
         report,
     })
 }

@@ -14,7 +14,7 @@
 //! Source: MySQL manual, "Upgrading or Downgrading a Replication Topology".
 
 use super::candidate::{Candidate, candidates, common_target, everybody};
-use super::draft::{Draft, as_before};
+use super::draft::{Draft, as_before, looked_at};
 use super::report::Risks;
 use super::{Request, blocked};
 use crate::checks::Finding;
@@ -114,7 +114,7 @@ impl<'a> Topology<'a> {
                 .map(|w| finding(w.to_string()))
                 .collect::<Vec<_>>()
         })?;
-        let candidates = candidates(seen, world, request.target);
+        let candidates = candidates(seen, world, request);
         // Who changes no version installs nothing.
         let installed = world.members.values().map(|m| m.package_version.clone());
         let package = match strategy {
@@ -216,6 +216,10 @@ impl<'a> Topology<'a> {
     /// hand on rows as rows. Source: MySQL manual, "Upgrading or Downgrading a Replication Topology"; MYSQL.md §3.2.
     pub fn log_rows(&mut self) -> Vec<Stage> {
         let mut lanes = Vec::new();
+        let target = self.request.target;
+        if !self.candidates.iter().any(|c| c.changes_version(target)) {
+            return Vec::new();
+        }
         for c in self.everybody.clone() {
             let server = c.seen.server.known();
             let format = server.and_then(|server| server.variables.get("binlog_format"));
@@ -357,16 +361,8 @@ impl<'a> Topology<'a> {
         let after = self.draft.gate(c.name, after, why);
         steps.extend([start, ascend, after]);
         Stage {
-            title: format!("{} {}", self.verb(c), c.name),
+            title: format!("{} {}", c.verb(self.request.target), c.name),
             lanes: vec![lane(c, steps)],
-        }
-    }
-
-    fn verb(&self, c: &Candidate<'_>) -> &'static str {
-        if self.request.target < c.world.version {
-            "downgrade"
-        } else {
-            "upgrade"
         }
     }
 
@@ -475,7 +471,7 @@ impl<'a> Topology<'a> {
                 version: self.request.target,
             },
             Expectation::PackagesAt {
-                version: self.draft.package.clone(),
+                version: self.draft.package_of(c).clone(),
             },
             Expectation::TakesWrites { on: false },
         ];
@@ -492,7 +488,7 @@ impl<'a> Topology<'a> {
             undo_conditions: Vec::new(),
             hold_ms: 0,
         };
-        let why = "the new version runs and can be read; nothing has been written on it yet";
+        let why = looked_at(c.changes_version(self.request.target));
         steps.push(self.draft.gate(c.name, verified, why));
         let pivot_at = steps.len();
         let mut ascend = self.draft.ascend(c);
@@ -530,7 +526,7 @@ impl<'a> Topology<'a> {
         steps.extend([ascend, allow, after]);
         SourceStage {
             stage: Stage {
-                title: format!("{} {}", self.verb(c), c.name),
+                title: format!("{} {}", c.verb(self.request.target), c.name),
                 lanes: vec![lane(c, steps)],
             },
             closes,

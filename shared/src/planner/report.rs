@@ -2,11 +2,13 @@
 
 use super::candidate::Candidate;
 use crate::checks::{CheckResult, Level, of_level};
+use crate::config::pins;
 use crate::ids::StepId;
 use crate::observation::Seconds;
-use crate::plan::{Lane, Risk, RiskLevel, Stage};
+use crate::plan::{Lane, Policy, Risk, RiskLevel, Stage};
+use crate::topology::Sighting;
 use crate::version::MysqlVersion;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Collects reasons; the highest level counts.
 #[derive(Debug)]
@@ -32,7 +34,12 @@ impl Risks {
             .map(|c| c.world.version.series())
             .collect();
         let to = target.series();
-        if series.iter().all(|s| *s == to) {
+        if !candidates.iter().any(|c| c.changes_version(target)) {
+            risks.raise(
+                RiskLevel::Low,
+                "no version changes: servers are restarted with changed option files".to_owned(),
+            );
+        } else if series.iter().all(|s| *s == to) {
             risks.raise(
                 RiskLevel::Low,
                 format!("patch within {to}: the same data dictionary"),
@@ -58,6 +65,32 @@ impl Risks {
     pub fn into_risk(self) -> Risk {
         self.0
     }
+}
+
+/// The title of a stage in which all are taken down together.
+pub fn side_by_side(candidates: &[Candidate<'_>], target: MysqlVersion) -> &'static str {
+    if candidates.iter().any(|c| c.changes_version(target)) {
+        "upgrade all side by side"
+    } else {
+        "restart all side by side"
+    }
+}
+
+/// What is released, and where; the last lines of the order.
+pub fn released(seen: &Sighting, policy: &Policy) -> Vec<String> {
+    let mut told: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+    for (name, server) in seen.servers() {
+        let Ok(files) = seen.config(name) else {
+            continue;
+        };
+        for pin in pins::named(&files, server.version, &policy.release) {
+            let what = format!("{} = {}", pin.variable, pin.value);
+            told.entry(what).or_default().push(name.as_str());
+        }
+    }
+    told.into_iter()
+        .map(|(what, names)| format!("the pin {what} is taken out on {}", names.join(", ")))
+        .collect()
 }
 
 /// What the checks only warn of.

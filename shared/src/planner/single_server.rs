@@ -14,7 +14,7 @@
 //! Leaving maintenance comes first, since from then on a restart lets writes in, too.
 
 use super::candidate::{candidates, common_target};
-use super::draft::{Draft, as_before, irreversible_from};
+use super::draft::{Draft, as_before, irreversible_from, looked_at};
 use super::report::{Risks, downtime, total, warnings};
 use super::{Request, blocked};
 use crate::checks::{CheckResult, Finding};
@@ -44,7 +44,7 @@ pub fn plan(
     made_unix_ms: i64,
 ) -> Result<Plan, Vec<Finding>> {
     let blocked = |why: String| vec![blocked(Strategy::SingleServer, seen.cluster.as_str(), why)];
-    let candidates = candidates(seen, &world, request.target);
+    let candidates = candidates(seen, &world, request);
     let [c] = candidates.as_slice() else {
         return Err(blocked(format!(
             "one server is to be upgraded, {} were found",
@@ -100,7 +100,7 @@ pub fn plan(
         undo_conditions: Vec::new(),
         hold_ms: 0,
     };
-    let why = "the new version runs and can be read; nothing has been written on it yet";
+    let why = looked_at(c.changes_version(request.target));
     let verified = draft.gate(c.name, verified, why);
     let mut ascend = draft.ascend(c);
     ascend.why = "from here on a restart lets writes in".to_owned();
@@ -129,7 +129,7 @@ pub fn plan(
     steps.extend([ascend, allow, after]);
     irreversible_from(&mut steps, opening);
     stages.push(Stage {
-        title: format!("upgrade {}", c.name),
+        title: format!("{} {}", c.verb(request.target), c.name),
         lanes: vec![Lane {
             member: c.name.clone(),
             steps,

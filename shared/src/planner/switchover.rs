@@ -397,7 +397,7 @@ fn after(build: &mut Topology<'_>, source: &Candidate<'_>, heir: &Heir) -> Vec<S
     whole.push(replicates(source.name, &link, BEHIND));
     whole.push(member(source.name, Expectation::TakesWrites { on: false }));
     stages.push(Stage {
-        title: format!("upgrade {}", source.name),
+        title: format!("{} {}", source.verb(build.request.target), source.name),
         lanes: vec![Lane {
             member: source.name.clone(),
             steps,

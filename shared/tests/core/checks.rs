@@ -6,6 +6,7 @@ use refit_shared::checks::{
     manual, run, run_selected,
 };
 use refit_shared::observation::Fact;
+use refit_shared::plan::Policy;
 use refit_shared::survey::{Listing, Question, Row};
 use refit_shared::topology::{Kind, Sighting};
 use std::collections::BTreeSet;
@@ -62,8 +63,12 @@ fn judge_on(today: &str, seen: &Sighting, to: &str) -> Vec<CheckResult> {
 
 /// As `refit check --check-tables`, and perhaps `--config keep`.
 fn judge_with_tables(seen: &Sighting, to: &str, keep_config: bool) -> Vec<CheckResult> {
+    judge_with(seen, to, |policy| policy.keep_config = keep_config)
+}
+
+fn judge_with(seen: &Sighting, to: &str, choose: impl FnOnce(&mut Policy)) -> Vec<CheckResult> {
     let mut want = request(to);
-    want.policy.keep_config = keep_config;
+    choose(&mut want.policy);
     let subject = Subject {
         seen,
         target: want.target,
@@ -113,6 +118,83 @@ fn check_table_speaks_only_when_it_is_asked_for() {
         judge(&seen, "9.7.4")
             .iter()
             .all(|result| result.id != CHECK_TABLES)
+    );
+}
+
+/// What a server says where it could not look, or has nothing to say, is no finding about the table.
+#[test]
+fn odd_answers_of_check_table_are_no_findings() {
+    let row = |name: &str, part: &str, detail: &str| Row {
+        schema: "shop".to_owned(),
+        name: name.to_owned(),
+        part: part.to_owned(),
+        detail: detail.to_owned(),
+    };
+    let read_only = "The MySQL server is running with the --super-read-only option so it cannot execute this statement";
+    let locked = "Lock wait timeout exceeded; try restarting transaction";
+    let listing = |rows: Vec<Row>| Listing {
+        total: rows.len() as u64,
+        rows,
+    };
+    let mut seen = world(
+        "9.7.3",
+        Question::CheckedTables,
+        &listing(vec![
+            row("a", "Error", locked),
+            row("a", "status", "Operation failed"),
+            row("b", "status", "Table is already up to date"),
+            row("c", "Error", "Corrupt"),
+            row("c", "error", "Operation failed"),
+        ]),
+    );
+    let refused = listing(vec![
+        row("a", "Error", read_only),
+        row("a", "status", "Operation failed"),
+    ]);
+    answer(
+        &mut seen,
+        "db2",
+        Question::CheckedTables,
+        Fact::Known(refused),
+    );
+    let why = format!("ERROR HY000 (1290): {read_only}");
+    answer(
+        &mut seen,
+        "db3",
+        Question::CheckedTables,
+        Fact::Unknown(why),
+    );
+    let found = of(&judge_with_tables(&seen, "9.7.4", false), CHECK_TABLES);
+    let told: Vec<_> = found
+        .iter()
+        .map(|f| (f.object.as_str(), f.level, f.description.as_str()))
+        .collect();
+    for member in ["db2", "db3"] {
+        let expected = (
+            member,
+            Level::Notice,
+            "not asked, because the server is super_read_only",
+        );
+        assert!(told.contains(&expected), "{told:#?}");
+    }
+    let errors: Vec<_> = told
+        .iter()
+        .filter(|(_, level, _)| *level == Level::Error)
+        .collect();
+    assert!(
+        errors.iter().all(|(object, ..)| object.contains("shop.c")),
+        "{told:#?}"
+    );
+    assert_eq!(errors.len(), 2, "{told:#?}");
+    let tables: Vec<_> = told
+        .iter()
+        .filter(|(object, ..)| object.contains("shop."))
+        .collect();
+    assert_eq!(tables.len(), 3, "{told:#?}");
+    assert!(
+        tables
+            .iter()
+            .any(|(_, level, what)| *level == Level::Notice && what.contains("not checked"))
     );
 }
 
@@ -1492,7 +1574,10 @@ fn a_question_without_an_answer_is_told_at_the_checks_own_level() {
             member("db2"),
             Fact::Unknown("no answer within 45 s".to_owned()),
         );
-        let found = of(&judge_with_tables(&seen, to, false), check.id);
+        let judged = judge_with(&seen, to, |policy| {
+            policy.release = vec!["explain_format".to_owned()];
+        });
+        let found = of(&judged, check.id);
         let told: Vec<_> = found
             .iter()
             .filter(|f| f.object == "db2" && f.description.contains("no answer within 45 s"))

@@ -11,6 +11,7 @@ mod planner;
 mod rebuild;
 mod rebuilds;
 mod rehearsal;
+mod releases;
 mod replication;
 mod replication_checks;
 mod saga;

@@ -307,6 +307,7 @@ pub fn request(target: &str) -> Request {
             soak_s: 2,
             keep_config: false,
             overrides: Vec::new(),
+            release: Vec::new(),
         },
         strategy: None,
         promote: None,

@@ -22,6 +22,7 @@ pub async fn check(
         soak_s: 30,
         keep_config: arguments.config == ConfigArgument::Keep,
         overrides: Vec::new(),
+        release: Vec::new(),
     };
     let (Some(cluster), Some(target)) = (&arguments.cluster, &arguments.target) else {
         return Err(Failure::refused("CLUSTER and --target are needed").next("refit check --help"));

@@ -22,9 +22,16 @@ pub async fn config(
     output: &Output,
     cluster: &str,
     target: &str,
+    pins: bool,
 ) -> Result<Exit, Failure> {
     let found = to.config(cluster, target).await?;
-    output.show(&found, |style| render::config::text(&found, style));
+    output.show(&found, |style| {
+        if pins {
+            render::pins::text(&found, style)
+        } else {
+            render::config::text(&found, style)
+        }
+    });
     Ok(Exit::Done)
 }
 

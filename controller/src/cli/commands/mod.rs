@@ -40,7 +40,14 @@ pub async fn run(arguments: &Arguments, output: &Output) -> Result<Exit, Failure
     match &arguments.command {
         Command::Fleet { cluster } => looking::fleet(to, output, cluster.as_deref()).await,
         Command::Check(check) => checking::check(to, output, check).await,
-        Command::Config { cluster, target } => looking::config(to, output, cluster, target).await,
+        Command::Config {
+            cluster,
+            target,
+            pins,
+        } => {
+            let target = target.as_deref().unwrap_or_default();
+            looking::config(to, output, cluster, target, *pins).await
+        }
         Command::Rehearse(rehearse) => rehearsing::rehearse(to, output, rehearse).await,
         Command::Plan(plan) => planning::plan(to, output, plan).await,
         Command::Apply {

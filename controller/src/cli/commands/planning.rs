@@ -33,10 +33,10 @@ pub async fn plan(
             });
         } else {
             let version = arguments.advised_for.as_ref();
-            let version = version.unwrap_or(&arguments.target);
+            let version = version.or(arguments.target.as_ref());
             output.print(&render::plan::nothing_advised(
                 &arguments.cluster,
-                version,
+                version.map_or("", String::as_str),
                 arguments.check_tables,
                 &notes,
             ));

@@ -8,6 +8,7 @@ pub mod config;
 pub mod failure;
 pub mod fleet;
 pub mod path;
+pub mod pins;
 pub mod pki;
 pub mod plan;
 pub mod progress;

@@ -334,6 +334,7 @@ impl World {
                 soak_s: 1,
                 keep_config: false,
                 overrides: self.hop.overrides(),
+                release: Vec::new(),
             },
             strategy: self.hop.strategy(),
             promote: None,

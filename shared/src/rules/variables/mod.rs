@@ -3,3 +3,5 @@
 pub mod defaults;
 pub mod removed;
 pub mod renamed;
+pub mod runtime;
+pub mod together;
