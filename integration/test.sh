@@ -27,6 +27,8 @@ finish() {
 
 integration/toolchain.sh
 trap finish EXIT
+# Both samples of the crash matrix, simulated and on real hosts, are drawn from the commit.
+seed=$((16#$(git rev-parse --short=7 HEAD 2>/dev/null || echo 7e6)))
 
 if [ "$what" != lab ]; then
   step "packages that tests of the host's files need"
@@ -43,10 +45,9 @@ if [ "$what" != lab ]; then
   step "clippy"
   cargo clippy --quiet --workspace --all-targets --all-features -- -D warnings
   rows=$(mktemp -d)
-  commit=$(git rev-parse --short=7 HEAD 2>/dev/null || echo 7e6)
   step "unit, property and simulated tests, some thousands of rows of the crash matrix"
   # Compiled with optimisation: the simulated world is ten times as fast, and the lab's programs share that build.
-  REFIT_MATRIX_ALL=$rows REFIT_MATRIX_FOR=180 REFIT_MATRIX_SEED=$((16#$commit)) \
+  REFIT_MATRIX_ALL=$rows REFIT_MATRIX_FOR=180 REFIT_MATRIX_SEED=$seed \
     cargo test --profile simulated --workspace --no-fail-fast 2>&1 | tee -a "$log"
   rm -rf "$rows"
 fi
@@ -62,6 +63,6 @@ if [ "$what" != fast ]; then
   step "programs for the lab"
   cargo build --profile simulated --workspace --bins
   step "scenarios on real hosts, two at a time"
-  LAB_NAME=${LAB_NAME:-test,test2} \
+  LAB_NAME=${LAB_NAME:-test,test2} REFIT_LAB_MATRIX_SEED=${REFIT_LAB_MATRIX_SEED:-$seed} \
     cargo test --profile simulated -p refit-integration --features lab --test lab -- --test-threads=2 --show-output $filter 2>&1 | tee -a "$log"
 fi
