@@ -12,11 +12,14 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinError, JoinSet};
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 use tracing::Instrument;
 
 /// How long to wait before a receipt that could not be written is tried again.
 const WRITE_AGAIN: Duration = Duration::from_secs(1);
+/// For how long recording an order is tried. A full disk is one that others are making room on, perhaps, and where writes are paused
+/// everybody waits for the order that lets them in.
+const RECORD_FOR: Duration = Duration::from_secs(45);
 
 pub(super) struct Task {
     place: Workplace,
@@ -153,43 +156,69 @@ impl Task {
         let obey = judge(&order, &self.place, ledger).inspect_err(|refusal| {
             tracing::info!(attempt = %order.id, epoch = %order.epoch, %refusal, "refused an order");
         })?;
-        let unrecorded = |error: LedgerError| {
-            let why = format!("the order can't be recorded: {error}");
-            Refusal::from(Failure::clean(FailureCode::Host, why))
-        };
         if obey == Obey::New && self.queue.len() >= QUEUE {
             let why = format!("{QUEUE} orders are waiting already");
             return Err(Failure::clean(FailureCode::Precondition, why).into());
         }
-        ledger.obey(order.epoch).await.map_err(unrecorded)?;
         let id = order.id.clone();
-        match obey {
-            Obey::New => {
-                let now = self.place.clock.now_unix_ms();
-                let forgot = ledger.make_room(&id.rollout).await.map_err(unrecorded)?;
-                ledger.accept(order, now).await.map_err(unrecorded)?;
-                for rollout in forgot {
-                    let memory =
-                        Memory::of(&self.place.state_dir, &rollout, self.place.disk.clone());
-                    if let Err(error) = memory.clear().await {
-                        tracing::warn!(%error, %rollout, "what was remembered for an old rollout could not be removed");
-                    }
-                }
-                self.attempts.insert(id.clone(), Followed::new());
-                self.queue.push_back(id.clone());
-            }
-            Obey::Known => {
-                if let Some(receipt) = ledger.find(&id).and_then(|entry| entry.receipt.clone()) {
-                    self.show(None);
-                    return Ok(ended_already(receipt));
-                }
-            }
+        self.record(order, obey).await?;
+        if obey == Obey::Known
+            && let Ok(ledger) = &self.ledger
+            && let Some(receipt) = ledger.find(&id).and_then(|entry| entry.receipt.clone())
+        {
+            self.show(None);
+            return Ok(ended_already(receipt));
         }
         self.show(None);
         match self.attempts.get(&id) {
             Some(followed) => Ok(followed.attach()),
             None => unreachable!("an open attempt is followed from when it is accepted or read"),
         }
+    }
+
+    /// Until it is durable, or the time is up: then nothing was done.
+    async fn record(&mut self, order: Order, obey: Obey) -> Result<(), Refusal> {
+        let until = Instant::now() + RECORD_FOR;
+        loop {
+            let error = match self.try_record(&order, obey).await {
+                Ok(()) => return Ok(()),
+                Err(error) => error,
+            };
+            self.show(Some(error.to_string()));
+            if Instant::now() >= until {
+                let why = format!(
+                    "the order can't be recorded, tried for {} s: {error}; nothing was done: see that there is space in {} on {}, then `refit resume`",
+                    RECORD_FOR.as_secs(),
+                    self.place.state_dir.display(),
+                    self.place.member
+                );
+                return Err(Failure::clean(FailureCode::Host, why).into());
+            }
+            tracing::warn!(%error, attempt = %order.id, "can't record an order; trying again");
+            sleep(WRITE_AGAIN).await;
+        }
+    }
+
+    async fn try_record(&mut self, order: &Order, obey: Obey) -> Result<(), LedgerError> {
+        let Ok(ledger) = self.ledger.as_mut() else {
+            unreachable!("without a ledger an order is refused before it is recorded");
+        };
+        ledger.obey(order.epoch).await?;
+        if obey == Obey::Known {
+            return Ok(());
+        }
+        let now = self.place.clock.now_unix_ms();
+        let forgot = ledger.make_room(&order.id.rollout).await?;
+        ledger.accept(order.clone(), now).await?;
+        for rollout in forgot {
+            let memory = Memory::of(&self.place.state_dir, &rollout, self.place.disk.clone());
+            if let Err(error) = memory.clear().await {
+                tracing::warn!(%error, %rollout, "what was remembered for an old rollout could not be removed");
+            }
+        }
+        self.attempts.insert(order.id.clone(), Followed::new());
+        self.queue.push_back(order.id.clone());
+        Ok(())
     }
 
     /// `false`: there is something to begin and it can't be recorded now.

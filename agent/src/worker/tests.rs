@@ -300,9 +300,31 @@ async fn without_a_record_nothing_is_done() {
     });
     let refused = refusal(&agent, order(LEAVE, 1, 1, 1)).await;
     assert_eq!(refused.failure.code, FailureCode::Host);
+    assert!(
+        refused.failure.message.contains("`refit resume`"),
+        "{}",
+        refused.failure
+    );
     sleep(Duration::from_secs(10)).await;
     assert_eq!(rig.world.member_state(&member()), Some(MemberState::Online));
     rig.world.no_faults();
+    assert!(is_done(&carry_out(&agent, order(LEAVE, 1, 1, 1)).await));
+}
+
+/// While writes are paused everybody waits for the order that lets them in: room that is made soon is waited for.
+#[tokio::test(start_paused = true)]
+async fn an_order_waits_for_a_disk_that_is_full_for_a_while() {
+    let rig = Rig::new();
+    let agent = rig.agent();
+    rig.world.faults(|_, at| match at {
+        "ledger.write" => FaultAction::FailBefore,
+        _ => FaultAction::Continue,
+    });
+    let world = rig.world.clone();
+    tokio::spawn(async move {
+        sleep(Duration::from_secs(20)).await;
+        world.no_faults();
+    });
     assert!(is_done(&carry_out(&agent, order(LEAVE, 1, 1, 1)).await));
 }
 

@@ -42,7 +42,12 @@ pub fn rebuild(
             }
         }
     }
-    wrongs.extend(gaps(plan, |step| tries.contains_key(&step.id)));
+    // On the way back a stop that never was may be undone (see [`super::again`]): nothing follows from that.
+    let performed = |remembered: &&Remembered| remembered.order.direction == Direction::Perform;
+    wrongs.extend(gaps(plan, |step| {
+        let of_step = tries.get(&step.id);
+        of_step.is_some_and(|tries| tries.values().any(performed))
+    }));
     if !wrongs.is_empty() {
         return Err(wrongs);
     }

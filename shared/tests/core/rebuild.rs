@@ -166,6 +166,35 @@ fn the_latest_try_counts_and_what_an_earlier_one_left_is_not_forgotten() {
     assert!(!partial(&after_undo));
 }
 
+/// What was done last is done once again before a gate that a person has resumed: its agent has two tries at it then.
+#[test]
+fn a_step_that_was_being_done_again_goes_on_and_what_is_behind_it_stays() {
+    let plan = a_plan("9.7.3");
+    let operations: Vec<&Step> = plan.steps().filter(|step| !step.is_gate()).collect();
+    let again = operations[4];
+    let mut ledgers = done_until(&plan, 8);
+    remember(&mut ledgers, &plan, again, 2, Direction::Perform, None);
+    let rollout = folded(&plan, rebuild(&plan, &ledgers).unwrap());
+    assert_eq!(rollout.record(again.id).status, StepStatus::Intended);
+    assert_eq!(rollout.record(again.id).attempt, Attempt(2));
+    let later = rollout.record(operations[7].id);
+    assert!(matches!(later.status, StepStatus::Done { .. }));
+}
+
+/// On the way back the stop of a server is undone although it never was, so that the server runs.
+#[test]
+fn an_undo_of_what_never_ran_is_no_gap() {
+    let plan = a_plan("9.7.3");
+    let mut ledgers = done_until(&plan, 1);
+    let stop = |step: &&Step| step.title() == "stop_server";
+    let stop = plan.steps().find(stop).unwrap();
+    remember(&mut ledgers, &plan, stop, 1, Direction::Undo, Some(done()));
+    let rollout = folded(&plan, rebuild(&plan, &ledgers).unwrap());
+    assert_eq!(rollout.record(stop.id).status, StepStatus::Pending);
+    remember(&mut ledgers, &plan, stop, 2, Direction::Perform, None);
+    assert!(rebuild(&plan, &ledgers).is_err());
+}
+
 #[test]
 fn a_pivot_that_was_begun_is_crossed_and_only_then() {
     let plan = a_plan("8.4.6");

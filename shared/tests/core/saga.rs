@@ -3,9 +3,11 @@
 //! The walk drives `decide` and `fold` as an executor would, with a journal in memory and agents that may succeed, fail or be
 //! cut off. At every crash the journal is folded from its beginning and must give the very same state.
 
+mod again;
+
 use crate::support::{alone, group, request};
 use proptest::prelude::*;
-use refit_shared::ids::{Attempt, Epoch, RolloutId, Seq, StepId};
+use refit_shared::ids::{Attempt, Epoch, RolloutId, Seq};
 use refit_shared::operation::{Direction, Operation, OperationKind};
 use refit_shared::plan::{Plan, Reversibility};
 use refit_shared::planner::plan;
@@ -26,13 +28,6 @@ fn make_plan(from: &str) -> Plan {
 fn alone_plan() -> Plan {
     let seen = alone("9.7.3", &["9.7.4-2", "9.7.3-1"]);
     plan(&request("9.7.4"), &seen, 5).unwrap().0
-}
-
-fn offline_plan() -> Plan {
-    let mut request = request("9.7.4");
-    request.strategy = Some(refit_shared::plan::Strategy::Offline);
-    let seen = group(&["9.7.3"; 3], &["9.7.4-2", "9.7.3-1"]);
-    plan(&request, &seen, 5).unwrap().0
 }
 
 /// A journal and the world that its steps have made: which operations are in force, per step.
@@ -622,184 +617,5 @@ fn a_pivot_that_was_begun_right_after_the_approval_goes_on() {
             );
         }
         other => panic!("{other:?}"),
-    }
-}
-
-/// The step of this name on a member.
-fn named(plan: &Plan, member: &str, title: &str) -> StepId {
-    let found = plan
-        .steps()
-        .find(|step| step.member.as_str() == member && step.title() == title);
-    found
-        .unwrap_or_else(|| panic!("{member} has no {title}"))
-        .id
-}
-
-/// The gate that a step stands behind.
-fn gate_before(plan: &Plan, member: &str, title: &str) -> StepId {
-    let gate = plan.gate_before(named(plan, member, title));
-    gate.unwrap_or_else(|| panic!("{title} on {member} has no gate before it"))
-        .id
-}
-
-fn tasks(world: &World) -> Vec<(StepId, Direction, Attempt)> {
-    match decide(&world.rollout(), world.epoch) {
-        Next::Run(tasks) => {
-            let tasks = tasks.iter();
-            tasks.map(|t| (t.step, t.direction, t.attempt)).collect()
-        }
-        other => panic!("{other:?}"),
-    }
-}
-
-/// Runs until this step has failed once, forward or back, and the rollout is parked; then a person resumes.
-fn resumed_at(world: &mut World, step: StepId, direction: Direction) {
-    let rollout = run_offline(world, |task| {
-        (task.step, task.direction) != (step, direction)
-    });
-    assert!(rollout.is_parked(), "{step} failed and it goes on");
-    world.push(Event::Resumed { by: person() });
-}
-
-/// As [`run`], for a plan that takes several members out at once.
-fn run_offline(world: &mut World, mut outcome: impl FnMut(&Task) -> bool) -> Rollout {
-    for _ in 0..2000 {
-        let rollout = world.rollout();
-        match decide(&rollout, world.epoch) {
-            Next::Rest => return rollout,
-            Next::Append(event) => world.push(event),
-            Next::AwaitApproval { .. } => world.push(Event::PivotApproved { by: person() }),
-            Next::Run(tasks) => {
-                tasks.iter().for_each(|task| world.begin(task));
-                let succeed = outcome(&tasks[0]);
-                world.resolve(&tasks[0], succeed);
-            }
-        }
-    }
-    panic!("no rest after 2000 turns");
-}
-
-const FORWARD: Direction = Direction::Perform;
-
-/// A gate starts no server, and in maintenance nobody else does.
-#[test]
-fn before_a_gate_is_asked_again_a_member_in_maintenance_has_its_last_step_done_again() {
-    let plan = alone_plan();
-    let (gate, start) = (
-        gate_before(&plan, "db1", "leave_maintenance"),
-        named(&plan, "db1", "start_server"),
-    );
-    let mut world = World::of(plan);
-    resumed_at(&mut world, gate, FORWARD);
-    world.crash();
-    assert_eq!(tasks(&world), [(start, FORWARD, Attempt(2))]);
-    // It fails: what was done before stays, and a person is told; then it is that step which is tried.
-    let rollout = run_offline(&mut world, |task| task.step != start);
-    assert!(
-        matches!(&rollout.parked, Some(ParkReason::StepFailed { step, .. }) if *step == start),
-        "{:?}",
-        rollout.parked
-    );
-    world.push(Event::Resumed { by: person() });
-    assert_eq!(tasks(&world), [(start, FORWARD, Attempt(3))]);
-    let rollout = run_offline(&mut world, |_| true);
-    assert_eq!(rollout.end(), Some(&End::Upgraded));
-    assert_eq!(rollout.record(start).attempt, Attempt(3));
-    world.crash();
-}
-
-#[test]
-fn a_gate_that_fails_for_the_first_time_has_nothing_done_again() {
-    let plan = alone_plan();
-    let gate = gate_before(&plan, "db1", "stop_server");
-    let mut world = World::of(plan);
-    // Its member has been put back: what comes first is taking it out.
-    resumed_at(&mut world, gate, FORWARD);
-    let rollout = run_offline(&mut world, |_| true);
-    assert_eq!(rollout.end(), Some(&End::Upgraded));
-    let start = named(&world.plan, "db1", "start_server");
-    assert_eq!(rollout.record(start).attempt, Attempt(1));
-}
-
-#[test]
-fn every_member_in_maintenance_is_seen_to_wherever_its_lane_is() {
-    let plan = offline_plan();
-    let gate = gate_before(&plan, "db1", "bootstrap_group");
-    let starts = ["db1", "db2", "db3"].map(|db| named(&plan, db, "start_server"));
-    let mut world = World::of(plan);
-    resumed_at(&mut world, gate, FORWARD);
-    let due = tasks(&world);
-    assert_eq!(due, starts.map(|step| (step, FORWARD, Attempt(2))));
-    let rollout = run_offline(&mut world, |_| true);
-    assert_eq!(rollout.end(), Some(&End::Upgraded));
-    let begins = named(&world.plan, "db1", "bootstrap_group");
-    assert_eq!(rollout.record(begins).attempt, Attempt(1));
-    world.crash();
-}
-
-/// What it expects before it is begun could not be seen: the rollout was parked without an intent.
-#[test]
-fn a_step_that_could_not_even_be_begun_counts_like_a_gate() {
-    let plan = alone_plan();
-    let (start, leave) = (
-        named(&plan, "db1", "start_server"),
-        named(&plan, "db1", "leave_maintenance"),
-    );
-    let mut world = World::of(plan);
-    until_approval(&mut world);
-    world.push(Event::PivotApproved { by: person() });
-    world.push(Event::Parked {
-        reason: ParkReason::StepFailed {
-            step: leave,
-            member: world.plan.step(leave).unwrap().member.clone(),
-            failure: Failure::clean(FailureCode::Precondition, "could not be seen"),
-        },
-    });
-    world.push(Event::Resumed { by: person() });
-    // Before the gate in front of it, too, which is asked once more.
-    assert_eq!(tasks(&world), [(start, FORWARD, Attempt(2))]);
-    let rollout = run_offline(&mut world, |_| true);
-    assert_eq!(rollout.end(), Some(&End::Upgraded));
-    assert_eq!(rollout.record(start).attempt, Attempt(2));
-    world.crash();
-}
-
-/// On the way back it is the undo that is done once more, also where the step behind never ran.
-#[test]
-fn a_gate_of_the_way_back_has_every_server_running_first() {
-    let plan = offline_plan();
-    let closed = {
-        let place = plan.place(named(&plan, "db1", "dissolve_group")).unwrap();
-        plan.stages[place.stage].lanes[place.lane].steps[place.index + 1].id
-    };
-    let stops = ["db1", "db2", "db3"].map(|db| named(&plan, db, "stop_server"));
-    for unwound_before in [stops[0], gate_before(&plan, "db1", "bootstrap_group")] {
-        let mut world = World::of(plan.clone());
-        let mut reached = false;
-        while !reached {
-            let rollout = world.rollout();
-            let Next::Run(tasks) = decide(&rollout, world.epoch) else {
-                panic!("it waits");
-            };
-            reached = tasks.iter().any(|task| task.step == unwound_before);
-            if !reached {
-                world.begin(&tasks[0]);
-                world.resolve(&tasks[0], true);
-            }
-        }
-        world.push(Event::UnwindDecided {
-            cause: UnwindCause::Operator { by: person() },
-            scope: Scope::All,
-        });
-        resumed_at(&mut world, closed, Direction::Undo);
-        world.crash();
-        let due: Vec<_> = tasks(&world)
-            .into_iter()
-            .map(|(step, direction, _)| (step, direction))
-            .collect();
-        assert_eq!(due, stops.map(|step| (step, Direction::Undo)));
-        let rollout = run_offline(&mut world, |_| true);
-        assert_eq!(rollout.end(), Some(&End::Restored));
-        world.crash();
     }
 }

@@ -79,7 +79,7 @@ fn text(rows: &[Row], kept: &Kept, lab: &str) -> String {
     );
     out.push_str(
         "Rows that *failed* outside in-group rolling: the rollout came to rest where `refit resume` alone does not help and a person has to\n\
-         act on a host, such as starting a mysqld that has died, or beginning a group again. They are marked F below.\n\n",
+         act on a host, such as beginning a group again. They are marked F below.\n\n",
     );
     summary(&mut out, &verdicts);
     real(&mut out, lab);

@@ -81,8 +81,8 @@ impl Verdict {
     }
 
     /// Whether the row fails the build. All of them do where members of a group are upgraded one after the other. Elsewhere a rollout may
-    /// still come to rest where `refit resume` alone does not help and a person has to act on a host (start a mysqld that has died, begin
-    /// a group again): such rows count as failed on the page, which names them, and nothing may have been lost in them either.
+    /// still come to rest where `refit resume` alone does not help and a person has to act on a host (begin a group
+    /// again): such rows count as failed on the page, which names them, and nothing may have been lost in them either.
     pub fn fails_the_build(&self, row: &Row) -> bool {
         let rests = |wrong: &String| needs_a_hand(row.is_multi_primary, wrong);
         let excused = row.may_need_a_hand && self.wrongs.iter().all(rests);
