@@ -5,7 +5,7 @@
 
 use crate::support::{group, request};
 use proptest::prelude::*;
-use refit_shared::ids::{Attempt, Epoch, RolloutId, Seq, Turn};
+use refit_shared::ids::{self, Attempt, Epoch, RolloutId, Seq};
 use refit_shared::operation::{Direction, Operation, OperationKind};
 use refit_shared::plan::{Plan, Reversibility};
 use refit_shared::planner::plan;
@@ -608,10 +608,10 @@ fn a_pivot_that_was_begun_right_after_the_approval_goes_on() {
 #[test]
 fn steps_that_go_on_begin_no_turn_and_everything_else_does() {
     let mut world = World::new("8.4.6");
-    assert_eq!(world.rollout().turns.now(), Turn(1));
+    assert_eq!(world.rollout().turns.now(), ids::Turn(1));
     let rollout = until_approval(&mut world);
     // Only that the pivot has been reached.
-    assert_eq!(rollout.turns.now(), Turn(2));
+    assert_eq!(rollout.turns.now(), ids::Turn(2));
     assert!(rollout.may_approve().is_ok());
     let acts = [
         Event::Parked {
@@ -664,7 +664,7 @@ fn a_rebuilt_rollout_begins_its_turns_beyond_those_that_are_lost() {
     };
     assert!(rebuilt(7) > lost.rollout().turns.now());
     assert!(
-        rebuilt(8) > Turn(rebuilt(7).0 + 1000),
+        rebuilt(8) > ids::Turn(rebuilt(7).0 + 1000),
         "lost once more after more acts"
     );
     // Bytes on a disk may say anything.

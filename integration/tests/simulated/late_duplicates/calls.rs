@@ -83,13 +83,13 @@ impl Sent {
                 // While a member is down nothing can be compared.
                 "cluster.unseen",
             ]),
+            // The other is for a rollout that has ended and sleeps beside one that is open.
             Self::Pause(_)
             | Self::Resume(_)
             | Self::Approve(_)
             | Self::Unwind(_)
-            | Self::Cancel(_) => Some(&["rollout.moved"]),
-            // An ended rollout sleeps beside one that is open.
-            Self::Finalize(_) => Some(&["rollout.moved", "rollout.active"]),
+            | Self::Cancel(_)
+            | Self::Finalize(_) => Some(&["rollout.moved", "rollout.active"]),
             Self::Fleet(_)
             | Self::Check(_)
             | Self::Config(_)
