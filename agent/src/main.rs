@@ -43,6 +43,10 @@ struct Arguments {
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     start_log(arguments.log_json);
+    if let Err(wrong) = refit_faults::arm() {
+        eprintln!("error: {wrong}");
+        return ExitCode::from(2);
+    }
     let config = match AgentConfig::load(&arguments.config) {
         Ok(config) => config,
         Err(mistakes) => {

@@ -93,6 +93,12 @@ pub enum HostError {
     Unexpected(String),
 }
 
+impl From<refit_faults::Injected> for HostError {
+    fn from(injected: refit_faults::Injected) -> Self {
+        Self::Unexpected(injected.to_string())
+    }
+}
+
 impl HostError {
     /// The stable code for a failure that this error causes.
     pub fn code(&self) -> FailureCode {

@@ -3,6 +3,7 @@
 //! Every file carries the CRC-32C of its content, so that a damaged one is never mistaken for a record.
 
 use async_trait::async_trait;
+use refit_faults::Go;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::fs::{self, File};
@@ -68,6 +69,9 @@ async fn blocking(work: impl FnOnce() -> io::Result<()> + Send + 'static) -> io:
 }
 
 pub(crate) fn write(path: &Path, content: &[u8], sync: bool) -> io::Result<()> {
+    if refit_faults::hit!("ledger.write/before")? == Go::Drop {
+        return Ok(());
+    }
     let mut unfinished = path.as_os_str().to_owned();
     unfinished.push(UNFINISHED);
     let directory = path
@@ -81,23 +85,30 @@ pub(crate) fn write(path: &Path, content: &[u8], sync: bool) -> io::Result<()> {
     if sync {
         file.sync_all()?;
     }
+    refit_faults::hit!("ledger.write/half")?;
     fs::rename(&unfinished, path)?;
     if sync {
         File::open(directory)?.sync_all()?;
     }
+    refit_faults::hit!("ledger.write/after")?;
     Ok(())
 }
 
 pub(crate) fn remove(path: &Path, sync: bool) -> io::Result<()> {
+    if refit_faults::hit!("ledger.remove/before")? == Go::Drop {
+        return Ok(());
+    }
     match fs::remove_file(path) {
         Ok(()) => {}
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         Err(error) => return Err(error),
     }
     match path.parent() {
-        Some(directory) if sync => File::open(directory)?.sync_all(),
-        Some(_) | None => Ok(()),
+        Some(directory) if sync => File::open(directory)?.sync_all()?,
+        Some(_) | None => {}
     }
+    refit_faults::hit!("ledger.remove/after")?;
+    Ok(())
 }
 
 /// Creates a directory and those above it, each durably.

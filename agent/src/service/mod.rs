@@ -18,6 +18,7 @@ use crate::operations;
 use crate::progress::Phase;
 use crate::worker::{Attached, Refusal, Worker, WorkerGone, Workplace};
 use observe::Looker;
+use refit_faults::Go;
 use refit_proto::agent as wire;
 use refit_proto::exchange::{
     self, BeatsRequest, CarryOutEvent, LedgerEntry, LedgerRequest, ObserveRequest, ProbeReply,
@@ -129,6 +130,10 @@ impl wire::agent_server::Agent for AgentService {
         request: Request<refit_proto::common::Order>,
     ) -> Result<Response<Self::CarryOutStream>, Status> {
         let order = Order::try_from(request.into_inner())?;
+        if refit_faults::at!("order/received").map_err(injected)? == Go::Twice {
+            // Its answer is the second one's.
+            let _ = self.worker.submit(order.clone()).await.map_err(gone)?;
+        }
         let submitted = self.worker.submit(order).await.map_err(gone)?;
         let (outbox, stream) = mpsc::channel(OUTBOX);
         match submitted {
@@ -228,6 +233,10 @@ fn gone(error: WorkerGone) -> Status {
     Status::unavailable(error.to_string())
 }
 
+fn injected(why: refit_faults::Injected) -> Status {
+    Status::internal(why.to_string())
+}
+
 fn refusal(refused: Refusal) -> exchange::Refusal {
     exchange::Refusal {
         failure: refused.failure,
@@ -247,7 +256,11 @@ async fn report(
         let event = tokio::select! {
             biased;
             receipt = attached.receipt() => match receipt {
-                Ok(receipt) => Ok(CarryOutEvent::Receipt(receipt).into()),
+                Ok(receipt) => match refit_faults::at!("order/reply") {
+                    Ok(Go::Drop) => return,
+                    Ok(Go::On | Go::Twice) => Ok(CarryOutEvent::Receipt(receipt).into()),
+                    Err(why) => Err(injected(why)),
+                },
                 Err(why) => Err(gone(why)),
             },
             changed = progress.changed(), if !silent => match changed {

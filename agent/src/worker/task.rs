@@ -258,6 +258,8 @@ impl Task {
         let host = self.place.host.clone();
         let work = async move {
             tracing::info!(left_s = left.as_secs(), "begin");
+            // It can only end the agent here, or wait.
+            let _ = refit_faults::at!("work/begun");
             operations::run(&host, &cx).await
         };
         self.running.spawn(work.instrument(span));
@@ -280,6 +282,7 @@ impl Task {
             Outcome::Done { .. } => tracing::info!(attempt = %id, "done"),
             Outcome::Failed(failure) => tracing::warn!(attempt = %id, %failure, "failed"),
         }
+        let _ = refit_faults::at!("work/done");
         let Ok(ledger) = self.ledger.as_mut() else {
             unreachable!("without a ledger nothing is begun");
         };

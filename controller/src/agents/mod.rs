@@ -7,6 +7,7 @@
 use crate::fleet::Fleet;
 use crate::ports::{AgentError, Agents, Ledgers};
 use async_trait::async_trait;
+use refit_faults::Go;
 use refit_proto::agent as wire;
 use refit_proto::agent::agent_client::AgentClient;
 use refit_proto::convert::InvalidMessage;
@@ -156,6 +157,7 @@ impl Agents for GrpcAgents {
         };
         let mut request = Request::new(wire::ObserveRequest::from(ask));
         request.set_timeout(deadline);
+        refit_faults::at!("look/before").map_err(|why| unreachable(member, why.to_string()))?;
         match client.observe(request).await {
             Ok(answer) => Observation::try_from(answer.into_inner())
                 .map_err(|error| line.garbled(member, &error)),
@@ -196,8 +198,17 @@ impl Agents for GrpcAgents {
     ) -> Result<Receipt, AgentError> {
         let member = &order.member;
         let (line, mut client) = self.line(member)?;
-        let request = Request::new(refit_proto::common::Order::from(order.clone()));
-        let answer = client.carry_out(request).await;
+        let message = refit_proto::common::Order::from(order.clone());
+        let lost = |why: refit_faults::Injected| unreachable(member, why.to_string());
+        match refit_faults::at!("call/before").map_err(lost)? {
+            Go::On => {}
+            Go::Drop => return Err(unreachable(member, "the call was lost")),
+            Go::Twice => {
+                let (mut again, message) = (client.clone(), message.clone());
+                tokio::spawn(async move { again.carry_out(message).await });
+            }
+        }
+        let answer = client.carry_out(Request::new(message)).await;
         let mut events = answer
             .map_err(|status| line.failed(member, &status))?
             .into_inner();
@@ -213,7 +224,12 @@ impl Agents for GrpcAgents {
             match event {
                 // Whoever asked may have stopped listening; the order goes on.
                 CarryOutEvent::Progress(says) => drop(progress.send(says).await),
-                CarryOutEvent::Receipt(receipt) => return Ok(receipt),
+                CarryOutEvent::Receipt(receipt) => {
+                    return match refit_faults::at!("call/reply").map_err(lost)? {
+                        Go::Drop => Err(unreachable(member, "the answer was lost")),
+                        Go::On | Go::Twice => Ok(receipt),
+                    };
+                }
                 CarryOutEvent::Refusal(refusal) => return Err(refused(member, refusal)),
             }
         }

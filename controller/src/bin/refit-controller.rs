@@ -89,6 +89,10 @@ impl Failure {
 
 fn main() -> ExitCode {
     let args = Args::parse();
+    if let Err(wrong) = refit_faults::arm() {
+        eprintln!("error: {wrong}");
+        return ExitCode::from(2);
+    }
     let ended = if args.check_config {
         Files::read(&args.config).map(|files| {
             let clusters = files.fleet.clusters().len();

@@ -15,7 +15,7 @@ Exit codes:
   2    `check`: errors, the upgrade is blocked
   3    the rollout is parked, or waits for `refit approve`
   4    the rollout was unwound: everything is as it was before
-  5    refused, nothing was changed: bad input, stale or edited plan, wrong certificate
+  5    refused, nothing was changed: bad input, stale or edited plan, rollout that has moved on, wrong certificate
   130  detached with Ctrl-C; the rollout goes on
 
 Which controller, and as whom: flags, then REFIT_CONTROLLER and REFIT_IDENTITY, then

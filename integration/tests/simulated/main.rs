@@ -6,6 +6,7 @@ mod controller_crashes;
 mod fault_free;
 mod journal_lost;
 mod journal_stops;
+mod late_duplicates;
 mod matrix;
 mod pauses;
 mod random_walk;

@@ -7,7 +7,7 @@ mod again;
 
 use crate::support::{alone, group, request};
 use proptest::prelude::*;
-use refit_shared::ids::{Attempt, Epoch, RolloutId, Seq};
+use refit_shared::ids::{self, Attempt, Epoch, RolloutId, Seq};
 use refit_shared::operation::{Direction, Operation, OperationKind};
 use refit_shared::plan::{Plan, Reversibility};
 use refit_shared::planner::plan;
@@ -618,4 +618,70 @@ fn a_pivot_that_was_begun_right_after_the_approval_goes_on() {
         }
         other => panic!("{other:?}"),
     }
+}
+
+#[test]
+fn steps_that_go_on_begin_no_turn_and_everything_else_does() {
+    let mut world = World::new("8.4.6");
+    assert_eq!(world.rollout().turns.now(), ids::Turn(1));
+    let rollout = until_approval(&mut world);
+    // Only that the pivot has been reached.
+    assert_eq!(rollout.turns.now(), ids::Turn(2));
+    assert!(rollout.may_approve().is_ok());
+    let acts = [
+        Event::Parked {
+            reason: ParkReason::Operator { by: person() },
+        },
+        Event::Resumed { by: person() },
+        Event::PivotApproved { by: person() },
+        Event::UnwindDecided {
+            cause: UnwindCause::Operator { by: person() },
+            scope: Scope::All,
+        },
+        Event::RolloutClosed {
+            end: End::Abandoned { by: person() },
+        },
+        Event::FinalizeDecided { by: person() },
+    ];
+    for act in acts {
+        let (before, seq) = (world.rollout().turns, world.rollout().next_seq);
+        world.push(act.clone());
+        let after = world.rollout().turns;
+        assert_eq!(after.now(), before.now().next(), "{act:?}");
+        assert_eq!(after.since(before.now()), [seq], "{act:?}");
+        assert!(after.since(after.now()).is_empty());
+    }
+    // The next incarnation reads the same.
+    world.crash();
+}
+
+/// The lost journal may have had any number of turns: what was said of one must not fit the new journal.
+#[test]
+fn a_rebuilt_rollout_begins_its_turns_beyond_those_that_are_lost() {
+    let mut lost = World::new("8.4.6");
+    lost.epoch = Epoch(7);
+    for _ in 0..50 {
+        lost.push(Event::Parked {
+            reason: ParkReason::Operator { by: person() },
+        });
+        lost.push(Event::Resumed { by: person() });
+    }
+    let rebuilt = |epoch| {
+        let mut world = World::new("8.4.6");
+        world.epoch = Epoch(epoch);
+        world.push(Event::Parked {
+            reason: ParkReason::Rebuilt {
+                by: person(),
+                unknown: vec![],
+            },
+        });
+        world.rollout().turns.now()
+    };
+    assert!(rebuilt(7) > lost.rollout().turns.now());
+    assert!(
+        rebuilt(8) > ids::Turn(rebuilt(7).0 + 1000),
+        "lost once more after more acts"
+    );
+    // Bytes on a disk may say anything.
+    assert!(rebuilt(u64::MAX) > rebuilt(8));
 }

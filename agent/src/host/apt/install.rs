@@ -21,7 +21,9 @@ impl Apt {
     pub(super) async fn install_files(&self, pins: &[PackagePin], phase: &Phase) -> HostResult<()> {
         let files = self.verified_files(pins).await?;
         self.frozen.freeze()?;
+        refit_faults::at!("packages.swap/before")?;
         let finished = self.dpkg_run("--install", &files, phase).await?;
+        refit_faults::at!("packages.swap/half")?;
         if !finished.status.success() {
             return Err(HostError::Packages(finished.failed().to_string()));
         }

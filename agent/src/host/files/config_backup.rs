@@ -229,6 +229,7 @@ impl OptionFiles {
             let same = present.iter().any(|one| same(&one.saved, saved));
             if !same {
                 put_back(saved, &place)?;
+                refit_faults::hit!("config.restore/half")?;
             }
         }
         let was_there = |path: &Path| manifest.iter().any(|saved| saved.path == path);
@@ -441,6 +442,7 @@ fn write_over(path: &Path, content: &[u8], owner: (u32, u32), mode: u32) -> Host
     // After the owner: changing that clears special bits.
     fs::set_permissions(&temporary, fs::Permissions::from_mode(mode))
         .map_err(disk::error("set the mode of", &temporary))?;
+    refit_faults::hit!("config.write/half")?;
     fs::rename(&temporary, path).map_err(disk::error("replace", path))?;
     disk::sync_parent(path)
 }

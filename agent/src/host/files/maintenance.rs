@@ -65,6 +65,7 @@ impl Maintenance {
 
     pub(super) fn write(&self, persisted: &Persisted) -> HostResult<()> {
         self.write_unit_file()?;
+        refit_faults::hit!("maintenance.enter/half")?;
         disk::write_durably(&self.mysqld_file, MYSQLD.as_bytes(), 0o644)?;
         let read = options::files(&self.option_file)
             .map_err(disk::error("read the option files from", &self.option_file))?;
@@ -88,6 +89,7 @@ impl Maintenance {
     pub(super) fn remove(&self, persisted: &Persisted) -> HostResult<()> {
         persisted.unstrip()?;
         disk::remove_durably(&self.mysqld_file)?;
+        refit_faults::hit!("maintenance.leave/half")?;
         disk::remove_durably(&self.hold)?;
         disk::remove_durably(&self.unit_file)?;
         let dir = self.unit_file.parent().unwrap_or(Path::new("/"));
@@ -118,6 +120,9 @@ impl Maintenance {
     }
 
     pub(super) fn set_hold(&self, on: bool) -> HostResult<()> {
+        if refit_faults::hit!("hold.set/before")? == refit_faults::Go::Drop {
+            return Ok(());
+        }
         if !on {
             return disk::remove_durably(&self.hold);
         }
@@ -132,7 +137,9 @@ impl Maintenance {
             &self.hold,
             b"refit-agent keeps mysqld down. Do not remove: `refit show` says why, `refit unwind` goes back.\n",
             0o644,
-        )
+        )?;
+        refit_faults::hit!("hold.set/after")?;
+        Ok(())
     }
 
     pub(super) fn held(&self) -> HostResult<bool> {

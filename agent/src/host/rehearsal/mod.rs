@@ -172,6 +172,7 @@ impl Stage {
         phase.say("cloning the data");
         let began = Instant::now();
         let clone = self.files.clone_data(&original, piece.copy, phase).await?;
+        refit_faults::at!("rehearsal.clone/half")?;
         let cloned = seconds(began);
         let owner =
             std::fs::metadata(&clone.original).map_err(disk::error("look at", &clone.original))?;

@@ -139,18 +139,27 @@ impl Writer {
         let failed = |what: &str, error: &dyn std::fmt::Display| {
             JournalError::Write(format!("{what} failed: {error}"))
         };
+        let injected = |injected: refit_faults::Injected| failed("a write", &injected);
+        if refit_faults::hit!("journal.append/before").map_err(injected)? == refit_faults::Go::Drop
+        {
+            return Ok(());
+        }
         self.db
             .apply_batch(batch)
             .map_err(|error| failed("a write to the store", &error))?;
+        refit_faults::hit!("journal.append/applied").map_err(injected)?;
         self.db
             .flush()
             .map_err(|error| failed("a flush of the store", &error))?;
         self.file
             .sync_data()
             .map_err(|error| failed("fdatasync", &error))?;
+        refit_faults::hit!("journal.append/flushed").map_err(injected)?;
         self.mark
             .advance(self.contents.epoch, entries, last)
-            .map_err(|error| failed("a write of the mark", &error))
+            .map_err(|error| failed("a write of the mark", &error))?;
+        refit_faults::hit!("journal.append/after").map_err(injected)?;
+        Ok(())
     }
 
     fn stage(&self, write: Write) -> Result<Staged, JournalError> {

@@ -4,6 +4,8 @@ use super::cluster;
 use refit_agent::host::HostResult;
 use refit_agent::lease::Lease;
 use refit_agent::ledger::Ledger;
+use refit_agent::service::AgentService;
+use refit_agent::service::observe::Looker;
 use refit_agent::simhost::{SimDisk, SimPort, SimWorld};
 use refit_agent::worker::{Clock, Worker, WorkerTask, Workplace};
 use refit_proto::exchange::LedgerEntry;
@@ -20,6 +22,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 use tokio::sync::{mpsc, watch};
 use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
 
 /// Before the service manager starts a killed agent again.
 const RESTART: Duration = Duration::from_secs(2);
@@ -124,6 +127,7 @@ impl Clock for SimClock {
 #[derive(Debug, Clone)]
 pub struct Agent {
     worker: Worker,
+    place: Workplace,
     port: SimPort,
     deaths: watch::Receiver<u64>,
 }
@@ -148,13 +152,32 @@ impl Agent {
             clock: Arc::new(SimClock(sim.clone())),
             lease: Lease::open(state_dir, disk, Arc::new(SimClock(sim.clone()))),
         };
-        let (worker, task) = Worker::start(place, ledger);
+        let (worker, task) = Worker::start(place.clone(), ledger);
         let agent = Self {
             worker,
+            place,
             port,
             deaths,
         };
         (agent, task)
+    }
+
+    /// What its server would serve.
+    pub fn service(&self) -> AgentService {
+        let looker = Looker::new(
+            self.place.cluster.clone(),
+            self.place.member.clone(),
+            self.place.host.clone(),
+            self.worker.view(),
+            self.place.clock.clone(),
+        );
+        let stop = CancellationToken::new();
+        AgentService::new(
+            self.place.clone(),
+            self.worker.clone(),
+            Arc::new(looker),
+            stop,
+        )
     }
 
     /// Resolves when this life ends.
@@ -228,7 +251,7 @@ impl Agent {
                 holding_server_down: holds(host.files.held().await).await,
                 replication_user: host.mysql.replication_user(),
                 measured_s: view.measured_s,
-                rehearsals: Vec::new(),
+                rehearsals: self.port.world().rehearsals(&member),
             },
             host: HostFacts {
                 hostname: member.to_string(),

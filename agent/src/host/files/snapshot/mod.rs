@@ -172,6 +172,7 @@ impl Snapshots {
                 entries,
             });
         }
+        refit_faults::at!("snapshot.take/half")?;
         let manifest = Manifest::new(name, jiff::Timestamp::now().as_millisecond(), parts);
         let method = manifest.method();
         phase.say("making the snapshot durable");

@@ -111,6 +111,7 @@ impl Snapshots {
                 steps[number] = Step::Out;
                 remember(&file, &steps)?;
             }
+            refit_faults::at!("snapshot.restore/half")?;
             if steps[number] == Step::Out {
                 swap.move_in()?;
                 steps[number] = Step::Done;
