@@ -48,6 +48,7 @@ pub const RUNTIME: &[(&str, Runtime)] = &[
         ),
     ),
     ("group_replication_autorejoin_tries", AtOnce),
+    ("group_replication_components_stop_timeout", AtOnce),
     ("group_replication_consistency", NEW_SESSIONS),
     ("group_replication_exit_state_action", AtOnce),
     ("group_replication_member_expel_timeout", AtOnce),
