@@ -297,6 +297,14 @@ impl SimWorld {
         }
     }
 
+    /// Lines at the end of its option file, as an earlier rollout or a person has left them.
+    pub fn adds_to_option_file(&self, member: &MemberName, text: &str) {
+        let mut world = self.lock();
+        let files = &mut world.host_mut(member).config;
+        let file = files.entry(state::OPTION_FILE.to_owned()).or_default();
+        file.extend_from_slice(text.as_bytes());
+    }
+
     /// Tables that were rebuilt on this server.
     pub fn rebuilt(&self, member: &MemberName) -> BTreeSet<TableName> {
         self.lock().host(member).data.rebuilt.clone()

@@ -295,3 +295,40 @@ fn blocked_code(findings: &[Finding]) -> ErrorCode {
         ErrorCode::PlanBlocked
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use refit_shared::checks::Level;
+    use refit_shared::ids::ClusterName;
+
+    #[test]
+    fn a_release_that_is_refused_leads_to_the_pins() {
+        let finding = |check: &str| Finding {
+            check: check.to_owned(),
+            level: Level::Error,
+            object: "db1".to_owned(),
+            description: "d".to_owned(),
+            fix: "f".to_owned(),
+        };
+        let blocked = |checks: &[&str]| {
+            refusal(ApiError::Blocked {
+                cluster: ClusterName::new("shop").expect("a literal that is a name"),
+                findings: checks.iter().map(|check| finding(check)).collect(),
+            })
+        };
+        let release = blocked(&["pinRelease", "pinRelease"]);
+        assert_eq!(release.next, ["refit config shop --pins"]);
+        assert!(release.what.contains("block the release of shop"));
+        let both = blocked(&["pinRelease", "diskSpace"]);
+        assert_eq!(
+            both.next,
+            [
+                "refit config shop --pins",
+                "refit check shop --target VERSION"
+            ]
+        );
+        let upgrade = blocked(&["diskSpace"]);
+        assert_eq!(upgrade.next, ["refit check shop --target VERSION"]);
+    }
+}

@@ -151,9 +151,12 @@ impl Desk for FakeDesk {
     async fn config(
         &self,
         _: &ClusterName,
-        _: Option<MysqlVersion>,
+        target: Option<MysqlVersion>,
     ) -> Result<Configuration, Refusal> {
-        Ok(samples::configuration())
+        Ok(match target {
+            Some(_) => samples::configuration(),
+            None => samples::pinned(),
+        })
     }
 
     async fn rehearse(
@@ -185,7 +188,12 @@ impl Desk for FakeDesk {
         Ok(futures::stream::iter(told).boxed())
     }
 
-    async fn plan(&self, _: &ClusterName, _: &Request) -> Result<Planned, Refusal> {
+    async fn plan(&self, _: &ClusterName, request: &Request) -> Result<Planned, Refusal> {
+        if !request.policy.release.is_empty() {
+            let names = request.policy.release.join(", ");
+            let told = format!("planned to {}, releasing {names}", request.target);
+            self.with(|memory| memory.done.push(told));
+        }
         self.with(|memory| match memory.refusal.take() {
             Some(refusal) => Err(refusal),
             None => Ok(match memory.advises_nothing {

@@ -488,6 +488,44 @@ fn nothing_advised_is_no_plan_and_no_failure() {
     assert_eq!(code, 5, "{stderr}");
 }
 
+#[test]
+fn pins_are_listed_and_released_without_a_target() {
+    let server = Server::start();
+    let (code, stdout, stderr) = outcome(server.refit(&["config", "shop", "--pins"]));
+    assert_eq!(code, 0, "{stderr}");
+    assert!(
+        stdout.contains("caching") || stdout.contains("needs a restart"),
+        "{stdout}"
+    );
+    assert!(stdout.contains("refit plan shop --release"), "{stdout}");
+    let (code, stdout, stderr) = outcome(server.refit(&["config", "shop", "--pins", "--json"]));
+    assert_eq!(code, 0, "{stderr}");
+    let json: serde_json::Value = serde_json::from_str(&stdout).unwrap();
+    assert_eq!(json["members"][1]["pins"].as_array().unwrap().len(), 3);
+
+    let plan = ["plan", "shop", "--dry-run", "--release"];
+    let names = "explain_format,back-log";
+    let (code, _, stderr) = outcome(server.refit(&[&plan[..], &[names]].concat()));
+    assert_eq!(code, 0, "{stderr}");
+    // The version that the members run.
+    assert_eq!(
+        server.desk.done(),
+        ["planned to 9.7.3, releasing explain_format, back-log"]
+    );
+    let (code, _, stderr) = outcome(server.refit(&[&plan[..], &["a b,c;d,gtid_mode"]].concat()));
+    assert_eq!(code, 5, "{stderr}");
+    for wrong in ["name 1: \"a b\"", "name 2: \"c;d\""] {
+        assert!(stderr.contains(wrong), "{stderr}");
+    }
+    for arguments in [
+        &["plan", "shop"][..],
+        &["config", "shop"],
+        &["config", "shop", "--pins", "--target", "9.7.4"],
+    ] {
+        assert_eq!(outcome(server.refit(arguments)).0, 5, "{arguments:?}");
+    }
+}
+
 /// `script` gives the program a terminal.
 #[test]
 fn on_a_terminal_a_block_is_redrawn_and_taken_away() {

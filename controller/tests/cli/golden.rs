@@ -124,7 +124,61 @@ fn check() {
     golden!("check", render::check::text(&judged, Style::PLAIN));
     let json = serde_json::to_string_pretty(&render::check::json(&judged)).unwrap();
     golden!("check-json", json);
+    in_the_shape_of_the_shell(&render::check::json(&judged));
     golden!("check-html", render::check_html::page(&judged));
+}
+
+/// Whoever reads what MySQL Shell's `util.checkForServerUpgrade` prints as JSON can read this. Source: MySQL Shell,
+/// `upgrade_check_formatter.cc`.
+fn in_the_shape_of_the_shell(json: &serde_json::Value) {
+    let is = |value: &serde_json::Value, keys: &[&str], kind: fn(&serde_json::Value) -> bool| {
+        for key in keys {
+            assert!(kind(&value[key]), "{key} in {value:#}");
+        }
+    };
+    let text = serde_json::Value::is_string;
+    is(
+        json,
+        &["serverAddress", "serverVersion", "targetVersion", "summary"],
+        text,
+    );
+    is(
+        json,
+        &["errorCount", "warningCount", "noticeCount"],
+        serde_json::Value::is_u64,
+    );
+    is(
+        json,
+        &["checksPerformed", "manualChecks"],
+        serde_json::Value::is_array,
+    );
+    let link = |value: &serde_json::Value| value.is_string() || value.is_null();
+    let mut counted = [0, 0, 0];
+    for check in json["checksPerformed"].as_array().unwrap() {
+        is(check, &["id", "title", "description"], text);
+        is(check, &["documentationLink"], link);
+        assert!(["OK", "ERROR"].contains(&check["status"].as_str().unwrap()));
+        for problem in check["detectedProblems"].as_array().unwrap() {
+            is(
+                problem,
+                &["level", "dbObject", "dbObjectType", "description"],
+                text,
+            );
+            let levels = ["Error", "Warning", "Notice"];
+            let level = levels.iter().position(|level| problem["level"] == *level);
+            counted[level.expect("one of the Shell's")] += 1;
+        }
+    }
+    for (key, count) in ["errorCount", "warningCount", "noticeCount"]
+        .iter()
+        .zip(counted)
+    {
+        assert_eq!(json[key], count, "{key}");
+    }
+    for check in json["manualChecks"].as_array().unwrap() {
+        is(check, &["id", "title", "description"], text);
+        is(check, &["documentationLink"], link);
+    }
 }
 
 #[test]

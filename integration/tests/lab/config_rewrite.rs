@@ -199,7 +199,9 @@ fn pins_are_released_by_a_rolling_restart_and_put_back() {
         assert!(listed.stdout.contains(text), "{text}: {}", listed.stdout);
     }
     let wrong = "no_such_thing,group_replication_ssl_mode,explain_format";
-    let refused = stage.refit().run(&["plan", "shop", "--release", wrong]);
+    let refused = stage
+        .refit()
+        .run(&["plan", "shop", "--release", wrong, "--accept-no-spare"]);
     let refused = refused.unwrap();
     println!("{}", refused.stderr);
     assert_eq!(refused.code, 5, "{}{}", refused.stdout, refused.stderr);

@@ -202,6 +202,7 @@ fn an_unwind_in_which_any_call_breaks_still_restores() {
         (Hop::GroupRebuild, 20),
         (Hop::Statements, 20),
         (Hop::Early, 38),
+        (Hop::Release, 37),
     ] {
         let story = Story {
             person: Person {

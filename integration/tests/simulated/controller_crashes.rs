@@ -61,6 +61,7 @@ fn killed_at_every_append_of_an_unwind_it_goes_on_to_the_end() {
         (Hop::GroupRebuild, 20),
         (Hop::Statements, 20),
         (Hop::Early, 38),
+        (Hop::Release, 27),
     ] {
         let story = Story {
             person: Person {

@@ -99,6 +99,7 @@ fn far(hop: Hop) -> StepId {
         Hop::Downgrade => 21,
         Hop::Rebuild => 16,
         Hop::GroupRebuild => 20,
+        Hop::Release => 30,
         Hop::Statements => 37,
     })
 }

@@ -4,6 +4,7 @@ use super::configured::NEEDS;
 use super::{ANY_STRATEGY, Check, Finding, GROUPS, Level, Overriding, Reference, Subject, When};
 use crate::config::judge::Found;
 use crate::ids::MemberName;
+use crate::rules::variables::defaults;
 use crate::version::MysqlVersion;
 
 pub const CHECK: Check = Check {
@@ -53,14 +54,20 @@ fn run(subject: Subject<'_>) -> Vec<Finding> {
             .filter(|pin| !server.explicit_variables.contains(**pin))
             .filter(|pin| !pinned(name, pin))
         {
-            let value = server
-                .variables
-                .get(*pin)
-                .map_or("its present value", String::as_str);
+            let plugin = defaults::find(pin).is_some_and(|entry| entry.plugin);
+            let loose = if plugin { "loose_" } else { "" };
+            let fix = match server.variables.get(*pin) {
+                Some(value) => {
+                    format!("set `{loose}{pin}={value}` in the option file of every member")
+                }
+                None => format!(
+                    "set `{loose}{pin}` in the option file of every member, to what SELECT @@GLOBAL.{pin}; says now"
+                ),
+            };
             found.push(CHECK.error(
                 name,
                 format!("{pin} is not set in an option file, and its default changes at 9.5"),
-                format!("set `loose_{pin}={value}` in the option file of every member"),
+                fix,
             ));
         }
     }

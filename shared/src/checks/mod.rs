@@ -63,6 +63,7 @@ mod memory;
 mod mysql_schema;
 mod mysql_upgrade;
 mod non_native_partitioning;
+mod object_type;
 mod obsolete_sql_mode;
 mod old_geometry;
 mod old_temporal;
@@ -442,6 +443,16 @@ impl Subject<'_> {
     }
 }
 
+/// What to do about a fact that is missing.
+const UNREAD: &str = "see that the agent can read it, then check again";
+
+impl CheckResult {
+    /// It could not be made of every member: a fact was missing.
+    pub fn is_incomplete(&self) -> bool {
+        self.findings.iter().any(|finding| finding.fix == UNREAD)
+    }
+}
+
 /// Findings of one level.
 pub fn of_level(results: &[CheckResult], level: Level) -> impl Iterator<Item = &Finding> {
     results
@@ -497,7 +508,7 @@ impl Check {
             self.level,
             object,
             format!("{what} could not be read: {why}"),
-            "see that the agent can read it, then check again",
+            UNREAD,
         )
     }
 }

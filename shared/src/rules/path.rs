@@ -2,6 +2,9 @@
 //!
 //! Every hop is one that [`super::upgrade_path`] allows; this module only looks for the shortest chain of them. Between chains of one
 //! length it prefers series that are supported for long, then newer ones.
+//!
+//! Source: what each hop allows is of [`super::upgrade_path`], [`super::clone`] and [`super::replication`], dates are of
+//! [`super::releases`]; the notes are MySQL manual, "Upgrade Best Practices", and first starts seen on real servers (MYSQL.md §4).
 
 use super::clone;
 use super::releases::{Date, ReleaseTable, SeriesRecord, Track, dictionary_version};

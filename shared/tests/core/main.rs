@@ -15,5 +15,6 @@ mod releases;
 mod replication;
 mod replication_checks;
 mod saga;
+mod sources;
 mod support;
 mod topologies;

@@ -114,8 +114,12 @@ pub(super) fn counts(checks: &[CheckResult]) -> [usize; 3] {
     [Level::Error, Level::Warning, Level::Notice].map(|level| of_level(checks, level).count())
 }
 
-/// As `util.checkForServerUpgrade(..., {outputFormat: "JSON"})` prints it.
+/// As `util.checkForServerUpgrade(..., {outputFormat: "JSON"})` prints it: its keys, and some of our own (`cluster`, `fix`,
+/// `mayOverride`). `status` is ERROR where a check could not be made of every member.
 pub fn json(judged: &Judgement) -> Value {
+    let mut hosts = vec![judged.cluster.as_str()];
+    let servers = judged.server_address.split(", ");
+    hosts.extend(servers.map(|server| server.split(' ').next().unwrap_or_default()));
     let [errors, warnings, notices] = counts(&judged.checks);
     let check = |check: &CheckResult| {
         let problems: Vec<Value> = check
@@ -130,6 +134,7 @@ pub fn json(judged: &Judgement) -> Value {
                 json!({
                     "level": level,
                     "dbObject": finding.object,
+                    "dbObjectType": finding.object_type(&hosts),
                     "description": finding.description,
                     "fix": finding.fix,
                 })
@@ -138,7 +143,7 @@ pub fn json(judged: &Judgement) -> Value {
         json!({
             "id": check.id,
             "title": check.title,
-            "status": "OK",
+            "status": if check.is_incomplete() { "ERROR" } else { "OK" },
             "description": check.description,
             "documentationLink": check.link,
             "mayOverride": check.may_override,

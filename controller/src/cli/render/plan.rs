@@ -36,9 +36,10 @@ pub fn text(plan: &Plan, style: Style) -> String {
     }
     list(&mut out, style, "Warnings", &plan.report.warnings);
     out.push_str(&format!(
-        "\n{}  {}\n",
+        "\n{}  {}: {}\n",
         style.bold("Estimate"),
-        time::about(plan.report.estimate.0)
+        time::about(plan.report.estimate.0),
+        sources(plan)
     ));
     out.push_str(&downtime(plan, style));
     out
@@ -64,6 +65,32 @@ pub fn nothing_advised(
     }
     out.push_str("No file was written. Nothing has been changed on any host.\n");
     out
+}
+
+/// Where the estimates of the steps come from.
+fn sources(plan: &Plan) -> String {
+    let [mut measured, mut rehearsed, mut reckoned] = [0, 0, 0];
+    let steps = plan.stages.iter().flat_map(|stage| &stage.lanes);
+    for step in steps.flat_map(|lane| &lane.steps) {
+        match step.estimate.basis {
+            Basis::Measured => measured += 1,
+            Basis::Rehearsed { .. } => rehearsed += 1,
+            Basis::Reckoned => reckoned += 1,
+        }
+    }
+    let told = [
+        (measured, "as measured on that host before"),
+        (rehearsed, "as rehearsed on a clone of its data"),
+        (
+            reckoned,
+            "reckoned from sizes and counts, not measured there yet",
+        ),
+    ];
+    let told = told.iter().filter(|(count, _)| *count > 0);
+    let told: Vec<String> = told
+        .map(|(count, how)| format!("{count} steps {how}"))
+        .collect();
+    told.join(", ")
 }
 
 fn downtime(plan: &Plan, style: Style) -> String {
@@ -142,10 +169,10 @@ fn option_files(plan: &Plan, style: Style) -> String {
         let path = style.bold(&clean(&file.path));
         out.push_str(&format!("  {path} on {}\n", who.join(", ")));
         for edit in &file.edits {
-            let what = if edit.replaces {
-                "line {} becomes"
-            } else {
-                "before line {}"
+            let what = match (edit.replaces, edit.new.is_empty()) {
+                (true, true) => "line {} is taken out",
+                (true, false) => "line {} becomes",
+                (false, _) => "before line {}",
             };
             out.push_str(&format!(
                 "    {}\n",

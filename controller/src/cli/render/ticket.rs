@@ -152,7 +152,17 @@ fn times(view: &RolloutView, members: &[MemberLine]) -> Vec<StepTimes> {
 }
 
 pub fn text(ticket: &Ticket, style: Style) -> String {
-    let word = ticket.state.as_str().to_uppercase();
+    // A release of pins and a rebuild of tables upgrade nothing.
+    let target = &ticket.target_version;
+    let stays = ticket
+        .members
+        .iter()
+        .all(|member| member.version_before == *target);
+    let word = if stays && ticket.state == State::Upgraded {
+        "DONE".to_owned()
+    } else {
+        ticket.state.as_str().to_uppercase()
+    };
     let word = match ticket.state {
         State::Upgraded | State::Restored => style.good(&word),
         State::Parked => style.bad(&word),
@@ -164,9 +174,9 @@ pub fn text(ticket: &Ticket, style: Style) -> String {
     };
     let finalized = if ticket.finalized { ", finalized" } else { "" };
     let mut out = format!(
-        "\n{word}{finalized}  {} to {}, rollout {}\n",
+        "\n{word}{finalized}  {} {} {target}, rollout {}\n",
         style.bold(&ticket.cluster),
-        ticket.target_version,
+        if stays { "at" } else { "to" },
         ticket.rollout
     );
     if !ticket.why.is_empty() {

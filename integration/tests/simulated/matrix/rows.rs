@@ -123,6 +123,7 @@ fn names(hop: Hop) -> (&'static str, &'static str) {
             "statements logged, series, unwound",
         ),
         Hop::Early => ("mysql_upgrade", "mysql_upgrade, unwound"),
+        Hop::Release => ("release of a pin", "release of a pin, unwound"),
     }
 }
 
@@ -157,14 +158,17 @@ fn is_possible(trouble: Trouble, base: &Base, title: &str, all_serve: bool) -> b
         // One more member lost than the group can lose is what the operator has accepted, and no fence's matter.
         Trouble::PrimaryPower | Trouble::MajorityLost => all_serve,
         Trouble::PersonInstalls => {
-            // A rebuild of tables is about no package.
-            let upgrades = !matches!(base.story.hop, Hop::Rebuild | Hop::GroupRebuild);
+            // A rebuild of tables is about no package, nor is a release of pins.
+            let upgrades = base.story.hop.from() != base.story.hop.to();
             upgrades && matches!(title, "back_up_config" | "enter_maintenance")
         }
         Trouble::MysqldInUpgrade => title == "start_server" && base.story.hop == Hop::Series,
         Trouble::OlderLedger => title != "gate",
         Trouble::PersonMovesPrimary => {
-            let one = matches!(base.story.hop, Hop::Patch | Hop::Series | Hop::GroupRebuild);
+            let one = matches!(
+                base.story.hop,
+                Hop::Patch | Hop::Series | Hop::GroupRebuild | Hop::Release
+            );
             one && title != "gate"
         }
         Trouble::Controller

@@ -4,7 +4,7 @@ use super::World;
 use super::faults::only_looking;
 use refit_agent::simhost::{Shape, SimWorld};
 use refit_shared::config::edit::apply;
-use refit_shared::config::propose::propose;
+use refit_shared::config::propose::planned;
 use refit_shared::config::{ConfigFiles, OptionFile};
 use refit_shared::ids::MemberName;
 use refit_shared::observation::MemberState;
@@ -203,7 +203,8 @@ fn as_reviewed(world: &World, was: &Member, is: &Member) -> Result<Vec<(String, 
         .filter_map(|text| text.split_once("# Refit ")?.1.get(..10).map(str::to_owned))
         .collect();
     let day = day.first().map_or("2026-11-20", String::as_str);
-    let proposal = propose(&files, from, to, day.parse().map_err(|e| format!("{e}"))?);
+    let day = day.parse().map_err(|e| format!("{e}"))?;
+    let proposal = planned(&files, from, to, day, &world.request().policy);
     let mut expected = was.config.clone();
     for rewrite in proposal.rewrites {
         let file = expected.iter_mut().find(|(path, _)| *path == rewrite.path);

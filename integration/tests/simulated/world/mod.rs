@@ -68,10 +68,12 @@ pub enum Hop {
     Statements,
     /// To a release whose system tables are upgraded by mysql_upgrade.
     Early,
+    /// No upgrade: a pin is taken out of the option files of a group.
+    Release,
 }
 
 impl Hop {
-    pub const ALL: [Hop; 19] = [
+    pub const ALL: [Hop; 20] = [
         Self::Patch,
         Self::Series,
         Self::OfflinePatch,
@@ -91,6 +93,7 @@ impl Hop {
         Self::GroupRebuild,
         Self::Statements,
         Self::Early,
+        Self::Release,
     ];
 
     pub fn shape(self) -> Shape {
@@ -99,7 +102,8 @@ impl Hop {
             | Self::Series
             | Self::OfflinePatch
             | Self::OfflineSeries
-            | Self::GroupRebuild => Shape::Group,
+            | Self::GroupRebuild
+            | Self::Release => Shape::Group,
             Self::MultiPatch | Self::MultiSeries => Shape::MultiPrimary,
             Self::AlonePatch | Self::AloneSeries => Shape::Alone,
             Self::ReplicasPatch
@@ -134,7 +138,8 @@ impl Hop {
             | Self::SwitchPatch
             | Self::SwitchSeries
             | Self::Rebuild
-            | Self::GroupRebuild => false,
+            | Self::GroupRebuild
+            | Self::Release => false,
             Self::OfflinePatch
             | Self::OfflineSeries
             | Self::AlonePatch
@@ -163,6 +168,7 @@ impl Hop {
             | Self::ChainSeries
             | Self::Statements
             | Self::Early
+            | Self::Release
             | Self::Downgrade => None,
             Self::SwitchPatch | Self::SwitchSeries => Some(Strategy::Switchover),
             Self::Rebuild | Self::GroupRebuild => Some(Strategy::RebuildTables),
@@ -189,7 +195,7 @@ impl Hop {
             | Self::ChainOffline
             | Self::Statements
             | Self::SwitchSeries => "8.4.6-1",
-            Self::Downgrade | Self::Rebuild | Self::GroupRebuild => "9.7.4-2",
+            Self::Downgrade | Self::Rebuild | Self::GroupRebuild | Self::Release => "9.7.4-2",
             Self::Early => "8.0.11-1",
         })
     }
@@ -210,6 +216,12 @@ impl Hop {
             Self::Early => "8.0.15-1",
             _ => "9.7.4-2",
         })
+    }
+
+    /// Whose pins are released.
+    fn release(self) -> Vec<String> {
+        let pinned = (self == Self::Release).then(|| "explain_format".to_owned());
+        pinned.into_iter().collect()
     }
 
     /// The simulated servers understand the agent, whatever version they declare.
@@ -243,6 +255,10 @@ const QUICK: Timings = Timings {
     package: Duration::from_millis(200),
     ..Timings::STANDARD
 };
+
+/// As an upgrade has left it.
+const PINNED: &str = "\n[mysqld]\n# Refit 2026-11-20, 8.4.6 to 9.7.4: its default is another: tools that read EXPLAIN\n\
+                      explain_format = TRADITIONAL\n";
 
 const ROLE_CHANGES_WITHIN: Duration = Duration::from_secs(60);
 
@@ -293,6 +309,11 @@ impl World {
         if hop == Hop::Statements {
             sim.logs(&member("db1"), LogFormat::Statement);
         }
+        if hop == Hop::Release {
+            for name in hop.members() {
+                sim.adds_to_option_file(&name, PINNED);
+            }
+        }
         let faults = Faults::install(&sim, breaks);
         let before = Before::of(&sim).await;
         let hosts = Agents::start(&sim).await;
@@ -334,7 +355,7 @@ impl World {
                 soak_s: 1,
                 keep_config: false,
                 overrides: self.hop.overrides(),
-                release: Vec::new(),
+                release: self.hop.release(),
             },
             strategy: self.hop.strategy(),
             promote: None,

@@ -183,6 +183,12 @@ pub const DEFAULTS: &[Default] = &[
         "an expelled member comes back by itself",
     ),
     plugin(
+        "group_replication_components_stop_timeout",
+        "31536000",
+        &[(v(8, 0, 27), "300")],
+        "STOP GROUP_REPLICATION gives up after five minutes",
+    ),
+    plugin(
         "group_replication_consistency",
         "EVENTUAL",
         &[(V840, "BEFORE_ON_PRIMARY_FAILOVER")],

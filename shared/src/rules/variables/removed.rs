@@ -143,6 +143,7 @@ pub const REMOVED: &[Removed] = &[
     gone(V80, "max_tmp_tables", Nothing),
     gone(V80, "show_compatibility_56", Nothing),
     gone(V80, "des_key_file", Nothing),
+    gone(V80, "have_crypt", Nothing),
     gone(V80, "log_builtin_as_identified_by_password", Nothing),
     gone(V80, "disable_partition_engine_check", Nothing),
     gone(

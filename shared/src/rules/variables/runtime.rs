@@ -25,7 +25,10 @@ const APPLIERS: Runtime =
 pub const RUNTIME: &[(&str, Runtime)] = &[
     ("back_log", Restart),
     ("binlog_transaction_dependency_history_size", AtOnce),
-    ("caching_sha2_password_digest_rounds", Restart),
+    (
+        "caching_sha2_password_digest_rounds",
+        Later("counts for passwords that are set after it"),
+    ),
     (
         "character_set_server",
         Later("counts for sessions that begin after it, with collation_server"),
@@ -48,6 +51,7 @@ pub const RUNTIME: &[(&str, Runtime)] = &[
         ),
     ),
     ("group_replication_autorejoin_tries", AtOnce),
+    ("group_replication_components_stop_timeout", AtOnce),
     ("group_replication_consistency", NEW_SESSIONS),
     ("group_replication_exit_state_action", AtOnce),
     ("group_replication_member_expel_timeout", AtOnce),
