@@ -69,18 +69,23 @@ pub fn nothing_advised(
 
 /// Where the estimates of the steps come from.
 fn sources(plan: &Plan) -> String {
-    let [mut measured, mut rehearsed, mut reckoned] = [0, 0, 0];
+    let [mut measured, mut rehearsed, mut by_tables, mut reckoned] = [0; 4];
     let steps = plan.stages.iter().flat_map(|stage| &stage.lanes);
     for step in steps.flat_map(|lane| &lane.steps) {
         match step.estimate.basis {
             Basis::Measured => measured += 1,
             Basis::Rehearsed { .. } => rehearsed += 1,
+            Basis::TableSizes => by_tables += 1,
             Basis::Reckoned => reckoned += 1,
         }
     }
     let told = [
         (measured, "as measured on that host before"),
         (rehearsed, "as rehearsed on a clone of its data"),
+        (
+            by_tables,
+            "reckoned from the sizes of the tables to rebuild",
+        ),
         (
             reckoned,
             "reckoned from sizes and counts, not measured there yet",

@@ -187,6 +187,7 @@ impl<'a> Lines<'a> {
                     cluster: cluster.clone(),
                     member: name.clone(),
                     questions: vec!["config".to_owned()],
+                    tables: Vec::new(),
                 },
             ));
             all.push(Sent::Beats(
