@@ -18,4 +18,6 @@ pub mod progress;
 pub mod service;
 #[cfg(any(test, feature = "sim"))]
 pub mod simhost;
+#[cfg(all(test, feature = "faults"))]
+mod suites;
 pub mod worker;

@@ -151,6 +151,28 @@ async fn sled() {
     .await;
 }
 
+/// The contract once more, the real journal slow at each of its fault points: in a process with rules of its own.
+#[cfg(feature = "faults")]
+#[test]
+fn sled_that_is_slow() {
+    let journal = refit_faults::POINTS
+        .iter()
+        .filter(|point| point.name.starts_with("journal."));
+    let rules: Vec<String> = journal
+        .map(|point| format!("{}=delay:1ms", point.name))
+        .collect();
+    let ran = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["journal::contract::sled", "--exact"])
+        .env("REFIT_FAULTS", rules.join(";"))
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&ran.stdout);
+    assert!(
+        ran.status.success() && said.contains("1 passed"),
+        "{rules:?}:\n{said}"
+    );
+}
+
 #[tokio::test]
 async fn faults() {
     let plan = fixture::plan().await;

@@ -15,7 +15,7 @@ pub mod rules;
 
 #[cfg(feature = "armed")]
 pub use armed::{arm, at, hit};
-pub use points::{POINTS, Point, page};
+pub use points::{POINTS, Point};
 
 /// How it goes on behind a point.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

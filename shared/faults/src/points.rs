@@ -1,7 +1,5 @@
 //! The registry of all points. Each stands at exactly one place in the code, which a test holds.
 
-use std::fmt::Write as _;
-
 /// A point.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Point {
@@ -74,28 +72,3 @@ pub const POINTS: &[Point] = &[
     agent("packages.swap/half", STOPS, "dpkg has ended; the packages are not verified, not held, and still frozen."),
     agent("rehearsal.clone/half", STOPS, "The clone of a rehearsal is there; nothing has been started on it."),
 ];
-
-/// The registry, for people.
-pub fn page() -> String {
-    let mut page = String::from(
-        "# Fault points\n\n\
-         Generated from `shared/faults/src/points.rs` (`REFIT_WRITE_DOCS=1 cargo test -p refit-faults`). They are in builds with the feature\n\
-         `faults` of `refit-controller` and `refit-agent` only; nothing of them is in a release.\n\n\
-         `REFIT_FAULTS='POINT=ACTION;POINT=ACTION@N'`: each time the point is met, or only the Nth time. `crash` ends the process at once,\n\
-         `error` fails what stands there, `delay:500ms` (or `2s`) waits, `drop` leaves it out as if it had been done, `duplicate` does it twice.\n\
-         A program with a rule that is wrong does not start, and names the points that there are.\n\n\
-         | point | program | actions | when it is met |\n| --- | --- | --- | --- |\n",
-    );
-    for point in POINTS {
-        // Writing to a string does not fail.
-        let _ = writeln!(
-            page,
-            "| `{}` | {} | {} | {} |",
-            point.name,
-            point.program,
-            point.actions.join(", "),
-            point.what
-        );
-    }
-    page
-}

@@ -1,9 +1,35 @@
 //! The registry is what stands in the code, and what the page says.
 
-use refit_faults::{POINTS, page};
+use refit_faults::POINTS;
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
+
+/// The registry, for people. Not in the crate: a daemon has no use for it.
+fn page() -> String {
+    let mut page = String::from(
+        "# Fault points\n\n\
+         Generated from `shared/faults/src/points.rs` (`REFIT_WRITE_DOCS=1 cargo test -p refit-faults`). They are in builds with the feature\n\
+         `faults` of `refit-controller` and `refit-agent` only; nothing of them is in a release.\n\n\
+         `REFIT_FAULTS='POINT=ACTION;POINT=ACTION@N'`: each time the point is met, or only the Nth time. `crash` ends the process at once,\n\
+         `error` fails what stands there, `delay:500ms` (or `2s`) waits, `drop` leaves it out as if it had been done, `duplicate` does it twice.\n\
+         A program with a rule that is wrong does not start, and names the points that there are.\n\n\
+         | point | program | actions | when it is met |\n| --- | --- | --- | --- |\n",
+    );
+    for point in POINTS {
+        // Writing to a string does not fail.
+        let _ = writeln!(
+            page,
+            "| `{}` | {} | {} | {} |",
+            point.name,
+            point.program,
+            point.actions.join(", "),
+            point.what
+        );
+    }
+    page
+}
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
@@ -60,4 +86,14 @@ fn the_page_is_the_registry() {
         written == page(),
         "docs/fault-points.md is not the registry: REFIT_WRITE_DOCS=1 cargo test -p refit-faults"
     );
+}
+
+/// A build without the feature does not even know the variable.
+#[cfg(not(feature = "armed"))]
+#[test]
+fn nothing_of_it_is_in_a_build_without_the_feature() {
+    assert_eq!(refit_faults::hit!("call/before"), Ok(refit_faults::Go::On));
+    assert_eq!(refit_faults::at!("call/before"), Ok(refit_faults::Go::On));
+    assert!(refit_faults::arm().is_ok());
+    assert_eq!(size_of::<refit_faults::Injected>(), 0);
 }
