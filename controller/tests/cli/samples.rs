@@ -295,7 +295,7 @@ pub fn pinned() -> Configuration {
     };
     let all = [
         "binlog_transaction_dependency_history_size = 25000",
-        "innodb_doublewrite_pages = 4",
+        "innodb_native_foreign_keys = ON",
         "loose_group_replication_ssl_mode = DISABLED",
         "innodb_change_buffering = none",
     ];

@@ -4,7 +4,9 @@ use crate::{fuzz, text_of};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use refit_controller::fleet;
-use refit_shared::config::{ConfigFiles, OptionFile, edit, judge, mask, persisted, propose, read};
+use refit_shared::config::{
+    ConfigFiles, OptionFile, edit, judge, mask, persisted, pins, propose, read,
+};
 use refit_shared::version::MysqlVersion;
 
 #[rustfmt::skip]
@@ -33,6 +35,7 @@ const OPTIONS: &[&str] = &[
     "!include b.cnf\n", "!includedir /etc/d\n", "!include a.cnf\n", "!", "loose_", "loose-", "skip-", "skip_log_bin\n", "port = 3306\n", "password=\"s\"\n",
     "innodb_buffer_pool_size=1G\n", "default_authentication_plugin=mysql_native_password\n", "expire_logs_days=3\n", "sql_mode='NO_AUTO_CREATE_USER'\n",
     "binlog-format = STATEMENT # why\n", "master_info_repository=TABLE\n", "gtid_mode\n", "é", "\u{a0}", "master-password = x\n", "set-variable=a=b\n",
+    "# Refit 2026-11-20, 8.4.6 to 9.7.4: its default is another: x\n", "explain_format = TRADITIONAL\n", "skip_log_bin\0", "explain_format",
 ];
 
 fn files(texts: &[String]) -> ConfigFiles {
@@ -76,7 +79,9 @@ fn option_files_are_read_judged_and_edited_whatever_they_say() {
         let today = "2026-11-28".parse().expect("a date");
         let proposal = propose::propose(&files, from, to, today);
         // What is proposed for a file can be done to it.
-        for rewrite in &proposal.rewrites {
+        let all = pins::pins(&files, to);
+        let released = pins::without(&files, proposal.rewrites.clone(), &all);
+        for rewrite in proposal.rewrites.iter().chain(&released) {
             let file = files.file(&rewrite.path).expect("a file that was read");
             prop_assert!(
                 edit::apply(file.text.as_bytes(), &rewrite.edits).is_ok(),

@@ -74,6 +74,8 @@ fn pin(files: &ConfigFiles, setting: &Setting) -> Option<Pin> {
     let file = files.file(&setting.file)?;
     let comment = line_of(file, setting.line.checked_sub(1)?)?;
     let (written, from, to) = comment_of(comment)?;
+    // A NUL would join it with the next line.
+    line_of(file, setting.line).filter(|line| !line.contains('\0'))?;
     let entry = variable(&setting.name)?;
     let value = match &setting.value {
         Some(value) => value.clone(),
