@@ -33,6 +33,7 @@ pub(super) struct Maintenance {
 
 /// Whether the unit's drop-in has a server started again that ends by itself with this status: what a simulated service manager
 /// goes by.
+#[cfg(any(test, feature = "sim"))]
 pub fn restarts_after(status: i32) -> bool {
     let paths = Maintenance {
         mysqld_file: PathBuf::new(),

@@ -28,6 +28,7 @@ use crate::config::AgentConfig;
 use async_trait::async_trait;
 use config_backup::OptionFiles;
 use maintenance::Maintenance;
+#[cfg(any(test, feature = "sim"))]
 pub(crate) use maintenance::{RESTART_STATUS, restarts_after as maintenance_restarts_after};
 use mounts::Mounts;
 use persisted::Persisted;
