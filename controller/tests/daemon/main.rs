@@ -3,6 +3,8 @@
 mod agent;
 mod lines;
 mod program;
+#[cfg(feature = "faults")]
+mod slow;
 
 use refit_controller::pki::{self, IssueRequest};
 use refit_proto::identity::Role;

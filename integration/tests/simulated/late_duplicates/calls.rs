@@ -113,7 +113,7 @@ impl Sent {
 #[derive(Debug)]
 pub enum Answer {
     /// The operator's API told this, or an agent anything.
-    Told(Option<wire::Rollout>),
+    Told(Option<Box<wire::Rollout>>),
     Planned(Vec<u8>),
     Refused {
         code: String,
@@ -315,6 +315,6 @@ impl<'a> Lines<'a> {
                 None
             }
         };
-        Ok(Answer::Told(rollout))
+        Ok(Answer::Told(rollout.map(Box::new)))
     }
 }
