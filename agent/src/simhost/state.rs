@@ -134,6 +134,8 @@ pub(super) struct HostState {
     pub unit: Unit,
     /// The drop-ins as the service manager has read them last.
     pub drop_in_loaded: bool,
+    /// mysqld has no binary log and no network at its next start; forgotten when the host is started.
+    pub secluded: bool,
     pub refuses: BTreeMap<MysqlVersion, u32>,
     pub crash_at_shutdown: bool,
 
@@ -193,6 +195,8 @@ pub(super) struct Process {
     pub version: MysqlVersion,
     /// Option files as they were when it started.
     pub in_maintenance: bool,
+    /// It has no binary log and no network.
+    pub secluded: bool,
     pub upgrading: bool,
 }
 
@@ -305,6 +309,11 @@ impl HostState {
         }
     }
 
+    /// It runs without binary log and network.
+    pub fn runs_secluded(&self) -> bool {
+        self.unit.process().is_some_and(|process| process.secluded)
+    }
+
     /// In the group and reachable for the others.
     pub fn is_online(&self) -> bool {
         !self.isolated && self.member_state() == Some(MemberState::Online)
@@ -406,6 +415,7 @@ impl World {
                 pid: number,
                 version,
                 in_maintenance: false,
+                secluded: false,
                 upgrading: false,
             };
             let server = Server {
@@ -451,6 +461,7 @@ impl World {
                 fetched: BTreeSet::new(),
                 unit: Unit::Active(process, server),
                 drop_in_loaded: false,
+                secluded: false,
                 refuses: BTreeMap::new(),
                 crash_at_shutdown: false,
                 data: DataDir {

@@ -47,6 +47,7 @@ pub struct Asked {
     pub tables: Vec<String>,
     pub advised_for: String,
     pub check_tables: bool,
+    pub restart_source: bool,
 }
 
 impl From<wire::CheckRequest> for Asked {
@@ -61,6 +62,7 @@ impl From<wire::CheckRequest> for Asked {
             advised_for: String::new(),
             // A matter of the selection there.
             check_tables: false,
+            restart_source: false,
         }
     }
 }
@@ -76,6 +78,7 @@ impl From<wire::PlanRequest> for Asked {
             tables: wire.tables,
             advised_for: wire.advised_for,
             check_tables: wire.check_tables,
+            restart_source: wire.restart_source,
         }
     }
 }
@@ -102,6 +105,7 @@ pub fn request(asked: Asked) -> Result<(ClusterName, Request), Refusal> {
                 promote,
                 tables,
                 advised,
+                restart_source: asked.restart_source,
             };
             Ok((name, request))
         }
@@ -204,6 +208,11 @@ fn tables(
     let texts = &asked.tables;
     if !texts.is_empty() && strategy != Some(Strategy::RebuildTables) {
         wrong.push(invalid("--tables is for --strategy rebuild-tables only"));
+    }
+    if asked.restart_source && strategy != Some(Strategy::RebuildTables) {
+        wrong.push(invalid(
+            "--restart-source is for --strategy rebuild-tables only",
+        ));
     }
     let advised = texts.iter().any(|text| text == ADVISED);
     if advised && texts.len() > 1 {
@@ -359,6 +368,7 @@ mod tests {
             tables: Vec::new(),
             advised_for: String::new(),
             check_tables: false,
+            restart_source: false,
         })
         .unwrap_err();
         assert_eq!(refusal.code, ErrorCode::RequestInvalid);
@@ -404,6 +414,7 @@ mod tests {
             tables: Vec::new(),
             advised_for: String::new(),
             check_tables: false,
+            restart_source: false,
         })
         .unwrap_err();
         assert_eq!(refusal.code, ErrorCode::TargetInvalid);
@@ -429,6 +440,7 @@ mod tests {
                 tables: list.iter().map(|text| (*text).to_owned()).collect(),
                 advised_for: advised_for.to_owned(),
                 check_tables,
+                restart_source: true,
             })
         };
         for (advised_for, version) in [("", "8.4.4"), ("9.7.4", "9.7.4")] {
@@ -439,6 +451,7 @@ mod tests {
         }
         let (_, request) = asked(&["shop.items"], "", false).unwrap();
         assert!(request.advised.is_none() && request.tables.len() == 1);
+        assert!(request.restart_source);
         let refusal = asked(&["advised", "shop.items"], "9.7", false).unwrap_err();
         assert_eq!(refusal.reasons.len(), 2, "{refusal:?}");
         let refusal = asked(&["shop.items"], "9.7.4", true).unwrap_err();

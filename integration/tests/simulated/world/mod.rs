@@ -62,6 +62,8 @@ pub enum Hop {
     ChainOffline,
     /// No upgrade: tables of a source and its replicas are rebuilt.
     Rebuild,
+    /// The same, the source restarted without binary log and network for it.
+    RestartRebuild,
     /// The same on the members of a group.
     GroupRebuild,
     /// To another series, the source logging statements.
@@ -71,7 +73,7 @@ pub enum Hop {
 }
 
 impl Hop {
-    pub const ALL: [Hop; 19] = [
+    pub const ALL: [Hop; 20] = [
         Self::Patch,
         Self::Series,
         Self::OfflinePatch,
@@ -88,6 +90,7 @@ impl Hop {
         Self::Downgrade,
         Self::ChainOffline,
         Self::Rebuild,
+        Self::RestartRebuild,
         Self::GroupRebuild,
         Self::Statements,
         Self::Early,
@@ -107,6 +110,7 @@ impl Hop {
             | Self::SwitchPatch
             | Self::SwitchSeries
             | Self::Rebuild
+            | Self::RestartRebuild
             | Self::Statements
             | Self::Early => Shape::Replicas,
             Self::ChainSeries | Self::Downgrade | Self::ChainOffline => Shape::Chain,
@@ -145,6 +149,7 @@ impl Hop {
             | Self::ChainOffline
             | Self::Statements
             | Self::Early
+            | Self::RestartRebuild
             | Self::Downgrade => true,
         }
     }
@@ -165,7 +170,9 @@ impl Hop {
             | Self::Early
             | Self::Downgrade => None,
             Self::SwitchPatch | Self::SwitchSeries => Some(Strategy::Switchover),
-            Self::Rebuild | Self::GroupRebuild => Some(Strategy::RebuildTables),
+            Self::Rebuild | Self::RestartRebuild | Self::GroupRebuild => {
+                Some(Strategy::RebuildTables)
+            }
             Self::OfflinePatch | Self::OfflineSeries | Self::ChainOffline => {
                 Some(Strategy::Offline)
             }
@@ -189,7 +196,9 @@ impl Hop {
             | Self::ChainOffline
             | Self::Statements
             | Self::SwitchSeries => "8.4.6-1",
-            Self::Downgrade | Self::Rebuild | Self::GroupRebuild => "9.7.4-2",
+            Self::Downgrade | Self::Rebuild | Self::RestartRebuild | Self::GroupRebuild => {
+                "9.7.4-2"
+            }
             Self::Early => "8.0.11-1",
         })
     }
@@ -197,7 +206,9 @@ impl Hop {
     /// What is rebuilt, where something is.
     pub fn tables(self) -> Vec<TableName> {
         let names: &[&str] = match self {
-            Self::Rebuild | Self::GroupRebuild => &["shop.items", "shop.orders"],
+            Self::Rebuild | Self::RestartRebuild | Self::GroupRebuild => {
+                &["shop.items", "shop.orders"]
+            }
             _ => &[],
         };
         let name = |text: &&str| text.parse().expect("a literal that is a table");
@@ -339,6 +350,7 @@ impl World {
             promote: None,
             tables: self.hop.tables(),
             advised: None,
+            restart_source: self.hop == Hop::RestartRebuild,
         }
     }
 
