@@ -145,7 +145,7 @@ fn judge_rebuild(world: &mut World, member: &MemberName, table: &TableName) {
             other.data.channels.values().any(|s| s == member) && !other.data.rebuilt.contains(table)
         })
         .map(|(name, _)| name.clone());
-    if is_source && !host.runs_secluded() && host.maintenance {
+    if world.shape.is_topology() && is_source && !host.runs_secluded() && host.maintenance {
         let what =
             format!("rebuilds {table} with its binary log on though it was restarted for that");
         world.violate(member, what);

@@ -117,6 +117,10 @@ fn names(hop: Hop) -> (&'static str, &'static str) {
         Hop::Downgrade => ("chain, downgrade", "chain, downgrade, unwound"),
         Hop::ChainOffline => ("chain offline, series", "chain offline, series, unwound"),
         Hop::Rebuild => ("tables of replicas", "tables of replicas, unwound"),
+        Hop::RestartRebuild => (
+            "tables, source restarted",
+            "tables, source restarted, unwound",
+        ),
         Hop::GroupRebuild => ("tables of a group", "tables of a group, unwound"),
         Hop::Statements => (
             "statements logged, series",
@@ -158,7 +162,10 @@ fn is_possible(trouble: Trouble, base: &Base, title: &str, all_serve: bool) -> b
         Trouble::PrimaryPower | Trouble::MajorityLost => all_serve,
         Trouble::PersonInstalls => {
             // A rebuild of tables is about no package.
-            let upgrades = !matches!(base.story.hop, Hop::Rebuild | Hop::GroupRebuild);
+            let upgrades = !matches!(
+                base.story.hop,
+                Hop::Rebuild | Hop::RestartRebuild | Hop::GroupRebuild
+            );
             upgrades && matches!(title, "back_up_config" | "enter_maintenance")
         }
         Trouble::MysqldInUpgrade => title == "start_server" && base.story.hop == Hop::Series,
