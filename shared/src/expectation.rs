@@ -33,6 +33,8 @@ pub enum Expectation {
     TakesWrites {
         on: bool,
     },
+    /// It has a binary log and listens to its network: `log_bin` is ON, `skip_networking` OFF.
+    LogsAndListens,
     /// What its binary log holds: `binlog_format`.
     LogFormat {
         is: String,
@@ -139,6 +141,18 @@ impl Expectation {
                     )
                 })
             }
+            Self::LogsAndListens => {
+                let variables = &seen.server.require()?.variables;
+                let mut wrong = Vec::new();
+                for (name, wanted) in [("log_bin", "ON"), ("skip_networking", "OFF")] {
+                    match variables.get(name) {
+                        Some(is) if is == wanted => {}
+                        Some(is) => wrong.push(format!("{name} is {is}, not {wanted}")),
+                        None => return Err("the agent did not report log_bin and skip_networking"),
+                    }
+                }
+                Holds::when(wrong.is_empty(), || wrong.join(" and "))
+            }
             Self::LogFormat { is } => match seen.server.require()?.variables.get("binlog_format") {
                 Some(found) => Holds::when(found == is, || {
                     format!("binlog_format is {found}, not {is}: SET GLOBAL binlog_format = {is}")
@@ -172,6 +186,7 @@ impl fmt::Display for Expectation {
             Self::InGroup { state } => write!(f, "{} in the group", state.as_str()),
             Self::NotInGroup => write!(f, "out of the group"),
             Self::Config { digest } => write!(f, "option files unchanged ({})", digest.short()),
+            Self::LogsAndListens => write!(f, "binary log and network on"),
             Self::LogFormat { is } => write!(f, "binlog_format {is}"),
             Self::DefaultInForce { variable } => write!(f, "{variable} at its default"),
             Self::TakesWrites { on: true } => write!(f, "takes writes"),

@@ -115,6 +115,13 @@ pub enum Operation {
     /// written. The server replicates from nobody meanwhile and is in no group. Undo: a rebuilt table holds the same rows;
     /// only what was admitted for the rebuild is closed again.
     RebuildTables { tables: Vec<TableName> },
+    /// Rebuild these tables on a stopped source in maintenance: it is started without binary log and without network, and once they
+    /// are rebuilt it is stopped and started as usual, still in maintenance. Proved by gtid_executed, which is as before. Undo: its
+    /// next start is a usual one; a rebuilt table holds the same rows.
+    RebuildOffline {
+        version: MysqlVersion,
+        tables: Vec<TableName>,
+    },
     /// Start the target's mysqld, unpacked beside, on a throw-away clone of the data (or of the directory named, which must be
     /// allowed by the agent's configuration and not in use), look whether everything can be read, and remove the clone.
     /// `running`: the server is up, and the clone must be of one instant. `copy`: a full copy may be made. Undo: remove the clone.
@@ -164,6 +171,7 @@ pub enum OperationKind {
     LogRows,
     InspectTables,
     RebuildTables,
+    RebuildOffline,
     ReleaseArtifacts,
     RehearseUpgrade,
 }
@@ -190,7 +198,7 @@ fn is_zero(seconds: &u32) -> bool {
 }
 
 impl OperationKind {
-    pub const ALL: [OperationKind; 32] = [
+    pub const ALL: [OperationKind; 33] = [
         Self::FetchPackages,
         Self::BackUpConfig,
         Self::ValidateConfig,
@@ -221,6 +229,7 @@ impl OperationKind {
         Self::LogRows,
         Self::InspectTables,
         Self::RebuildTables,
+        Self::RebuildOffline,
         Self::ReleaseArtifacts,
         Self::RehearseUpgrade,
     ];
@@ -257,6 +266,7 @@ impl OperationKind {
             Self::LogRows => "log_rows",
             Self::InspectTables => "inspect_tables",
             Self::RebuildTables => "rebuild_tables",
+            Self::RebuildOffline => "rebuild_offline",
             Self::ReleaseArtifacts => "release_artifacts",
             Self::RehearseUpgrade => "rehearse_upgrade",
         }
@@ -306,6 +316,7 @@ impl Operation {
             Self::LogRows { .. } => OperationKind::LogRows,
             Self::InspectTables { .. } => OperationKind::InspectTables,
             Self::RebuildTables { .. } => OperationKind::RebuildTables,
+            Self::RebuildOffline { .. } => OperationKind::RebuildOffline,
             Self::ReleaseArtifacts { .. } => OperationKind::ReleaseArtifacts,
             Self::RehearseUpgrade { .. } => OperationKind::RehearseUpgrade,
         }

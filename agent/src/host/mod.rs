@@ -20,6 +20,7 @@ pub mod machine;
 pub mod mysql;
 mod production;
 pub mod rehearsal;
+mod seclusion;
 pub mod systemd;
 
 pub use rehearsal::Rehearsals;
@@ -137,6 +138,10 @@ pub trait ServiceManager: Send + Sync + std::fmt::Debug {
     async fn reload_units(&self) -> HostResult<()>;
     /// Clears a failed state so that a start is possible again.
     async fn reset_failed(&self) -> HostResult<()>;
+    /// At its starts from now on mysqld has no binary log and no network, or has them again; until the host's next start at most.
+    async fn seclude(&self, on: bool) -> HostResult<()>;
+    /// What [`ServiceManager::seclude`] has put there is in place.
+    async fn is_secluded(&self) -> HostResult<bool>;
     /// The server's process, while there is one.
     async fn main_pid(&self) -> HostResult<Option<u32>>;
     /// What the unit's latest run said outside the error log, oldest first: a start that fails before mysqld opens its log

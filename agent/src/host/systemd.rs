@@ -1,6 +1,7 @@
 //! mysqld's unit, through systemd's D-Bus interface. Connects when needed and again when the bus went away.
 
-use super::{HostError, HostResult, ServiceManager};
+use super::files::disk;
+use super::{HostError, HostResult, ServiceManager, seclusion};
 use crate::process::Program;
 use async_trait::async_trait;
 use refit_shared::observation::ServiceState;
@@ -42,7 +43,12 @@ trait Unit {
 trait Service {
     #[zbus(property(emits_changed_signal = "false"), name = "MainPID")]
     fn main_pid(&self) -> zbus::Result<u32>;
+    #[zbus(property(emits_changed_signal = "false"))]
+    fn exec_start(&self) -> zbus::Result<Vec<Command>>;
 }
+
+/// systemd's `a(sasbttttuii)`: the program, its arguments with its own name first, whether a failure is ignored; then its latest run.
+type Command = (String, Vec<String>, bool, u64, u64, u64, u64, u32, i32, i32);
 
 /// One unit of the system's service manager.
 #[derive(Debug)]
@@ -179,6 +185,37 @@ impl ServiceManager for SystemdUnit {
             ManagerProxy::new(&connection).await?.reload().await
         })
         .await
+    }
+
+    async fn seclude(&self, on: bool) -> HostResult<()> {
+        let file = seclusion::drop_in(&self.name);
+        if !on {
+            return disk::remove_durably(&file);
+        }
+        let commands = self
+            .ask("ask for the command of", |connection, name| async move {
+                let path = unit_path(&connection, &name).await?;
+                ServiceProxy::builder(&connection)
+                    .path(path)?
+                    .cache_properties(zbus::proxy::CacheProperties::No)
+                    .build()
+                    .await?
+                    .exec_start()
+                    .await
+            })
+            .await?;
+        let commands = commands
+            .into_iter()
+            .map(|(program, argv, ignores_failure, ..)| (program, argv, ignores_failure))
+            .collect::<Vec<_>>();
+        let text = seclusion::text(&commands).map_err(HostError::Unexpected)?;
+        let dir = file.parent().unwrap_or(std::path::Path::new("/"));
+        std::fs::create_dir_all(dir).map_err(disk::error("make", dir))?;
+        disk::write_durably(&file, text.as_bytes(), 0o644)
+    }
+
+    async fn is_secluded(&self) -> HostResult<bool> {
+        disk::exists(&seclusion::drop_in(&self.name))
     }
 
     async fn reset_failed(&self) -> HostResult<()> {

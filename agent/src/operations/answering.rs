@@ -61,6 +61,7 @@ fn starts_its_own(operation: &Operation) -> bool {
         | Operation::SwapPackages { .. }
         | Operation::StartServer { .. }
         | Operation::UpgradeSystemTables { .. }
+        | Operation::RebuildOffline { .. }
         | Operation::RehearseUpgrade { .. }
         | Operation::ReleaseArtifacts { .. } => true,
         Operation::FetchPackages { .. }

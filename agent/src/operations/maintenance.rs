@@ -1,7 +1,7 @@
 //! Putting the maintenance drop-ins in place and taking them away again: what entering and leaving maintenance share.
 
 use super::context::refuse;
-use super::{Notes, OpContext, answering, membership, replication, stopping};
+use super::{Notes, OpContext, answering, membership, replication, seclusion, stopping};
 use crate::host::{Host, HostError};
 use refit_shared::receipt::{Failure, FailureCode, Probe};
 use std::time::Duration;
@@ -42,6 +42,7 @@ async fn take_away(host: &Host, cx: &OpContext) -> Result<Notes, Failure> {
             "mysqld is still held down; without the drop-ins anybody could start it",
         ));
     }
+    seclusion::require_over(host, cx).await?;
     host.files
         .remove_maintenance()
         .await

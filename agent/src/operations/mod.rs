@@ -37,11 +37,13 @@ mod maintenance;
 mod membership;
 mod pause_writes;
 mod promote_replica;
+mod rebuild_offline;
 mod rebuild_tables;
 mod rehearse_upgrade;
 mod release_artifacts;
 mod replication;
 mod rewrite_config;
+mod seclusion;
 mod snapshot_data;
 mod start_replica;
 mod start_server;
@@ -157,6 +159,9 @@ pub fn action(operation: &Operation) -> Box<dyn Action> {
         Operation::LogRows { wait_s } => Box::new(log_rows::LogRows { wait_s }),
         Operation::InspectTables { tables } => Box::new(inspect_tables::InspectTables { tables }),
         Operation::RebuildTables { tables } => Box::new(rebuild_tables::RebuildTables { tables }),
+        Operation::RebuildOffline { version, tables } => {
+            Box::new(rebuild_offline::RebuildOffline { version, tables })
+        }
         Operation::ReleaseArtifacts { snapshot } => {
             Box::new(release_artifacts::ReleaseArtifacts { snapshot })
         }

@@ -37,8 +37,7 @@ pub struct RebuildTables {
 impl Action for RebuildTables {
     async fn probe(&self, host: &Host, cx: &OpContext) -> Result<Probe, Failure> {
         answering::pulse(host, cx).await?;
-        let done = done(cx).await?;
-        let left = self.tables.iter().filter(|t| !done.contains(t)).count();
+        let left = self.left(cx).await?;
         Ok(match (left, admitting::are_in(cx).await?) {
             (0, false) => Probe::Done,
             (0, true) => Probe::Partial("administrators are still admitted".to_owned()),
@@ -71,7 +70,14 @@ impl Action for RebuildTables {
 }
 
 impl RebuildTables {
-    async fn each(
+    /// How many are still to be rebuilt.
+    pub(super) async fn left(&self, cx: &OpContext) -> Result<usize, Failure> {
+        let done = done(cx).await?;
+        Ok(self.tables.iter().filter(|t| !done.contains(t)).count())
+    }
+
+    /// Rebuilds those that are left. `alone`: nobody else writes here; `lock_free`: others do, and must not be locked out.
+    pub(super) async fn each(
         &self,
         host: &Host,
         cx: &OpContext,

@@ -3,7 +3,7 @@
 //! In a group the plugin decides who may write (see [`super::membership`]); nothing here touches a member of one, or a replica.
 
 use super::context::refuse;
-use super::{Notes, OpContext, answering};
+use super::{Notes, OpContext, answering, seclusion};
 use crate::host::{Host, HostError};
 use refit_shared::receipt::{Failure, FailureCode, Probe};
 use std::time::Duration;
@@ -63,6 +63,7 @@ async fn try_allow(host: &Host, cx: &OpContext) -> Result<Notes, Failure> {
         return Ok(vec!["takes writes".to_owned()]);
     }
     require_standalone(host).await?;
+    seclusion::require_over(host, cx).await?;
     set(host, false).await?;
     // Only now: until writes are let in, a lease that runs out does it.
     cx.lease.end().await.map_err(HostError::partial)?;

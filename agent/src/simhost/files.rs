@@ -123,7 +123,13 @@ impl Files for SimPort {
         self.at("files.remove_maintenance", |world, member| {
             let host = world.host_mut(member);
             host.maintenance = false;
-            if host.hold {
+            if host.secluded || host.runs_secluded() {
+                world.violate(
+                    member,
+                    "the drop-ins were removed while mysqld has no binary log",
+                );
+            }
+            if world.host(member).hold {
                 world.violate(
                     member,
                     "the drop-ins were removed while mysqld was held down",

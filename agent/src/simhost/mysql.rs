@@ -145,6 +145,11 @@ fn judge_rebuild(world: &mut World, member: &MemberName, table: &TableName) {
             other.data.channels.values().any(|s| s == member) && !other.data.rebuilt.contains(table)
         })
         .map(|(name, _)| name.clone());
+    if world.shape.is_topology() && is_source && !host.runs_secluded() && host.maintenance {
+        let what =
+            format!("rebuilds {table} with its binary log on though it was restarted for that");
+        world.violate(member, what);
+    }
     if replicates && !is_source {
         world.violate(member, format!("rebuilds {table} while it replicates"));
     }
@@ -217,6 +222,8 @@ impl Mysql for SimPort {
                 ("plugins".to_owned(), String::new()),
                 ("gtid_mode".to_owned(), on(true)),
                 ("enforce_gtid_consistency".to_owned(), on(true)),
+                ("log_bin".to_owned(), on(!host.runs_secluded())),
+                ("skip_networking".to_owned(), on(host.runs_secluded())),
                 (
                     "binlog_format".to_owned(),
                     server.log_format.as_str().to_owned(),

@@ -41,6 +41,9 @@ impl World {
         if self.host(&source).isolated {
             return Err(NoWrite("the source is cut off"));
         }
+        if self.host(&source).runs_secluded() {
+            return Err(NoWrite("the source has no network"));
+        }
         let tx = self.next_tx;
         self.next_tx += 1;
         self.commits.insert(tx, (source.clone(), self.now));
@@ -81,7 +84,8 @@ impl World {
         }
         let above = self.host(&source);
         let now = self.now;
-        let reachable = above.server().is_some() && !above.isolated && !host.isolated;
+        let reachable =
+            above.server().is_some() && !above.isolated && !host.isolated && !above.runs_secluded();
         if !reachable {
             if let Some(server) = self.host_mut(member).server_mut() {
                 server.receiver = match server.receiver {
@@ -176,6 +180,9 @@ impl World {
         }
         if !self.host(member).data.channels.is_empty() {
             self.violate(member, "a replica was made writable");
+        }
+        if self.host(member).runs_secluded() {
+            self.violate(member, "was made writable without a binary log");
         }
         let others: Vec<_> = self.writable();
         if let Some(other) = others.iter().find(|other| *other != member) {

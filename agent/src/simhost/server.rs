@@ -127,6 +127,7 @@ impl World {
             pid,
             version,
             in_maintenance: host.maintenance,
+            secluded: host.secluded,
             upgrading: false,
         });
         if !matches!(course, Course::Refuse(_)) {
@@ -407,6 +408,7 @@ impl World {
         host.powered = true;
         host.boots += 1;
         host.drop_in_loaded = host.maintenance;
+        host.secluded = false;
         host.kill_agent();
         self.start_unit(member);
     }

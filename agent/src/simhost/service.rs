@@ -40,6 +40,21 @@ impl ServiceManager for SimPort {
         .await
     }
 
+    async fn seclude(&self, on: bool) -> HostResult<()> {
+        self.at("service.seclude", |world, member| {
+            world.host_mut(member).secluded = on;
+            Ok(())
+        })
+        .await
+    }
+
+    async fn is_secluded(&self) -> HostResult<bool> {
+        self.at("service.is_secluded", |world, member| {
+            Ok(world.host(member).secluded)
+        })
+        .await
+    }
+
     async fn reset_failed(&self) -> HostResult<()> {
         self.at("service.reset_failed", |world, member| {
             let host = world.host_mut(member);

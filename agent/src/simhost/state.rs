@@ -136,6 +136,8 @@ pub(super) struct HostState {
     pub unit: Unit,
     /// The drop-ins as the service manager has read them last.
     pub drop_in_loaded: bool,
+    /// mysqld has no binary log and no network at its next start; forgotten when the host is started.
+    pub secluded: bool,
     pub refuses: BTreeMap<MysqlVersion, u32>,
     pub crash_at_shutdown: bool,
     /// Its group has purged what it lacks: it clones when it joins next.
@@ -197,6 +199,8 @@ pub(super) struct Process {
     pub version: MysqlVersion,
     /// Option files as they were when it started.
     pub in_maintenance: bool,
+    /// It has no binary log and no network.
+    pub secluded: bool,
     pub upgrading: bool,
 }
 
@@ -309,6 +313,11 @@ impl HostState {
         }
     }
 
+    /// It runs without binary log and network.
+    pub fn runs_secluded(&self) -> bool {
+        self.unit.process().is_some_and(|process| process.secluded)
+    }
+
     pub fn pretend_version(&mut self, version: MysqlVersion) {
         if let Unit::Active(process, _) = &mut self.unit {
             process.version = version;
@@ -405,6 +414,7 @@ impl World {
                 pid: number,
                 version,
                 in_maintenance: false,
+                secluded: false,
                 upgrading: false,
             };
             let server = Server {
@@ -450,6 +460,7 @@ impl World {
                 fetched: BTreeSet::new(),
                 unit: Unit::Active(process, server),
                 drop_in_loaded: false,
+                secluded: false,
                 refuses: BTreeMap::new(),
                 crash_at_shutdown: false,
                 clones_when_joining: false,

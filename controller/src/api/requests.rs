@@ -70,6 +70,7 @@ pub struct Asked {
     pub tables: Vec<String>,
     pub advised_for: String,
     pub check_tables: bool,
+    pub restart_source: bool,
 }
 
 impl From<wire::CheckRequest> for Asked {
@@ -84,6 +85,7 @@ impl From<wire::CheckRequest> for Asked {
             advised_for: String::new(),
             // A matter of the selection there.
             check_tables: false,
+            restart_source: false,
         }
     }
 }
@@ -99,6 +101,7 @@ impl From<wire::PlanRequest> for Asked {
             tables: wire.tables,
             advised_for: wire.advised_for,
             check_tables: wire.check_tables,
+            restart_source: wire.restart_source,
         }
     }
 }
@@ -167,6 +170,7 @@ pub fn request(asked: Asked) -> Result<(ClusterName, Request), Refusal> {
                 promote,
                 tables,
                 advised,
+                restart_source: asked.restart_source,
             };
             Ok((name, request))
         }
@@ -274,6 +278,11 @@ fn tables(
     let texts = &asked.tables;
     if !texts.is_empty() && strategy != Some(Strategy::RebuildTables) {
         wrong.push(invalid("--tables is for --strategy rebuild-tables only"));
+    }
+    if asked.restart_source && strategy != Some(Strategy::RebuildTables) {
+        wrong.push(invalid(
+            "--restart-source is for --strategy rebuild-tables only",
+        ));
     }
     let advised = texts.iter().any(|text| text == ADVISED);
     if advised && texts.len() > 1 {
@@ -429,6 +438,7 @@ mod tests {
             tables: Vec::new(),
             advised_for: String::new(),
             check_tables: false,
+            restart_source: false,
         })
         .unwrap_err();
         assert_eq!(refusal.code, ErrorCode::RequestInvalid);
@@ -475,6 +485,7 @@ mod tests {
             tables: Vec::new(),
             advised_for: String::new(),
             check_tables: false,
+            restart_source: false,
         })
         .unwrap_err();
         assert_eq!(refusal.code, ErrorCode::TargetInvalid);
@@ -501,6 +512,7 @@ mod tests {
                 tables: list.iter().map(|text| (*text).to_owned()).collect(),
                 advised_for: advised_for.to_owned(),
                 check_tables,
+                restart_source: true,
             })
         };
         for (advised_for, version) in [("", "8.4.4"), ("9.7.4", "9.7.4")] {
@@ -511,6 +523,7 @@ mod tests {
         }
         let (_, request) = asked(&["shop.items"], "", false).unwrap();
         assert!(request.advised.is_none() && request.tables.len() == 1);
+        assert!(request.restart_source);
         let refusal = asked(&["advised", "shop.items"], "9.7", false).unwrap_err();
         assert_eq!(refusal.reasons.len(), 2, "{refusal:?}");
         let refusal = asked(&["shop.items"], "9.7.4", true).unwrap_err();
@@ -536,6 +549,7 @@ mod tests {
             tables: Vec::new(),
             advised_for: String::new(),
             check_tables: false,
+            restart_source: false,
         };
         assert!(request(asked(&["gtid-mode", "back_log"])).is_ok());
         let refusal = request(asked(&["gtid_mode", "x; y", "", "back_log"])).unwrap_err();

@@ -368,6 +368,10 @@ pub struct PlanArguments {
     /// With --tables advised: run CHECK TABLE … FOR UPGRADE, too, as `refit check --check-tables` does.
     #[arg(long, requires = "tables")]
     pub check_tables: bool,
+    /// With --strategy rebuild-tables: sources are restarted without binary log and network for it, as the manual has it. Clients are
+    /// locked out meanwhile.
+    #[arg(long, requires = "strategy")]
+    pub restart_source: bool,
     /// Go on against the errors of this check, with a reason; may be given several times. Checks that protect data can't be.
     #[arg(long = "override", value_name = "CHECK", requires = "reason")]
     pub overridden: Vec<String>,

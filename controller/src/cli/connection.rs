@@ -155,6 +155,7 @@ impl Connection {
             tables: asked.tables.clone(),
             advised_for: asked.advised_for.clone().unwrap_or_default(),
             check_tables: asked.check_tables,
+            restart_source: asked.restart_source,
         });
         let answer = self.answer(self.client.clone().plan(request).await)?;
         Ok((answer.document, answer.notes))

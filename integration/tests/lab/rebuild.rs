@@ -198,3 +198,58 @@ fn tables_are_rebuilt_on_every_member_of_a_group() {
         );
     }
 }
+
+/// The source is restarted without binary log and network for it, as the manual has it: clients are locked out meanwhile, none of
+/// their writes is lost, and nobody's GTIDs tell of it.
+#[test]
+fn a_source_is_restarted_without_binary_log_to_rebuild_its_tables() {
+    let stage = set_as("newest", Fleet::source_with_two_replicas);
+    let before = stage.world().unwrap();
+    let target = target(&stage, "newest");
+    fill(&stage);
+    let load = stage.load().unwrap();
+    load.start(4, "100").unwrap();
+    assert_replicating_at(&stage, &["db2:db1", "db3:db1"], &target);
+    let were = spaces(&stage);
+    assert_eq!(were.len(), 6, "{were:?}");
+
+    let tables = format!("warehouse.{},warehouse.{}", TABLES[0], TABLES[1]);
+    let rebuild = ["--strategy", "rebuild-tables", "--tables", &tables];
+    let rebuild = [&rebuild[..], &["--restart-source"]].concat();
+    let file = plan(&stage, &target, &rebuild);
+    let done = stage.refit().run(&["apply", &file, "--yes"]).unwrap();
+    println!("{}", done.stdout);
+    assert_eq!(done.code, 0, "{}{}", done.stdout, done.stderr);
+
+    let after = assert_replicating_at(&stage, &["db2:db1", "db3:db1"], &target);
+    assert_eq!(after.writable(), ["db1"], "{after:#?}");
+    assert_same_config(&before, &after);
+    let are = spaces(&stage);
+    for (table, space) in &are {
+        assert_ne!(were[table], *space, "{table:?} was not rebuilt");
+    }
+    let ask = |member: &str, what: &str| stage.lab.sql(member, what).unwrap();
+    assert_eq!(
+        ask("db1", "SELECT @@GLOBAL.log_bin, @@GLOBAL.skip_networking"),
+        "1\t0"
+    );
+    let argv = ["systemctl", "cat", "mysql.service"];
+    let unit = stage.lab.exec("db1", &argv).unwrap();
+    assert!(!unit.ok("systemctl cat").unwrap().contains("skip-log-bin"));
+    for member in &stage.members {
+        assert_eq!(altered_in_binary_logs(&stage, member), 0, "{member}");
+    }
+    assert_nothing_lost(&load);
+    println!(
+        "  longest gaps as the client saw them, ms: {:?}",
+        longest_gaps(&load)
+    );
+    let uuid = ask("db1", "SELECT @@server_uuid");
+    for member in &stage.members {
+        let executed = ask(member, "SELECT @@GLOBAL.gtid_executed");
+        assert!(
+            executed.split(',').all(|set| set.trim().starts_with(&uuid)),
+            "{member}: {executed}"
+        );
+    }
+}

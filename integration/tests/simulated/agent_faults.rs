@@ -199,6 +199,7 @@ fn an_unwind_in_which_any_call_breaks_still_restores() {
         (Hop::SwitchSeries, 35),
         (Hop::Downgrade, 21),
         (Hop::Rebuild, 16),
+        (Hop::RestartRebuild, 23),
         (Hop::GroupRebuild, 20),
         (Hop::Statements, 20),
         (Hop::Early, 38),

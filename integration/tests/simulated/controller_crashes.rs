@@ -58,6 +58,7 @@ fn killed_at_every_append_of_an_unwind_it_goes_on_to_the_end() {
         (Hop::SwitchPatch, 37),
         (Hop::Downgrade, 20),
         (Hop::Rebuild, 16),
+        (Hop::RestartRebuild, 23),
         (Hop::GroupRebuild, 20),
         (Hop::Statements, 20),
         (Hop::Early, 38),

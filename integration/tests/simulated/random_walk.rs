@@ -98,6 +98,7 @@ fn far(hop: Hop) -> StepId {
         | Hop::SwitchSeries => 37,
         Hop::Downgrade => 21,
         Hop::Rebuild => 16,
+        Hop::RestartRebuild => 23,
         Hop::GroupRebuild => 20,
         Hop::Release => 30,
         Hop::Statements => 37,

@@ -25,6 +25,7 @@ fn last_is_past_pivot(hop: Hop, refuses: Option<&MemberName>) -> bool {
         | Hop::ChainSeries
         | Hop::ChainOffline
         | Hop::Rebuild
+        | Hop::RestartRebuild
         | Hop::GroupRebuild
         | Hop::Statements
         | Hop::Early

@@ -22,7 +22,7 @@ wire_enum! {
         JoinGroup, LeaveMaintenance, AppointPrimary, KeepPrimary, ReleaseArtifacts, KeepWritable, AllowWrites,
         DissolveGroup, BootstrapGroup, StopReplica, StartReplica, KeepReplica, PauseWrites, DemoteSource, PromoteReplica,
         FollowSource, DiscardLogs, RewriteConfig, ValidateConfig, InspectTables, RebuildTables, LogRows, RehearseUpgrade,
-        UpgradeSystemTables,
+        UpgradeSystemTables, RebuildOffline,
     }
 }
 
@@ -133,6 +133,7 @@ fn variant(choice: &Choice) -> &'static str {
         Choice::SwapPackages(_) => OperationKind::SwapPackages,
         Choice::StartServer(_) => OperationKind::StartServer,
         Choice::UpgradeSystemTables(_) => OperationKind::UpgradeSystemTables,
+        Choice::RebuildOffline(_) => OperationKind::RebuildOffline,
         Choice::JoinGroup(_) => OperationKind::JoinGroup,
         Choice::LeaveMaintenance(_) => OperationKind::LeaveMaintenance,
         Choice::AppointPrimary(_) => OperationKind::AppointPrimary,
@@ -252,6 +253,12 @@ fn read(choice: Choice) -> Result<Operation, InvalidMessage> {
         Choice::InspectTables(wire::InspectTables { tables }) => Operation::InspectTables {
             tables: each("tables", tables)?,
         },
+        Choice::RebuildOffline(wire::RebuildOffline { version, tables }) => {
+            Operation::RebuildOffline {
+                version: field("version", version)?,
+                tables: each("tables", tables)?,
+            }
+        }
         Choice::RebuildTables(wire::RebuildTables { tables }) => Operation::RebuildTables {
             tables: each("tables", tables)?,
         },
@@ -359,6 +366,12 @@ impl From<Operation> for wire::Operation {
             Operation::InspectTables { tables } => Choice::InspectTables(wire::InspectTables {
                 tables: texts(tables),
             }),
+            Operation::RebuildOffline { version, tables } => {
+                Choice::RebuildOffline(wire::RebuildOffline {
+                    version: version.into(),
+                    tables: texts(tables),
+                })
+            }
             Operation::RebuildTables { tables } => Choice::RebuildTables(wire::RebuildTables {
                 tables: texts(tables),
             }),

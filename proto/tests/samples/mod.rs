@@ -165,6 +165,9 @@ fn operation_of(kind: OperationKind) -> BoxedStrategy<Operation> {
         OperationKind::UpgradeSystemTables => version()
             .prop_map(|version| Operation::UpgradeSystemTables { version })
             .boxed(),
+        OperationKind::RebuildOffline => (version(), tables())
+            .prop_map(|(version, tables)| Operation::RebuildOffline { version, tables })
+            .boxed(),
         OperationKind::JoinGroup => any::<u32>()
             .prop_map(|drain_s| Operation::JoinGroup { drain_s })
             .boxed(),

@@ -18,6 +18,7 @@ mod pivot;
 mod primary_last;
 mod rebuild;
 mod rebuild_in_group;
+mod rebuild_offline;
 mod replica_lane;
 mod restarts;
 mod rewrites;

@@ -2,7 +2,7 @@
 //! meanwhile, and not by itself after a restart either; a member of a group is out of it, and the primary goes last. Sources: MySQL manual, "Upgrading or Downgrading a Replication Topology";
 //! MYSQL.md §3.8.
 
-use super::{Violation, breaks, kind, position, primary_last, rebuild_in_group};
+use super::{Violation, breaks, kind, position, primary_last, rebuild_in_group, rebuild_offline};
 use crate::condition::Condition;
 use crate::ids::{MemberName, ServerUuid};
 use crate::operation::{Operation, OperationKind as Kind};
@@ -10,7 +10,7 @@ use crate::plan::{Action, Lane, Plan, Strategy};
 use std::collections::BTreeSet;
 
 /// All that such a plan may order.
-const ORDERS: [Kind; 11] = [
+const ORDERS: [Kind; 15] = [
     Kind::KeepReplica,
     Kind::InspectTables,
     Kind::EnterMaintenance,
@@ -22,13 +22,17 @@ const ORDERS: [Kind; 11] = [
     Kind::LeaveGroup,
     Kind::JoinGroup,
     Kind::AppointPrimary,
+    Kind::KeepWritable,
+    Kind::StopServer,
+    Kind::RebuildOffline,
+    Kind::AllowWrites,
 ];
 
 pub(super) fn judge(plan: &Plan, found: &mut Vec<Violation>) {
     if plan.strategy != Strategy::RebuildTables {
         for step in plan
             .steps()
-            .filter(|s| kind(s) == Some(Kind::RebuildTables))
+            .filter(|s| matches!(kind(s), Some(Kind::RebuildTables | Kind::RebuildOffline)))
         {
             let rule = "tables are rebuilt only by a plan for that";
             breaks(found, rule, Some(step.id), plan.strategy.flag());
@@ -49,10 +53,7 @@ pub(super) fn judge(plan: &Plan, found: &mut Vec<Violation>) {
     let mut inspected: BTreeSet<&MemberName> = BTreeSet::new();
     let mut rebuilt: BTreeSet<&MemberName> = BTreeSet::new();
     for stage in &plan.stages {
-        let at_once = stage
-            .lanes
-            .iter()
-            .filter(|lane| position(lane, Kind::RebuildTables).is_some());
+        let at_once = stage.lanes.iter().filter(|lane| rebuilds(lane).is_some());
         if at_once.count() > 1 {
             let rule = "tables are rebuilt on one server at a time";
             breaks(found, rule, None, &*stage.title);
@@ -61,7 +62,8 @@ pub(super) fn judge(plan: &Plan, found: &mut Vec<Violation>) {
             if position(lane, Kind::InspectTables).is_some() {
                 inspected.insert(&lane.member);
             }
-            let Some(at) = position(lane, Kind::RebuildTables) else {
+            rebuild_offline::judge(plan, lane, found);
+            let Some(at) = rebuilds(lane) else {
                 continue;
             };
             if !inspected.iter().copied().eq(plan.made_from.members.keys()) {
@@ -93,11 +95,18 @@ pub(super) fn judge(plan: &Plan, found: &mut Vec<Violation>) {
     }
 }
 
+/// Where the lane rebuilds, either way.
+fn rebuilds(lane: &Lane) -> Option<usize> {
+    position(lane, Kind::RebuildTables).or(position(lane, Kind::RebuildOffline))
+}
+
 fn tables(step: &crate::plan::Step) -> Option<&Vec<crate::table::TableName>> {
     match step.operation() {
-        Some(Operation::InspectTables { tables } | Operation::RebuildTables { tables }) => {
-            Some(tables)
-        }
+        Some(
+            Operation::InspectTables { tables }
+            | Operation::RebuildTables { tables }
+            | Operation::RebuildOffline { tables, .. },
+        ) => Some(tables),
         _ => None,
     }
 }
@@ -143,7 +152,9 @@ fn one(
         }
     }
     let links: usize = members.values().map(|m| m.channels.len()).sum();
-    let guarded = match &lane.steps[0].action {
+    // keep_writable, which does nothing but undo, may stand before it.
+    let first = usize::from(kind(&lane.steps[0]) == Some(Kind::KeepWritable));
+    let guarded = match &lane.steps[first.min(lane.steps.len() - 1)].action {
         Action::Gate(gate) => {
             let seen = gate.conditions.iter();
             seen.filter(|c| matches!(c, Condition::Replicates { .. }))

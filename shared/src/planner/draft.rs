@@ -419,6 +419,7 @@ fn reversibility(order: &Operation) -> Reversibility {
         | Kind::FollowSource
         | Kind::DiscardLogs
         | Kind::LogRows
+        | Kind::RebuildOffline
         | Kind::RebuildTables => Reversibility::Undoable,
     }
 }

@@ -78,6 +78,13 @@ pub fn rebuilds(bytes: impl Iterator<Item = u64>) -> Estimate {
     }
 }
 
+/// The same on a server that is started twice for it, and stopped once.
+pub fn rebuilds_offline(bytes: impl Iterator<Item = u64>) -> Estimate {
+    let mut estimate = rebuilds(bytes);
+    estimate.seconds.0 += 2 * 2_000 + 4_000;
+    estimate
+}
+
 pub fn gate(hold_ms: u32) -> Estimate {
     Estimate {
         seconds: Seconds::from_millis(300 + u64::from(hold_ms)),
@@ -150,7 +157,7 @@ fn reckon_ms(operation: &Operation, seen: &Observation) -> u64 {
         OperationKind::InspectTables => 300,
         OperationKind::LogRows => 1_000,
         // [`rebuilds`] knows better.
-        OperationKind::RebuildTables => 0,
+        OperationKind::RebuildTables | OperationKind::RebuildOffline => 0,
         // Made before a plan, never a step of one.
         OperationKind::RehearseUpgrade => 60_000,
     }

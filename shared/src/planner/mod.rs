@@ -45,6 +45,8 @@ pub struct Request {
     pub promote: Option<MemberName>,
     /// What is to be rebuilt, where the strategy is to rebuild tables.
     pub tables: Vec<TableName>,
+    /// A source is restarted without binary log and network to rebuild them.
+    pub restart_source: bool,
     /// They are those that the checks advise to rebuild.
     pub advised: Option<Advised>,
 }

@@ -34,7 +34,11 @@ pub fn plan(
     made_unix_ms: i64,
 ) -> Result<Plan, Vec<Finding>> {
     let finding = |object: &str, why: String| blocked(Strategy::RebuildTables, object, why);
-    let wrong = wrong(request, seen, &world);
+    let mut wrong = wrong(request, seen, &world);
+    if request.restart_source {
+        let why = "a group has no source: each member is out of it while its tables are rebuilt";
+        wrong.push(("--restart-source".to_owned(), why.to_owned()));
+    }
     if !wrong.is_empty() {
         return Err(wrong.into_iter().map(|(o, why)| finding(&o, why)).collect());
     }

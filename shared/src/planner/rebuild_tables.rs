@@ -5,7 +5,10 @@
 //! look      sources    gate (undone last: all is as it was)      replicas   keep_replica
 //! inspect   all        inspect_tables                            side by side, everybody serves
 //! replica   a member   gate · enter_maintenance · stop_replica · rebuild_tables · start_replica · leave_maintenance · gate
-//! source    a member   gate · rebuild_tables · gate              it serves, and takes writes
+//! source    a member   gate · rebuild_tables · gate              it serves, and takes writes; or, where that is asked for:
+//!                      keep_writable · gate · enter_maintenance · stop_server · rebuild_offline · gate · leave_maintenance
+//!                      allow_writes · gate                       without binary log and network meanwhile
+//! follow    replicas   keep_replica                              behind a source that was restarted
 //! done      sources    gate
 //! ```
 //!
@@ -15,14 +18,14 @@
 
 use super::candidate::Candidate;
 use super::draft::Draft;
-use super::replication::{APPLY_S, Topology, lane, member};
-use super::report::{Risks, total, warnings};
+use super::replication::{APPLY_S, CloseIn, DRAIN_S, Topology, lane, member};
+use super::report::{Risks, downtime, total, warnings};
 use super::{Request, blocked, estimate};
 use crate::checks::{CheckResult, Finding};
 use crate::condition::Condition;
 use crate::expectation::Expectation;
-use crate::ids::MemberName;
-use crate::observation::Fact;
+use crate::ids::{MemberName, StepId};
+use crate::observation::{Fact, Seconds};
 use crate::operation::Operation;
 use crate::plan::drift::World;
 use crate::plan::{
@@ -30,11 +33,13 @@ use crate::plan::{
 };
 use crate::rules::rebuild::{hindrance, too_little_space};
 use crate::survey::Survey;
-use crate::table::{TableFacts, TableName, listed};
+use crate::table::{TableFacts, listed};
 use crate::topology::Sighting;
 use crate::topology::replication::Role;
 use std::collections::BTreeSet;
 
+const ON_A_SOURCE: &str = "writes go on: on a source each table is locked for a moment when its rebuild begins and when it ends, and a \
+     rebuild that would lock it for longer is refused there";
 const REBUILD_WITHIN_S: u32 = 24 * 3600;
 
 /// Makes the plan. The checks have passed (`results` holds what they said); what is still in the way is returned as findings.
@@ -58,15 +63,24 @@ pub fn plan(
     let mut stages = vec![look, inspect(&mut build.draft, request, &members, why)];
     let order: Vec<_> = build.tree.leaves_first().into_iter().cloned().collect();
     let mut order_report = Vec::new();
+    let mut pauses: Vec<(MemberName, StepId, StepId)> = Vec::new();
     for name in &order {
         let c = build.known(name);
         let reason = build.reason(&c);
         order_report.push(format!("{}. {name} ({reason})", order_report.len() + 1));
         let rebuild = Rebuild { request, seen };
         stages.push(match build.tree.role(name) {
+            Role::Source if request.restart_source => {
+                let restarted = restarted_source(&mut build, &c, &rebuild);
+                pauses.push((name.clone(), restarted.closes, restarted.opens));
+                restarted.stage
+            }
             Role::Source => source(&mut build, &c, &rebuild),
             Role::Replica | Role::Intermediate => replica(&mut build, &c, &rebuild),
         });
+        if request.restart_source && build.tree.role(name) == Role::Source {
+            stages.extend(build.follow(name));
+        }
     }
     let last = order.last().expect("a tree has members").clone();
     let whole = build.whole();
@@ -78,14 +92,22 @@ pub fn plan(
         listed(&request.tables)
     )];
     hand_over.extend(reasons(request));
+    let mut outage = 0;
+    for (name, closes, opens) in &pauses {
+        let pause = downtime(&stages, *closes, *opens);
+        outage += pause.0;
+        hand_over.push(format!(
+            "{name} takes no writes from {closes} to {opens}, about {:.0} s, and nobody can connect to it meanwhile; its replicas serve reads",
+            pause.as_secs_f64()
+        ));
+    }
+    if pauses.is_empty() {
+        hand_over.push(ON_A_SOURCE.to_owned());
+    }
+    hand_over.push(freeze().to_owned());
     let report = Report {
         order: order_report,
-        hand_over: [hand_over, vec![
-            "writes go on: on a source each table is locked for a moment when its rebuild begins and when it ends, and a rebuild \
-             that would lock it for longer is refused there"
-                .to_owned(),
-            freeze().to_owned(),
-        ]].concat(),
+        hand_over,
         can_be_undone: vec![
             "every step: a rebuilt table holds the same rows, so it is left as it is; `refit unwind` lets replication go on"
                 .to_owned(),
@@ -93,7 +115,7 @@ pub fn plan(
         risk: risks(&build).into_risk(),
         warnings: [warnings(results), notes(request)].concat(),
         estimate: total(&stages),
-        downtime: None,
+        downtime: (!pauses.is_empty()).then(|| Seconds::from_millis(outage)),
     };
     let package_version = build.draft.package.clone();
     Ok(Plan {
@@ -141,14 +163,14 @@ pub(super) fn wrong(request: &Request, seen: &Sighting, world: &World) -> Vec<(S
             wrong.push((name.to_string(), why));
         }
         if !request.tables.is_empty() {
-            wrong.extend(hindrances(&request.tables, seen, name));
+            wrong.extend(hindrances(request, seen, name));
         }
     }
     wrong
 }
 
 /// Why a member can't rebuild these tables, as its agent has told about them: (member or member and table, why).
-fn hindrances(tables: &[TableName], seen: &Sighting, name: &MemberName) -> Vec<(String, String)> {
+fn hindrances(request: &Request, seen: &Sighting, name: &MemberName) -> Vec<(String, String)> {
     let survey = match told(seen, name) {
         Ok(survey) => survey,
         Err(why) => {
@@ -164,7 +186,7 @@ fn hindrances(tables: &[TableName], seen: &Sighting, name: &MemberName) -> Vec<(
         .is_ok_and(|server| !matches!(server.group, Fact::Known(Some(_))) && server.takes_writes());
     let mut wrong = Vec::new();
     let mut largest = 0;
-    for table in tables {
+    for table in &request.tables {
         let why = match survey.table(table) {
             Ok(facts) => {
                 if let TableFacts::Base { bytes, .. } = facts {
@@ -204,17 +226,35 @@ pub(super) struct Rebuild<'a> {
 impl Rebuild<'_> {
     pub fn on(&self, draft: &mut Draft, c: &Candidate<'_>) -> Step {
         let tables = self.request.tables.clone();
-        let why = format!("no GTID is written: {}", listed(&tables));
-        let survey = told(self.seen, c.name).ok();
-        let bytes = |table: &TableName| match survey?.table(table) {
+        let order = Operation::RebuildTables { tables };
+        let mut step = self.step(draft, c, order);
+        step.estimate = estimate::rebuilds(self.sizes(c.name));
+        step
+    }
+
+    fn offline(&self, draft: &mut Draft, c: &Candidate<'_>) -> Step {
+        let order = Operation::RebuildOffline {
+            version: c.world.version,
+            tables: self.request.tables.clone(),
+        };
+        let mut step = self.step(draft, c, order);
+        step.estimate = estimate::rebuilds_offline(self.sizes(c.name));
+        step.before = vec![Expectation::MaintenanceIs { on: true }];
+        step
+    }
+
+    fn step(&self, draft: &mut Draft, c: &Candidate<'_>, order: Operation) -> Step {
+        let why = format!("no GTID is written: {}", listed(&self.request.tables));
+        draft.on(c, order, REBUILD_WITHIN_S, &why)
+    }
+
+    fn sizes<'a>(&'a self, name: &MemberName) -> impl Iterator<Item = u64> + 'a {
+        let survey = told(self.seen, name).ok();
+        let tables = self.request.tables.iter();
+        tables.filter_map(move |table| match survey?.table(table) {
             Ok(TableFacts::Base { bytes, .. }) => Some(*bytes),
             _ => None,
-        };
-        let estimate = estimate::rebuilds(tables.iter().filter_map(bytes));
-        let order = Operation::RebuildTables { tables };
-        let mut step = draft.on(c, order, REBUILD_WITHIN_S, &why);
-        step.estimate = estimate;
-        step
+        })
     }
 }
 
@@ -351,4 +391,80 @@ fn source(build: &mut Topology<'_>, c: &Candidate<'_>, rebuild: &Rebuild<'_>) ->
     let why = "every replica still follows";
     let after = build.draft.gate(c.name, after, why);
     stage(c, vec![before, rebuild, after])
+}
+
+/// A source's stage, and from which step to which it takes no writes.
+struct RestartedSource {
+    stage: Stage,
+    closes: StepId,
+    opens: StepId,
+}
+
+/// As the manual has it: the source is restarted without binary log and without network. Nothing of it is irreversible: no version
+/// changes, and the rows are the same.
+fn restarted_source(
+    build: &mut Topology<'_>,
+    c: &Candidate<'_>,
+    rebuild: &Rebuild<'_>,
+) -> RestartedSource {
+    let gate = build.before_pause(c);
+    let why = "every replica follows, and nothing would be cut off now";
+    let CloseIn { mut steps, .. } = build.close_in(c, gate, why);
+    let order = Operation::StopServer {
+        version: c.world.version,
+        slow: false,
+        drain_s: DRAIN_S,
+    };
+    let why = "a clean shutdown, proved by the error log: only then are all GTIDs in its table";
+    let mut stop = build.draft.on(c, order, 4 * 3600, why);
+    stop.before = vec![Expectation::MaintenanceIs { on: true }];
+    stop.after = vec![Expectation::ServerStopped];
+    let closes = stop.id;
+    let running = Expectation::ServerRunning {
+        version: c.world.version,
+    };
+    let mut offline = rebuild.offline(&mut build.draft, c);
+    offline.after = vec![running.clone()];
+    let verified = Gate {
+        conditions: [
+            running.clone(),
+            Expectation::LogsAndListens,
+            Expectation::TakesWrites { on: false },
+            Expectation::MaintenanceIs { on: true },
+            Expectation::Config {
+                digest: c.world.config,
+            },
+        ]
+        .map(|is| member(c.name, is))
+        .to_vec(),
+        undo_conditions: Vec::new(),
+        hold_ms: 0,
+    };
+    let why = "it logs and listens as before, and nothing has been written on it yet";
+    let verified = build.draft.gate(c.name, verified, why);
+    let mut ascend = build.draft.ascend(c);
+    ascend.before = vec![Expectation::LogsAndListens];
+    let why = "the write pause ends";
+    let mut allow = build.draft.on(c, Operation::AllowWrites, 120, why);
+    allow.before = vec![Expectation::LogsAndListens];
+    allow.after = vec![Expectation::TakesWrites { on: true }];
+    let opens = allow.id;
+    let after = Gate {
+        conditions: [
+            running,
+            Expectation::TakesWrites { on: true },
+            Expectation::MaintenanceIs { on: false },
+        ]
+        .map(|is| member(c.name, is))
+        .to_vec(),
+        undo_conditions: Vec::new(),
+        hold_ms: 0,
+    };
+    let after = build.draft.gate(c.name, after, "the source serves");
+    steps.extend([stop, offline, verified, ascend, allow, after]);
+    RestartedSource {
+        stage: stage(c, steps),
+        closes,
+        opens,
+    }
 }

@@ -149,7 +149,8 @@ fn may_be_done_again(step: &Step) -> bool {
         | Kind::KeepReplica
         | Kind::DemoteSource
         | Kind::FollowSource
-        | Kind::RebuildTables => true,
+        | Kind::RebuildTables
+        | Kind::RebuildOffline => true,
         Kind::FetchPackages
         | Kind::BackUpConfig
         | Kind::ValidateConfig

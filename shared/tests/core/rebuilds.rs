@@ -46,6 +46,131 @@ fn a_source_and_two_replicas() {
     );
 }
 
+/// The source without binary log and network, and looked at before it takes writes again.
+#[test]
+fn a_source_that_is_restarted() {
+    let mut request = two();
+    request.restart_source = true;
+    golden(
+        "rebuild-tables-restart-source",
+        &request,
+        &replicas(&["9.7.4"; 3], &[(2, 1), (3, 1)], &SAME),
+    );
+    // What would lock writers out is no matter where there are none.
+    let mut seen = replicas(&["9.7.4"; 3], &[(2, 1), (3, 1)], &SAME);
+    if let Some(Fact::Known(survey)) = seen.surveys.get_mut(&member("db1"))
+        && let Some(Fact::Known(tables)) = &mut survey.tables
+    {
+        for facts in tables.values_mut() {
+            if let TableFacts::Base { locks, .. } = facts {
+                *locks = true;
+            }
+        }
+    }
+    assert!(plan(&request, &seen, 5).is_ok());
+    assert!(plan(&two(), &seen, 5).is_err());
+    let said = refusal(&request, &group(&["9.7.4"; 3], &SAME));
+    assert_eq!(
+        said,
+        [
+            "rebuild-tables: --restart-source: a group has no source: each member is out of it while its tables are rebuilt"
+        ]
+    );
+}
+
+#[test]
+fn the_linter_condemns_a_source_that_is_opened_before_it_was_looked_at() {
+    let mut request = two();
+    request.restart_source = true;
+    let seen = replicas(&["9.7.4"; 3], &[(2, 1), (3, 1)], &SAME);
+    let base = plan(&request, &seen, 5).unwrap().0;
+    assert_eq!(linter::judge(&base), Vec::new());
+    fn source(plan: &mut Plan) -> &mut Lane {
+        let title = "rebuild tables of db1";
+        let stage = plan.stages.iter_mut().find(|s| s.title == title).unwrap();
+        &mut stage.lanes[0]
+    }
+    fn at(lane: &Lane, kind: OperationKind) -> usize {
+        let is = |s: &refit_shared::plan::Step| s.operation().is_some_and(|o| o.kind() == kind);
+        lane.steps.iter().position(is).unwrap()
+    }
+    const SEEN: &str =
+        "a gate has seen that a restarted source logs and listens before writes are let in";
+    const ORDER: &str = "a restarted source's steps are complete and in order";
+    type Spoil = fn(&mut Plan);
+    let cases: [(&str, Spoil); 10] = [
+        (SEEN, |plan| {
+            let lane = source(plan);
+            let verify = at(lane, OperationKind::RebuildOffline) + 1;
+            lane.steps.remove(verify);
+        }),
+        (SEEN, |plan| {
+            let lane = source(plan);
+            let verify = at(lane, OperationKind::RebuildOffline) + 1;
+            if let Action::Gate(gate) = &mut lane.steps[verify].action {
+                gate.conditions.remove(1);
+            }
+        }),
+        (SEEN, |plan| {
+            let lane = source(plan);
+            let verify = at(lane, OperationKind::RebuildOffline) + 1;
+            lane.steps.swap(verify, verify + 1);
+        }),
+        (ORDER, |plan| {
+            let lane = source(plan);
+            let allow = at(lane, OperationKind::AllowWrites);
+            let step = lane.steps.remove(allow);
+            let rebuild = at(lane, OperationKind::RebuildOffline);
+            lane.steps.insert(rebuild, step);
+        }),
+        (ORDER, |plan| {
+            let lane = source(plan);
+            let stop = at(lane, OperationKind::StopServer);
+            lane.steps.remove(stop);
+        }),
+        (ORDER, |plan| {
+            let lane = source(plan);
+            let keep = at(lane, OperationKind::KeepWritable);
+            lane.steps.remove(keep);
+        }),
+        ("writes are paused before the source stops", |plan| {
+            for step in &mut source(plan).steps {
+                if let Action::Operate {
+                    order: refit_shared::operation::Operation::StopServer { drain_s, .. },
+                } = &mut step.action
+                {
+                    *drain_s = 0;
+                }
+            }
+        }),
+        (
+            "a server is restarted as the version that was seen",
+            |plan| {
+                for step in &mut source(plan).steps {
+                    if let Action::Operate {
+                        order: refit_shared::operation::Operation::RebuildOffline { version, .. },
+                    } = &mut step.action
+                    {
+                        *version = "9.7.5".parse().unwrap();
+                    }
+                }
+            },
+        ),
+        ("only a source is restarted to rebuild its tables", |plan| {
+            source(plan).member = member("db2");
+        }),
+        ("tables are rebuilt only by a plan for that", |plan| {
+            plan.strategy = Strategy::ReplicasFirst;
+        }),
+    ];
+    for (rule, spoil) in cases {
+        let mut spoiled = base.clone();
+        spoil(&mut spoiled);
+        let found = linter::judge(&spoiled);
+        assert!(found.iter().any(|v| v.rule == rule), "{rule}: {found:?}");
+    }
+}
+
 #[test]
 fn a_tree() {
     golden(

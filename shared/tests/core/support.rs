@@ -313,6 +313,7 @@ pub fn request(target: &str) -> Request {
         promote: None,
         tables: Vec::new(),
         advised: None,
+        restart_source: false,
     }
 }
 

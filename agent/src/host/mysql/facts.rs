@@ -58,6 +58,7 @@ const VARIABLES: &[&str] = &[
     "innodb_page_size",
     "innodb_redo_log_capacity",
     "log_bin",
+    "skip_networking",
     "log_bin_basename",
     "log_error",
     "log_replica_updates",

@@ -208,3 +208,133 @@ async fn a_failed_rebuild_keeps_administrators_out() {
     rig.world.faults(|_, _| FaultAction::Continue);
     assert_eq!(rig.picture().await, before);
 }
+
+fn offline() -> Operation {
+    Operation::RebuildOffline {
+        version: Hop::patch().old(),
+        tables: two(),
+    }
+}
+
+const CLOSE: Operation = Operation::EnterMaintenance;
+
+fn stop() -> Operation {
+    Operation::StopServer {
+        version: Hop::patch().old(),
+        slow: false,
+        drain_s: 10,
+    }
+}
+
+/// A source whose replicas have rebuilt, stopped and held down in maintenance.
+async fn stopped_source() -> Rig {
+    let rig = Rig::replicas("m1", Hop::patch());
+    for replica in ["m2", "m3"] {
+        let replica = Rig::in_world(rig.world.clone(), replica, Hop::patch());
+        replica.perform(&STOP).await;
+        replica.perform(&rebuild()).await;
+        replica.perform(&START).await;
+    }
+    rig.perform(&CLOSE).await;
+    rig.perform(&stop()).await;
+    rig
+}
+
+/// From all worlds: never ran, fully ran, twice each; what comes behind is the source that serves.
+#[tokio::test(start_paused = true)]
+async fn a_stopped_source_rebuilds_where_nobody_reaches_it() {
+    let rig = stopped_source().await;
+    let before = rig.picture().await;
+    rig.undo(&offline()).await;
+    rig.undo(&offline()).await;
+    assert_eq!(rig.picture().await, before, "never ran");
+    assert!(rebuilt(&rig).is_empty());
+
+    let notes = rig.perform(&offline()).await.join("; ");
+    assert!(notes.contains("gtid_executed is as before"), "{notes}");
+    assert!(rebuilt(&rig).iter().eq(&two()));
+    let after = rig.picture().await;
+    assert!(rig.world.in_maintenance(&rig.member) && !rig.world.is_writable(&rig.member));
+    assert!(!rig.world.is_held_down(&rig.member));
+    assert_eq!(rig.perform(&offline()).await, ["was already so"]);
+    rig.undo(&offline()).await;
+    rig.undo(&offline()).await;
+    assert_eq!(rig.picture().await, after, "fully ran");
+    rig.undo(&stop()).await;
+
+    rig.perform(&Operation::LeaveMaintenance).await;
+    rig.perform(&Operation::AllowWrites).await;
+    rig.world.write().unwrap();
+    assert_eq!(rig.world.wrongs_at_rest(), Vec::<String>::new());
+}
+
+/// The agent dies, or its host loses power, before or after each of its calls, forward and then back.
+#[tokio::test(start_paused = true)]
+async fn whatever_cuts_an_offline_rebuild_off_it_converges_forward_and_back() {
+    for cut in [
+        FaultAction::CrashBefore,
+        FaultAction::CrashAfter,
+        FaultAction::PowerCutBefore,
+        FaultAction::PowerCutAfter,
+    ] {
+        // Each call once, forward and back by turns.
+        let mut nth = 0;
+        loop {
+            let back = nth % 2 == 1;
+            let rig = stopped_source().await;
+            let met = std::sync::Arc::new(AtomicU32::new(0));
+            let counted = std::sync::Arc::clone(&met);
+            rig.world.faults(
+                move |_, _| match counted.fetch_add(1, Ordering::Relaxed) == nth {
+                    true => cut,
+                    false => FaultAction::Continue,
+                },
+            );
+            rig.perform(&offline()).await;
+            let calls = met.load(Ordering::Relaxed);
+            rig.world.faults(|_, _| FaultAction::Continue);
+            let place = format!("{cut:?} at {nth}, back: {back}");
+            assert!(rebuilt(&rig).iter().eq(&two()), "{place}");
+            if back {
+                rig.undo(&offline()).await;
+                rig.undo(&stop()).await;
+                rig.undo(&CLOSE).await;
+            } else {
+                rig.perform(&Operation::LeaveMaintenance).await;
+            }
+            rig.perform(&Operation::AllowWrites).await;
+            rig.world.write().unwrap();
+            assert_eq!(rig.world.violations(), Vec::<String>::new(), "{place}");
+            nth += 1;
+            if nth > calls {
+                break;
+            }
+        }
+        assert!(nth > 20, "{nth} calls are too few");
+    }
+}
+
+/// Half-way, with the server where nobody reaches it: nobody is let in, and the undo brings a usual server back.
+#[tokio::test(start_paused = true)]
+async fn nobody_is_let_in_before_the_binary_log_is_on_again() {
+    let rig = stopped_source().await;
+    rig.world.faults(|_, point| match point {
+        "mysql.rebuild_table" => FaultAction::FailBefore,
+        _ => FaultAction::Continue,
+    });
+    let failure = rig.refused(Direction::Perform, &offline()).await;
+    assert_eq!(failure.code, FailureCode::Sql, "{failure}");
+    rig.world.faults(|_, _| FaultAction::Continue);
+    for open in [Operation::LeaveMaintenance, Operation::AllowWrites] {
+        let refused = rig.refused(Direction::Perform, &open).await;
+        assert!(refused.message.contains("without binary log"), "{refused}");
+    }
+    assert!(rig.world.write().is_err());
+    rig.undo(&offline()).await;
+    rig.undo(&stop()).await;
+    rig.undo(&CLOSE).await;
+    rig.perform(&Operation::AllowWrites).await;
+    rig.world.write().unwrap();
+    assert!(rebuilt(&rig).is_empty());
+    assert_eq!(rig.world.violations(), Vec::<String>::new());
+}

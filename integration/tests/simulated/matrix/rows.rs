@@ -117,6 +117,10 @@ fn names(hop: Hop) -> (&'static str, &'static str) {
         Hop::Downgrade => ("chain, downgrade", "chain, downgrade, unwound"),
         Hop::ChainOffline => ("chain offline, series", "chain offline, series, unwound"),
         Hop::Rebuild => ("tables of replicas", "tables of replicas, unwound"),
+        Hop::RestartRebuild => (
+            "tables, source restarted",
+            "tables, source restarted, unwound",
+        ),
         Hop::GroupRebuild => ("tables of a group", "tables of a group, unwound"),
         Hop::Statements => (
             "statements logged, series",

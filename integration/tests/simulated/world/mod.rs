@@ -62,6 +62,8 @@ pub enum Hop {
     ChainOffline,
     /// No upgrade: tables of a source and its replicas are rebuilt.
     Rebuild,
+    /// The same, the source restarted without binary log and network for it.
+    RestartRebuild,
     /// The same on the members of a group.
     GroupRebuild,
     /// To another series, the source logging statements.
@@ -73,7 +75,7 @@ pub enum Hop {
 }
 
 impl Hop {
-    pub const ALL: [Hop; 20] = [
+    pub const ALL: [Hop; 21] = [
         Self::Patch,
         Self::Series,
         Self::OfflinePatch,
@@ -90,6 +92,7 @@ impl Hop {
         Self::Downgrade,
         Self::ChainOffline,
         Self::Rebuild,
+        Self::RestartRebuild,
         Self::GroupRebuild,
         Self::Statements,
         Self::Early,
@@ -111,6 +114,7 @@ impl Hop {
             | Self::SwitchPatch
             | Self::SwitchSeries
             | Self::Rebuild
+            | Self::RestartRebuild
             | Self::Statements
             | Self::Early => Shape::Replicas,
             Self::ChainSeries | Self::Downgrade | Self::ChainOffline => Shape::Chain,
@@ -150,6 +154,7 @@ impl Hop {
             | Self::ChainOffline
             | Self::Statements
             | Self::Early
+            | Self::RestartRebuild
             | Self::Downgrade => true,
         }
     }
@@ -171,7 +176,9 @@ impl Hop {
             | Self::Release
             | Self::Downgrade => None,
             Self::SwitchPatch | Self::SwitchSeries => Some(Strategy::Switchover),
-            Self::Rebuild | Self::GroupRebuild => Some(Strategy::RebuildTables),
+            Self::Rebuild | Self::RestartRebuild | Self::GroupRebuild => {
+                Some(Strategy::RebuildTables)
+            }
             Self::OfflinePatch | Self::OfflineSeries | Self::ChainOffline => {
                 Some(Strategy::Offline)
             }
@@ -195,7 +202,11 @@ impl Hop {
             | Self::ChainOffline
             | Self::Statements
             | Self::SwitchSeries => "8.4.6-1",
-            Self::Downgrade | Self::Rebuild | Self::GroupRebuild | Self::Release => "9.7.4-2",
+            Self::Downgrade
+            | Self::Rebuild
+            | Self::RestartRebuild
+            | Self::GroupRebuild
+            | Self::Release => "9.7.4-2",
             Self::Early => "8.0.11-1",
         })
     }
@@ -203,7 +214,9 @@ impl Hop {
     /// What is rebuilt, where something is.
     pub fn tables(self) -> Vec<TableName> {
         let names: &[&str] = match self {
-            Self::Rebuild | Self::GroupRebuild => &["shop.items", "shop.orders"],
+            Self::Rebuild | Self::RestartRebuild | Self::GroupRebuild => {
+                &["shop.items", "shop.orders"]
+            }
             _ => &[],
         };
         let name = |text: &&str| text.parse().expect("a literal that is a table");
@@ -361,6 +374,7 @@ impl World {
             promote: None,
             tables: self.hop.tables(),
             advised: None,
+            restart_source: self.hop == Hop::RestartRebuild,
         }
     }
 
