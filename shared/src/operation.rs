@@ -109,8 +109,13 @@ pub enum Operation {
     /// before, and keeps its own format, has ended; none is killed. Undo: the format of before.
     LogRows { wait_s: u32 },
     /// See, while everybody serves, that these tables are there and can be rebuilt, and that there is room for the largest one
-    /// beside itself. Undo: nothing.
-    InspectTables { tables: Vec<TableName> },
+    /// beside itself. `secluded`: they will be while nobody reaches the server, so that what would lock writers out does not matter.
+    /// Undo: nothing.
+    InspectTables {
+        tables: Vec<TableName>,
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        secluded: bool,
+    },
     /// Rebuild these tables on this server alone, with the binary log off on the session that does it, so that no GTID is
     /// written. The server replicates from nobody meanwhile and is in no group. Undo: a rebuilt table holds the same rows;
     /// only what was admitted for the rebuild is closed again.

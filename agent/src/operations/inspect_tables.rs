@@ -10,6 +10,7 @@ use refit_shared::table::{TableFacts, TableName};
 
 pub struct InspectTables {
     pub tables: Vec<TableName>,
+    pub secluded: bool,
 }
 
 const MIB: f64 = 1_048_576.0;
@@ -26,7 +27,7 @@ impl Action for InspectTables {
         let server = host.mysql.facts().await.map_err(HostError::clean)?;
         // A member of a group rebuilds while it is out: nobody writes to it then.
         let alone = server.group.require().map_err(refuse)?.is_none();
-        let serves = alone && server.takes_writes();
+        let serves = alone && server.takes_writes() && !self.secluded;
         let found = host
             .mysql
             .tables(&self.tables)

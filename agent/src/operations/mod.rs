@@ -157,7 +157,9 @@ pub fn action(operation: &Operation) -> Box<dyn Action> {
         Operation::FollowSource { source } => Box::new(follow_source::FollowSource { source }),
         Operation::DiscardLogs => Box::new(discard_logs::DiscardLogs),
         Operation::LogRows { wait_s } => Box::new(log_rows::LogRows { wait_s }),
-        Operation::InspectTables { tables } => Box::new(inspect_tables::InspectTables { tables }),
+        Operation::InspectTables { tables, secluded } => {
+            Box::new(inspect_tables::InspectTables { tables, secluded })
+        }
         Operation::RebuildTables { tables } => Box::new(rebuild_tables::RebuildTables { tables }),
         Operation::RebuildOffline { version, tables } => {
             Box::new(rebuild_offline::RebuildOffline { version, tables })

@@ -250,9 +250,12 @@ fn read(choice: Choice) -> Result<Operation, InvalidMessage> {
         },
         Choice::DiscardLogs(wire::DiscardLogs {}) => Operation::DiscardLogs,
         Choice::LogRows(wire::LogRows { wait_s }) => Operation::LogRows { wait_s },
-        Choice::InspectTables(wire::InspectTables { tables }) => Operation::InspectTables {
-            tables: each("tables", tables)?,
-        },
+        Choice::InspectTables(wire::InspectTables { tables, secluded }) => {
+            Operation::InspectTables {
+                tables: each("tables", tables)?,
+                secluded,
+            }
+        }
         Choice::RebuildOffline(wire::RebuildOffline { version, tables }) => {
             Operation::RebuildOffline {
                 version: field("version", version)?,
@@ -363,9 +366,12 @@ impl From<Operation> for wire::Operation {
             Operation::FollowSource { source } => Choice::FollowSource(source.into()),
             Operation::DiscardLogs => Choice::DiscardLogs(wire::DiscardLogs {}),
             Operation::LogRows { wait_s } => Choice::LogRows(wire::LogRows { wait_s }),
-            Operation::InspectTables { tables } => Choice::InspectTables(wire::InspectTables {
-                tables: texts(tables),
-            }),
+            Operation::InspectTables { tables, secluded } => {
+                Choice::InspectTables(wire::InspectTables {
+                    tables: texts(tables),
+                    secluded,
+                })
+            }
             Operation::RebuildOffline { version, tables } => {
                 Choice::RebuildOffline(wire::RebuildOffline {
                     version: version.into(),

@@ -225,8 +225,8 @@ fn operation_of(kind: OperationKind) -> BoxedStrategy<Operation> {
         OperationKind::LogRows => any::<u32>()
             .prop_map(|wait_s| Operation::LogRows { wait_s })
             .boxed(),
-        OperationKind::InspectTables => tables()
-            .prop_map(|tables| Operation::InspectTables { tables })
+        OperationKind::InspectTables => (tables(), any::<bool>())
+            .prop_map(|(tables, secluded)| Operation::InspectTables { tables, secluded })
             .boxed(),
         OperationKind::RebuildTables => tables()
             .prop_map(|tables| Operation::RebuildTables { tables })

@@ -103,7 +103,7 @@ fn rebuilds(lane: &Lane) -> Option<usize> {
 fn tables(step: &crate::plan::Step) -> Option<&Vec<crate::table::TableName>> {
     match step.operation() {
         Some(
-            Operation::InspectTables { tables }
+            Operation::InspectTables { tables, .. }
             | Operation::RebuildTables { tables }
             | Operation::RebuildOffline { tables, .. },
         ) => Some(tables),

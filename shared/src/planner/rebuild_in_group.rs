@@ -62,7 +62,7 @@ pub fn plan(
     let why = "the tables are there and can be rebuilt, known before anybody leaves";
     let mut stages = vec![
         build.look("membership and who takes writes"),
-        inspect(&mut build.draft, request, &members, why),
+        inspect(&mut build.draft, request, &members, |_| false, why),
     ];
     let mut order = Vec::new();
     for c in &members {

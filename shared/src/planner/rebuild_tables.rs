@@ -60,7 +60,12 @@ pub fn plan(
     let look = build.look();
     let members = build.everybody.clone();
     let why = "the tables are there and can be rebuilt, known before anything is stopped";
-    let mut stages = vec![look, inspect(&mut build.draft, request, &members, why)];
+    let tree = &build.tree;
+    let secluded = |name: &MemberName| request.restart_source && tree.role(name) == Role::Source;
+    let mut stages = vec![
+        look,
+        inspect(&mut build.draft, request, &members, secluded, why),
+    ];
     let order: Vec<_> = build.tree.leaves_first().into_iter().cloned().collect();
     let mut order_report = Vec::new();
     let mut pauses: Vec<(MemberName, StepId, StepId)> = Vec::new();
@@ -278,12 +283,14 @@ pub(super) fn inspect(
     draft: &mut Draft,
     request: &Request,
     members: &[Candidate<'_>],
+    secluded: impl Fn(&MemberName) -> bool,
     why: &str,
 ) -> Stage {
     let mut lanes = Vec::new();
     for c in members {
         let order = Operation::InspectTables {
             tables: request.tables.clone(),
+            secluded: secluded(c.name),
         };
         let mut inspect = draft.on(c, order, 120, why);
         let version = request.target;

@@ -127,7 +127,10 @@ async fn a_member_rebuilds_out_of_its_group() {
     let primary = Rig::new("m1", Hop::patch());
     let secondary = Rig::in_world(primary.world.clone(), "m3", Hop::patch());
     for rig in [&secondary, &primary] {
-        let fine = Operation::InspectTables { tables: two() };
+        let fine = Operation::InspectTables {
+            tables: two(),
+            secluded: false,
+        };
         rig.perform(&fine).await;
         rig.perform(&Operation::EnterMaintenance).await;
         rig.perform(&LEAVE).await;
@@ -175,6 +178,7 @@ async fn a_list_with_mistakes_is_refused_as_a_whole() {
             "shop.documents",
             "shopp.items",
         ]),
+        secluded: false,
     };
     let rig = Rig::replicas("m1", Hop::patch());
     let said = rig.refused_clean(&listed).await.message;
@@ -189,7 +193,15 @@ async fn a_list_with_mistakes_is_refused_as_a_whole() {
     let replica = Rig::in_world(rig.world.clone(), "m2", Hop::patch());
     let said = replica.refused_clean(&listed).await.message;
     assert!(!said.contains("shop.documents"), "{said}");
-    let fine = Operation::InspectTables { tables: two() };
+    let unreachable = Operation::InspectTables {
+        tables: tables(&["shop.documents"]),
+        secluded: true,
+    };
+    rig.perform(&unreachable).await;
+    let fine = Operation::InspectTables {
+        tables: two(),
+        secluded: false,
+    };
     let notes = rig.perform(&fine).await;
     assert_eq!(notes, ["2 tables, 2.0 MiB in all, the largest 1.0 MiB"]);
 }
