@@ -112,12 +112,14 @@ pub async fn pulse(host: &Host, cx: &OpContext) -> Result<Pulse, Failure> {
         let state = host.service.state().await.map_err(HostError::clean)?;
         let on_its_way = match state {
             ServiceState::Activating => true,
-            ServiceState::Active | ServiceState::Failed => began.elapsed() < GRACE,
+            // One that ends may be one that asked to be started again, as after a clone.
+            ServiceState::Active | ServiceState::Failed | ServiceState::Deactivating => {
+                began.elapsed() < GRACE
+            }
             ServiceState::Inactive => {
                 let held = host.files.held().await.map_err(HostError::clean)?;
                 !held && began.elapsed() < GRACE
             }
-            ServiceState::Deactivating => false,
         };
         if !on_its_way || !patience.more().await {
             return Err(error.clean());

@@ -1,21 +1,28 @@
 use crate::play::*;
 use std::time::Duration;
 
-/// While a member is out, its group goes on so far that it gets the member back by CLONE only. A mysqld that has cloned ends itself to be
-/// started again, also while Refit has it in maintenance: the member comes back and the rollout goes on.
+/// While a member is out, its group purges the binary logs that it would need: it gets the member back by CLONE only. A mysqld that
+/// has cloned ends itself to be started again, also while Refit has it in maintenance: the member comes back and the rollout goes on.
 #[test]
 fn a_member_that_its_group_clones_comes_back() {
     let stage = set("older");
     let target = target(&stage, "newest");
-    for member in &stage.members {
-        // Whatever a member lacks is cloned. The accounts that lead to a donor are the recovery channel's.
-        let clone = "SET PERSIST group_replication_clone_threshold = 1";
-        stage.lab.sql(member, clone).unwrap();
-    }
     let load = stage.load().unwrap();
     load.start(4, "50").unwrap();
     let mut watching = apply(&stage, &plan(&stage, &target, &[]));
-    let first = whose_step(&stage, "join_group", "done", &[]);
+    let first = whose_step(&stage, "leave_group", "done", &[]);
+    wait_for_step_in(&stage, &first, "swap_packages", &["running", "done"]);
+    for member in stage.members.iter().filter(|member| **member != first) {
+        stage.lab.sql(member, "FLUSH BINARY LOGS").unwrap();
+        let logs = stage.lab.sql(member, "SHOW BINARY LOGS").unwrap();
+        let newest = logs
+            .lines()
+            .last()
+            .and_then(|line| line.split_whitespace().next());
+        let purge = format!("PURGE BINARY LOGS TO '{}'", newest.expect("a binary log"));
+        stage.lab.sql(member, &purge).unwrap();
+    }
+    whose_step(&stage, "join_group", "done", &[]);
     let log = [
         "grep",
         "-c",
