@@ -46,9 +46,10 @@ if [ "$what" != lab ]; then
   cargo clippy --quiet --workspace --all-targets --all-features -- -D warnings
   rows=$(mktemp -d)
   step "unit, property and simulated tests, some thousands of rows of the crash matrix"
-  # Compiled with optimisation: the simulated world is ten times as fast, and the lab's programs share that build.
+  # Compiled with optimisation: the simulated world is ten times as fast, and the lab's programs share that build. With fault points.
   REFIT_MATRIX_ALL=$rows REFIT_MATRIX_FOR=180 REFIT_MATRIX_SEED=$seed \
-    cargo test --profile simulated --workspace --no-fail-fast 2>&1 | tee -a "$log"
+    cargo test --profile simulated --workspace --features refit-integration/faults,refit-faults/armed \
+    --no-fail-fast 2>&1 | tee -a "$log"
   rm -rf "$rows"
 fi
 if [ "$what" != fast ]; then
@@ -62,6 +63,10 @@ if [ "$what" != fast ]; then
   fi
   step "programs for the lab"
   cargo build --profile simulated --workspace --bins
+  # As they are released: no fault point is in them.
+  for program in refit refit-controller refit-agent; do
+    ! grep -q REFIT_FAULTS "target/simulated/$program" || { echo "$program has fault points in it" >&2; exit 1; }
+  done
   step "scenarios on real hosts, two at a time"
   LAB_NAME=${LAB_NAME:-test,test2} REFIT_LAB_MATRIX_SEED=${REFIT_LAB_MATRIX_SEED:-$seed} \
     cargo test --profile simulated -p refit-integration --features lab --test lab -- --test-threads=2 --show-output $filter 2>&1 | tee -a "$log"
