@@ -185,10 +185,11 @@ fn hindrances(request: &Request, seen: &Sighting, name: &MemberName) -> Vec<(Str
             )];
         }
     };
-    // A member of a group is out of it meanwhile: nobody writes to it.
+    // A member of a group is out of it meanwhile, and a restarted source reached by nobody: nobody writes to it.
     let serves = seen
         .server(name)
-        .is_ok_and(|server| !matches!(server.group, Fact::Known(Some(_))) && server.takes_writes());
+        .is_ok_and(|server| !matches!(server.group, Fact::Known(Some(_))) && server.takes_writes())
+        && !request.restart_source;
     let mut wrong = Vec::new();
     let mut largest = 0;
     for table in &request.tables {

@@ -67,7 +67,7 @@ fn a_source_that_is_restarted() {
             }
         }
     }
-    assert!(plan(&request, &seen, 5).is_ok());
+    plan(&request, &seen, 5).unwrap();
     assert!(plan(&two(), &seen, 5).is_err());
     let said = refusal(&request, &group(&["9.7.4"; 3], &SAME));
     assert_eq!(
