@@ -5,11 +5,13 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 commit=$(git rev-parse --short=8 HEAD)
 mkdir -p target/crash-matrix docs
+# The very build of `make test`.
+points="--features refit-integration/faults,refit-faults/armed"
 
 kills=target/crash-matrix/journal-$commit
 if [ ! -s "$kills" ]; then
   REFIT_JOURNAL_KILLS=${REFIT_JOURNAL_KILLS:-1000} \
-    cargo test --profile simulated -p refit-controller --test journal_kill -- --nocapture 2>&1 | tee target/crash-matrix/journal.log
+    cargo test --profile simulated --workspace $points --test journal_kill -- --nocapture 2>&1 | tee target/crash-matrix/journal.log
   grep '^journal: killed' target/crash-matrix/journal.log > "$kills"
 fi
 if [ "$(id -u)" = 0 ]; then
@@ -23,4 +25,4 @@ if [ "$(id -u)" = 0 ]; then
 fi
 REFIT_MATRIX_ALL=$PWD/target/crash-matrix REFIT_MATRIX_PAGE=$PWD/docs/crash-matrix.md REFIT_MATRIX_COMMIT=$commit \
   REFIT_MATRIX_JOURNAL=$(cat "$kills") \
-  cargo test --profile simulated -p refit-integration --test simulated -- --nocapture whatever_strikes
+  cargo test --profile simulated --workspace $points --test simulated -- --nocapture whatever_strikes

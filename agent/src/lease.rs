@@ -131,6 +131,12 @@ impl Lease {
         })
     }
 
+    /// Whether writes are let in by the agent once the time is up, whosever pause it is.
+    pub async fn is_running(&self) -> bool {
+        let held = self.0.held.lock().await;
+        matches!(&*held, Held::Pause { pause, .. } if !pause.lasting)
+    }
+
     /// The agent will not let writes in by itself any more. `false`: it has done so, or was about to.
     pub async fn make_lasting(&self, rollout: &RolloutId) -> HostResult<bool> {
         let mut held = self.0.held.lock().await;

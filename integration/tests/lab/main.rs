@@ -11,6 +11,7 @@ mod clone_restart;
 mod config_rewrite;
 mod discovery;
 mod downgrade;
+mod fault_points;
 mod group_rules;
 mod join_refused;
 mod kill_agent;

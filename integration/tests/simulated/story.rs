@@ -2,7 +2,7 @@
 
 use crate::world::controller::Controller;
 use crate::world::faults::{Break, Point, Strike, Trouble};
-use crate::world::judge::{self, LONGEST_GAP, LONGEST_SWITCH};
+use crate::world::judge::{self, LONGEST_GAP, LONGEST_PAUSE, LONGEST_SWITCH};
 use crate::world::wire::{Pulse, Twice, Wire};
 use crate::world::{Hop, World, cluster};
 use refit_agent::simhost::SimWorld;
@@ -111,6 +111,8 @@ pub struct Told {
     /// What the story says would strike has struck.
     pub struck: bool,
     pub longest_gap: Duration,
+    /// Of writes, on a lease.
+    pub longest_pause: Duration,
     pub acknowledged: u64,
     pub took: Duration,
     pub wrongs: Vec<String>,
@@ -193,6 +195,7 @@ impl<'a> Telling<'a> {
                 replaced: false,
                 struck: false,
                 longest_gap: Duration::ZERO,
+                longest_pause: Duration::ZERO,
                 acknowledged: 0,
                 took: Duration::ZERO,
                 wrongs: Vec::new(),
@@ -236,6 +239,13 @@ impl<'a> Telling<'a> {
         let writes = world.client.end();
         self.told.longest_gap = writes.longest_gap;
         self.told.acknowledged = writes.acknowledged;
+        self.told.longest_pause = world.pauses.end();
+        if self.told.longest_pause > LONGEST_PAUSE {
+            let pause = self.told.longest_pause;
+            self.told
+                .wrongs
+                .push(format!("writes were paused on a lease for {pause:?}"));
+        }
         let longest = match self.story.hop.hands_over() {
             true => LONGEST_SWITCH,
             false => LONGEST_GAP,

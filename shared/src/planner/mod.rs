@@ -34,6 +34,8 @@ use crate::table::TableName;
 use crate::topology::Sighting;
 use crate::version::MysqlVersion;
 
+pub use replication::LEASE_S;
+
 /// What an operator asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {

@@ -3,6 +3,7 @@
 use super::rows::Row;
 use super::verdicts::{Kept, Verdict};
 use crate::world::faults::{Trouble, When};
+use refit_shared::planner::LEASE_S;
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -34,6 +35,7 @@ fn text(rows: &[Row], kept: &Kept, lab: &str) -> String {
     let passed = run.iter().filter(|verdict| verdict.passed()).count();
     let struck = run.iter().filter(|verdict| verdict.struck).count();
     let gap = run.iter().map(|verdict| verdict.longest_gap_ms).max();
+    let pause = run.iter().map(|verdict| verdict.longest_pause_ms).max();
     let writes: u64 = run.iter().map(|verdict| verdict.acknowledged).sum();
     let date = jiff::Timestamp::now().strftime("%Y-%m-%d %H:%M UTC");
     let commit = super::setting("REFIT_MATRIX_COMMIT").unwrap_or_else(|| "unknown".to_owned());
@@ -56,6 +58,7 @@ fn text(rows: &[Row], kept: &Kept, lab: &str) -> String {
          | really struck | {struck} (elsewhere the step was over too soon; the row is then a plain run) |\n\
          | writes acknowledged, and found on every member | {writes} |\n\
          | longest time without an acknowledged write | {} |\n\
+         | longest pause of writes on a lease of {LEASE_S} s | {} |\n\
          | journal under kill -9 | {journal} |\n\
          | seed | none: all rows are run. `make test` runs some thousands of them, drawn from the commit |\n\n\
          One row again: `REFIT_MATRIX_ROW='text of its name' cargo test -p refit-integration --test simulated wherever -- --nocapture`.\n",
@@ -64,10 +67,8 @@ fn text(rows: &[Row], kept: &Kept, lab: &str) -> String {
         run.len(),
         rows.len() - run.len(),
         run.len() - passed,
-        gap.map_or_else(
-            || "-".to_owned(),
-            |ms| format!("{}.{} s", ms / 1000, ms % 1000 / 100)
-        ),
+        gap.map_or_else(|| "-".to_owned(), seconds),
+        pause.map_or_else(|| "-".to_owned(), seconds),
     );
     out.push_str(
         "Rows that rest *parked*: the last member of the old series fell out of its group while a change of series was being unwound.\n\
@@ -87,6 +88,10 @@ fn text(rows: &[Row], kept: &Kept, lab: &str) -> String {
     out
 }
 
+fn seconds(ms: u64) -> String {
+    format!("{}.{} s", ms / 1000, ms % 1000 / 100)
+}
+
 /// By strategy and trouble.
 fn summary(out: &mut String, verdicts: &[(&Row, Option<&Verdict>)]) {
     let mut bases: Vec<(&str, &str)> = Vec::new();
@@ -98,8 +103,8 @@ fn summary(out: &mut String, verdicts: &[(&Row, Option<&Verdict>)]) {
     }
     for (base, strategy) in bases {
         let _ = writeln!(out, "## {strategy}: {base}\n");
-        out.push_str("| trouble | rows | passed | failed | not run | parked on the way | rests | longest gap |\n");
-        out.push_str("|---|--:|--:|--:|--:|--:|---|--:|\n");
+        out.push_str("| trouble | rows | passed | failed | not run | parked on the way | rests | longest gap | longest pause |\n");
+        out.push_str("|---|--:|--:|--:|--:|--:|---|--:|--:|\n");
         for trouble in Trouble::ALL.into_iter().chain(Trouble::FENCES) {
             let of: Vec<Option<&Verdict>> = verdicts
                 .iter()
@@ -122,16 +127,20 @@ fn summary(out: &mut String, verdicts: &[(&Row, Option<&Verdict>)]) {
                 .map(|(rest, count)| format!("{rest} {count}"))
                 .collect();
             let gap = run.iter().map(|v| v.longest_gap_ms).max().unwrap_or(0);
+            let pause = run.iter().map(|v| v.longest_pause_ms).max().unwrap_or(0);
             let _ = writeln!(
                 out,
-                "| {} | {} | {passed} | {} | {} | {parked} | {} | {}.{} s |",
+                "| {} | {} | {passed} | {} | {} | {parked} | {} | {} | {} |",
                 trouble.title(),
                 of.len(),
                 run.len() - passed,
                 of.len() - run.len(),
                 rests.join(", "),
-                gap / 1000,
-                gap % 1000 / 100
+                seconds(gap),
+                match pause {
+                    0 => "-".to_owned(),
+                    pause => seconds(pause),
+                }
             );
         }
         out.push('\n');
@@ -176,8 +185,7 @@ fn real(out: &mut String, lab: &str) {
         "## On real hosts\n\n\
          The same rows by the same names, each a whole rollout on hosts of the lab (own systemd, apt, mysqld, power, network) under a\n\
          writing client, whose ledger is then compared with every member at one GTID set. *Struck* is where the step was at that\n\
-         moment: rows are aimed by watching the rollout. Slow disks and jumping clocks are simulated only: the hosts share one\n\
-         kernel's clock, and their volumes lie in memory. `make matrix` plays the rows that are open, `make test` a sample\n\
+         moment: rows are aimed by watching the rollout. Clocks that jump have a scenario of their own (`clock_jump`). `make matrix` plays the rows that are open, `make test` a sample\n\
          (`REFIT_LAB_MATRIX_SEED`, from the commit); `REFIT_LAB_MATRIX_ROW='text of its name'` plays one again.\n\n",
     );
     let mut rows: Vec<Real> = Vec::new();

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::io::{BufRead, BufReader, Write as _};
 use std::path::Path;
+use std::time::Duration;
 
 /// What came of one row.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,6 +20,8 @@ pub struct Verdict {
     /// Why it waited for a person on the way.
     pub parks: Vec<String>,
     pub longest_gap_ms: u64,
+    /// Of writes, on a lease.
+    pub longest_pause_ms: u64,
     /// How many writes were acknowledged; each was looked for on every member.
     pub acknowledged: u64,
     /// Nothing here: it passed.
@@ -46,6 +49,10 @@ fn needs_a_hand(multi_primary: bool, wrong: &str) -> bool {
         || multi_primary && wrong.ends_with(OPENED)
 }
 
+fn ms(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
 impl Verdict {
     pub fn of(row: &Row) -> Self {
         let told = row.run();
@@ -70,7 +77,8 @@ impl Verdict {
             struck: told.struck,
             rest,
             parks: told.parks.iter().map(ToString::to_string).collect(),
-            longest_gap_ms: u64::try_from(told.longest_gap.as_millis()).unwrap_or(u64::MAX),
+            longest_gap_ms: ms(told.longest_gap),
+            longest_pause_ms: ms(told.longest_pause),
             acknowledged: told.acknowledged,
             wrongs,
         }

@@ -74,6 +74,10 @@ impl Agents {
         self.state.path().to_owned()
     }
 
+    pub fn members(&self) -> Vec<MemberName> {
+        self.slots.keys().cloned().collect()
+    }
+
     /// `None`: nothing listens there.
     pub fn agent(&self, member: &MemberName) -> Option<Agent> {
         self.slots.get(member)?.borrow().clone()
@@ -178,6 +182,11 @@ impl Agent {
             Arc::new(looker),
             stop,
         )
+    }
+
+    /// Whether it is to let writes in once the time is up.
+    pub async fn has_a_lease_running(&self) -> bool {
+        self.place.lease.is_running().await
     }
 
     /// Resolves when this life ends.

@@ -8,6 +8,7 @@ use refit_shared::config::propose::planned;
 use refit_shared::config::{ConfigFiles, OptionFile};
 use refit_shared::ids::MemberName;
 use refit_shared::observation::MemberState;
+use refit_shared::planner::LEASE_S;
 use refit_shared::saga::End;
 use refit_shared::version::PackageVersion;
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,6 +20,8 @@ use tokio::time::{Instant, sleep, timeout};
 pub const LONGEST_GAP: Duration = Duration::from_secs(45);
 /// The same for a switchover: a lease runs out, or a person answers once both sides are closed.
 pub const LONGEST_SWITCH: Duration = Duration::from_secs(150);
+/// No pause on a lease lasts longer: the lease itself, an agent and a host that have to come back first, and a look.
+pub const LONGEST_PAUSE: Duration = Duration::from_secs(LEASE_S as u64 + 20);
 /// What is not so at once (an election, a recovery) must be so by then.
 const SETTLES_WITHIN: Duration = Duration::from_secs(60);
 const ASK_EVERY: Duration = Duration::from_millis(500);

@@ -13,12 +13,14 @@ pub mod client;
 pub mod controller;
 pub mod faults;
 pub mod judge;
+pub mod pauses;
 pub mod wire;
 
 use agents::Agents;
 use client::Client;
 use faults::{Break, Faults, Point, only_looking};
 use judge::Before;
+use pauses::Pauses;
 use refit_agent::host::LogFormat;
 use refit_agent::simhost::{Beginning, Shape, SimWorld, Timings};
 use refit_controller::fleet::{self, Fleet};
@@ -293,6 +295,7 @@ pub struct World {
     pub fleet: Arc<Fleet>,
     pub journal: MemoryJournal,
     pub client: Client,
+    pub pauses: Pauses,
     pub before: Before,
     /// What was found wrong on the way.
     pub wrongs: Arc<Mutex<Vec<String>>>,
@@ -332,6 +335,7 @@ impl World {
         let hosts = Agents::start(&sim).await;
         faults.states_are_in(hosts.directory());
         let client = Client::start(sim.clone());
+        let pauses = Pauses::watch(hosts.clone());
         let entries = hop.members().into_iter().zip(1..).map(|(name, number)| {
             format!("{{ name = \"{name}\", address = \"10.0.0.{number}:7130\" }}")
         });
@@ -349,6 +353,7 @@ impl World {
             fleet: Arc::new(fleet),
             journal: MemoryJournal::default(),
             client,
+            pauses,
             before,
             wrongs: Arc::default(),
         }
