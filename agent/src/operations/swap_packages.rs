@@ -22,13 +22,16 @@ impl Action for SwapPackages {
     async fn probe(&self, host: &Host, _: &OpContext) -> Result<Probe, Failure> {
         let found = host.packages.facts().await.map_err(HostError::clean)?;
         let held = names(&self.to).iter().all(|name| found.held.contains(name));
-        Ok(if found.broken.is_empty() && has(&found, &self.to) {
+        let cut_short = host.packages.cut_short().await.map_err(HostError::clean)?;
+        Ok(if cut_short {
+            Probe::Partial(describe(&found))
+        } else if has(&found, &self.to) {
             if held {
                 Probe::Done
             } else {
                 Probe::Partial("installed, but not held".to_owned())
             }
-        } else if found.broken.is_empty() && has(&found, &self.from) {
+        } else if has(&found, &self.from) {
             Probe::NotDone
         } else {
             Probe::Partial(describe(&found))
@@ -55,7 +58,9 @@ impl Action for SwapPackages {
     async fn undo(&self, host: &Host, cx: &OpContext) -> Result<Notes, Failure> {
         let held = remembered(cx).await?;
         let found = self.only_ours(host).await?;
-        let mut notes = if found.broken.is_empty() && has(&found, &self.from) {
+        // Packages that are all there are not enough: cut short right behind dpkg, the unit would refuse to start for good.
+        let cut_short = host.packages.cut_short().await.map_err(HostError::clean)?;
+        let mut notes = if !cut_short && has(&found, &self.from) {
             vec!["the packages are as they were".to_owned()]
         } else {
             stopping::require_held_down(host).await?;

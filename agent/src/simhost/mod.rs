@@ -345,6 +345,11 @@ impl SimWorld {
         self.lock().host(member).held.clone()
     }
 
+    /// Whether an installation that has not come to its end keeps the server from starting.
+    pub fn is_frozen(&self, member: &MemberName) -> bool {
+        self.lock().host(member).frozen
+    }
+
     /// The version that the data directory belongs to.
     pub fn data_version(&self, member: &MemberName) -> MysqlVersion {
         self.lock().host(member).data.version

@@ -79,8 +79,18 @@ impl Packages for SimPort {
     async fn repair(&self, _: &Phase) -> HostResult<()> {
         self.at("packages.repair", |world, member| {
             judge_touch(world, member);
-            world.host_mut(member).broken.clear();
+            let host = world.host_mut(member);
+            host.broken.clear();
+            host.frozen = false;
             Ok(())
+        })
+        .await
+    }
+
+    async fn cut_short(&self) -> HostResult<bool> {
+        self.at("packages.cut_short", |world, member| {
+            let host = world.host(member);
+            Ok(host.frozen || !host.broken.is_empty())
         })
         .await
     }
@@ -92,6 +102,7 @@ impl Packages for SimPort {
             self.at("packages.install/unpack", |world, member| {
                 judge_touch(world, member);
                 let host = world.host_mut(member);
+                host.frozen = true;
                 host.broken.insert(pin.name.clone());
                 host.installed.insert(pin.name.clone(), pin.version.clone());
                 Ok(())
@@ -104,8 +115,14 @@ impl Packages for SimPort {
             let host = world.host_mut(member);
             for pin in pins {
                 host.broken.remove(&pin.name);
-                host.held.insert(pin.name.clone());
             }
+            Ok(())
+        })
+        .await?;
+        self.at("packages.install/finish", |world, member| {
+            let host = world.host_mut(member);
+            host.held.extend(pins.iter().map(|pin| pin.name.clone()));
+            host.frozen = false;
             Ok(())
         })
         .await

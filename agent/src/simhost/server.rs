@@ -106,6 +106,10 @@ impl World {
             host.unit = Unit::Inactive;
             return;
         }
+        if host.frozen {
+            host.unit = Unit::Failed;
+            return;
+        }
         let binary = host
             .installed
             .get("mysql-server-core")

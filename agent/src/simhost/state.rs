@@ -130,6 +130,8 @@ pub(super) struct HostState {
     pub installed: BTreeMap<String, PackageVersion>,
     pub broken: BTreeSet<String>,
     pub held: BTreeSet<String>,
+    /// An installation is under way or was cut short: the unit refuses to start.
+    pub frozen: bool,
     pub offered: Vec<PackagePin>,
     pub fetched: BTreeSet<PackagePin>,
 
@@ -456,6 +458,7 @@ impl World {
                     .into(),
                 broken: BTreeSet::new(),
                 held: BTreeSet::new(),
+                frozen: false,
                 offered: offered.iter().flat_map(super::pins).collect(),
                 fetched: BTreeSet::new(),
                 unit: Unit::Active(process, server),

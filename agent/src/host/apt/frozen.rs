@@ -44,6 +44,10 @@ impl Frozen {
         Ok(self.ours()? == Some(false))
     }
 
+    pub(super) fn by_us(&self) -> HostResult<bool> {
+        Ok(self.ours()? == Some(true))
+    }
+
     /// Puts it there, durably: from now on until [`Frozen::thaw`] a power cut leaves it in place.
     pub(super) fn freeze(&self) -> HostResult<()> {
         if self.by_other()? {
@@ -81,9 +85,10 @@ mod tests {
         let frozen = Frozen::new(&path);
         assert!(!frozen.by_other().unwrap());
         frozen.thaw().unwrap();
+        assert!(!frozen.by_us().unwrap());
         frozen.freeze().unwrap();
         frozen.freeze().unwrap();
-        assert!(!frozen.by_other().unwrap());
+        assert!(frozen.by_us().unwrap() && !frozen.by_other().unwrap());
         frozen.thaw().unwrap();
         assert!(!path.exists());
         std::os::unix::fs::symlink("../nowhere", &path).unwrap();

@@ -132,7 +132,7 @@ impl Apt {
         self.frozen.thaw()
     }
 
-    async fn broken(&self) -> HostResult<Vec<index::Installed>> {
+    pub(super) async fn broken(&self) -> HostResult<Vec<index::Installed>> {
         let mut known = self.dpkg().await?;
         known.retain(index::Installed::broken);
         Ok(known)

@@ -180,6 +180,10 @@ impl Packages for Apt {
         self.verified_files(pins).await.map(drop)
     }
 
+    async fn cut_short(&self) -> HostResult<bool> {
+        Ok(self.frozen.by_us()? || !self.broken().await?.is_empty())
+    }
+
     async fn repair(&self, phase: &Phase) -> HostResult<()> {
         self.finish_interrupted(phase).await
     }
