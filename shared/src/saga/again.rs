@@ -13,6 +13,7 @@ use super::decide::{Mode, Task};
 use super::fold::{Phase, Rollout, StepStatus};
 use crate::ids::{MemberName, StepId};
 use crate::operation::{Direction, OperationKind as Kind};
+use crate::plan::Reversibility::NothingToUndo;
 use crate::plan::{Plan, Stage, Step};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -100,7 +101,7 @@ fn last_done<'a>(rollout: &Rollout, steps: &[&'a Step]) -> Option<&'a Step> {
     for step in steps {
         let kind = step.operation()?.kind();
         match (&rollout.record(step.id).status, kind) {
-            (StepStatus::Pending, _) => {}
+            (StepStatus::Pending, _) | (StepStatus::Done { .. }, Kind::LeaveLostGroup) => {}
             (_, Kind::LeaveMaintenance) => last = None,
             (StepStatus::Done { .. }, Kind::EnterMaintenance) => last = Some(*step),
             (StepStatus::Done { .. }, _) => last = last.map(|_| *step),
@@ -119,9 +120,9 @@ fn last_done<'a>(rollout: &Rollout, steps: &[&'a Step]) -> Option<&'a Step> {
 /// What is behind the last step of a member in maintenance that is still to be undone: where that is the stop of its server, undoing
 /// it, once more or although it never ran, has that server running.
 fn last_undone<'a>(rollout: &Rollout, steps: &[&'a Step]) -> Option<&'a Step> {
-    let owed = steps
-        .iter()
-        .rposition(|step| rollout.record(step.id).is_owed())?;
+    let owed = steps.iter().rposition(|step| {
+        step.reversibility != NothingToUndo && rollout.record(step.id).is_owed()
+    })?;
     let entered = steps[..=owed].iter().rev().find_map(|step| {
         let kind = step.operation()?.kind();
         matches!(kind, Kind::EnterMaintenance | Kind::LeaveMaintenance).then_some(kind)
@@ -132,7 +133,7 @@ fn last_undone<'a>(rollout: &Rollout, steps: &[&'a Step]) -> Option<&'a Step> {
 }
 
 /// Whether its server is to run behind it, and doing it twice does no more than once. A group is not begun again without the gate
-/// that proves that there is none; a pause of writes is not renewed without what is proved under it.
+/// that proves that there is none ([`super::regroup`]); a pause of writes is not renewed without what is proved under it.
 fn may_be_done_again(step: &Step) -> bool {
     let Some(operation) = step.operation() else {
         return false;
@@ -162,6 +163,7 @@ fn may_be_done_again(step: &Step) -> bool {
         | Kind::AppointPrimary
         | Kind::KeepPrimary
         | Kind::BootstrapGroup
+        | Kind::LeaveLostGroup
         | Kind::KeepWritable
         | Kind::AllowWrites
         | Kind::PauseWrites

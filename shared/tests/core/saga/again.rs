@@ -9,7 +9,7 @@ use refit_shared::planner::plan;
 use refit_shared::receipt::{Failure, FailureCode};
 use refit_shared::saga::*;
 
-fn offline_plan() -> Plan {
+pub fn offline_plan() -> Plan {
     let mut request = request("9.7.4");
     request.strategy = Some(Strategy::Offline);
     let seen = group(&["9.7.3"; 3], &["9.7.4-2", "9.7.3-1"]);
@@ -17,7 +17,7 @@ fn offline_plan() -> Plan {
 }
 
 /// The step of this name on a member.
-fn named(plan: &Plan, member: &str, title: &str) -> StepId {
+pub fn named(plan: &Plan, member: &str, title: &str) -> StepId {
     let found = plan
         .steps()
         .find(|step| step.member.as_str() == member && step.title() == title);
@@ -33,7 +33,7 @@ fn gate_before(plan: &Plan, member: &str, title: &str) -> StepId {
         .id
 }
 
-fn tasks(world: &World) -> Vec<(StepId, Direction, Attempt)> {
+pub fn tasks(world: &World) -> Vec<(StepId, Direction, Attempt)> {
     match decide(&world.rollout(), world.epoch) {
         Next::Run(tasks) => {
             let tasks = tasks.iter();
@@ -44,7 +44,7 @@ fn tasks(world: &World) -> Vec<(StepId, Direction, Attempt)> {
 }
 
 /// Runs until this step has failed once, forward or back, and the rollout is parked; then a person resumes.
-fn resumed_at(world: &mut World, step: StepId, direction: Direction) {
+pub fn resumed_at(world: &mut World, step: StepId, direction: Direction) {
     let rollout = run_offline(world, |task| {
         (task.step, task.direction) != (step, direction)
     });
@@ -53,7 +53,7 @@ fn resumed_at(world: &mut World, step: StepId, direction: Direction) {
 }
 
 /// As [`super::run`], for a plan that takes several members out at once.
-fn run_offline(world: &mut World, mut outcome: impl FnMut(&Task) -> bool) -> Rollout {
+pub fn run_offline(world: &mut World, mut outcome: impl FnMut(&Task) -> bool) -> Rollout {
     for _ in 0..2000 {
         let rollout = world.rollout();
         match decide(&rollout, world.epoch) {
