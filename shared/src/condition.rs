@@ -81,6 +81,17 @@ pub enum Condition {
 }
 
 impl Condition {
+    /// Where it does not hold, waiting does not make it so: only an act does.
+    pub fn needs_an_act(&self) -> bool {
+        matches!(
+            self,
+            Self::Member {
+                is: Expectation::LogFormat { .. },
+                ..
+            }
+        )
+    }
+
     /// Judges what was seen. What could not be seen is `Unknown`, never `Yes`.
     pub fn judge(&self, seen: &Sighting) -> Holds {
         match self.try_judge(seen) {

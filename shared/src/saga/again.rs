@@ -11,10 +11,12 @@
 
 use super::decide::{Mode, Task};
 use super::fold::{Phase, Rollout, StepStatus};
+use crate::condition::Condition;
+use crate::expectation::Expectation;
 use crate::ids::{MemberName, StepId};
 use crate::operation::{Direction, OperationKind as Kind};
 use crate::plan::Reversibility::NothingToUndo;
-use crate::plan::{Plan, Stage, Step};
+use crate::plan::{Action, Plan, Stage, Step};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Before a step of this stage: at most one task a lane, all of one stage. None where the step was not what the rollout stopped at.
@@ -44,7 +46,43 @@ pub(super) fn first(rollout: &Rollout, stage: &Stage, step: &Step) -> Vec<Task> 
         .into_iter()
         .filter(|(member, _)| !beside.contains(member))
         .filter_map(|(_, steps)| last_done(rollout, &steps));
-    tasks(rollout, Direction::Perform, due)
+    let mut first = tasks(rollout, Direction::Perform, due);
+    if first.is_empty() {
+        first = rows_again(rollout, step);
+    }
+    first
+}
+
+/// A source that has restarted by itself logs again as its option file says. Before a gate that asks for rows is asked again, it is made
+/// to log them once again; and what it logged meanwhile every replica has to be past, as the first time.
+fn rows_again(rollout: &Rollout, gate: &Step) -> Vec<Task> {
+    let plan = &rollout.plan;
+    let asked = |member: &MemberName| {
+        let of = |c: &Condition| matches!(c, Condition::Member { member: of, is: Expectation::LogFormat { .. } } if of == member);
+        match &gate.action {
+            Action::Gate(gate) => gate.conditions.iter().any(of),
+            Action::Operate { .. } => false,
+        }
+    };
+    let switches = |step: &&Step| step.operation().is_some_and(|o| o.kind() == Kind::LogRows);
+    let of_gate = |step: &&Step| {
+        let done = matches!(rollout.record(step.id).status, StepStatus::Done { .. });
+        done && asked(&step.member)
+    };
+    let switched: Vec<&Step> = plan.steps().filter(switches).filter(of_gate).collect();
+    let Some(last) = switched.last() else {
+        return Vec::new();
+    };
+    let passed = plan
+        .steps()
+        .find(|step| step.id > last.id && step.is_gate());
+    let rows = tasks(rollout, Direction::Perform, switched.into_iter());
+    match passed {
+        Some(passed) if rows.is_empty() && passed.id < gate.id => {
+            tasks(rollout, Direction::Perform, [passed].into_iter())
+        }
+        _ => rows,
+    }
 }
 
 /// The same on the way back, of everything.
