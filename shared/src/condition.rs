@@ -6,7 +6,7 @@ use crate::expectation::{Expectation, Holds};
 use crate::gtid::GtidSet;
 use crate::ids::MemberName;
 use crate::observation::{MemberState, ReplicationService, ServerFacts, ServiceState};
-use crate::topology::Sighting;
+use crate::topology::{Sighting, View};
 use crate::version::MysqlVersion;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -55,6 +55,8 @@ pub enum Condition {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         besides: Option<MemberName>,
     },
+    /// There is a group: some member is ONLINE in one that has its majority, whoever else is in it.
+    GroupStands,
     /// None of these members is in a group: each is OFFLINE, in no group, or its server is stopped.
     NobodyInGroup { members: BTreeSet<MemberName> },
     /// This member has executed every transaction that any of these has executed or received: with it a group can be begun
@@ -79,6 +81,17 @@ pub enum Condition {
 }
 
 impl Condition {
+    /// Where it does not hold, waiting does not make it so: only an act does.
+    pub fn needs_an_act(&self) -> bool {
+        matches!(
+            self,
+            Self::Member {
+                is: Expectation::LogFormat { .. },
+                ..
+            }
+        )
+    }
+
     /// Judges what was seen. What could not be seen is `Unknown`, never `Yes`.
     pub fn judge(&self, seen: &Sighting) -> Holds {
         match self.try_judge(seen) {
@@ -274,6 +287,7 @@ impl Condition {
                     None => format!("none of the {online} ONLINE members can write"),
                 })
             }
+            Self::GroupStands => group_stands(seen),
             Self::NobodyInGroup { members } => {
                 for name in members {
                     in_no_group(seen, name)?;
@@ -492,6 +506,21 @@ fn observed<'a>(seen: &'a Sighting, name: &MemberName) -> Result<&'a ServerFacts
         .map_err(|why| Holds::Unknown(format!("{name}: {why}")))
 }
 
+fn group_stands(seen: &Sighting) -> Result<(), Holds> {
+    if seen.views().iter().any(View::has_majority) {
+        return Ok(());
+    }
+    for name in seen.members.keys() {
+        match in_no_group(seen, name) {
+            Err(untold @ Holds::Unknown(_)) => return Err(untold),
+            Err(Holds::Yes | Holds::No(_)) | Ok(()) => {}
+        }
+    }
+    Err(Holds::No(
+        "no member is ONLINE in a group that has its majority".to_owned(),
+    ))
+}
+
 /// A server that is stopped is in no group, whatever it was in before.
 fn in_no_group(seen: &Sighting, name: &MemberName) -> Result<(), Holds> {
     let untold = |why: &str| Holds::Unknown(format!("{name}: {why}"));
@@ -558,6 +587,7 @@ impl fmt::Display for Condition {
             Self::WritableMember {
                 besides: Some(name),
             } => write!(f, "a writable member besides {name}"),
+            Self::GroupStands => write!(f, "a group that has its majority"),
             Self::NobodyInGroup { members } => write!(f, "none of {} in a group", members.len()),
             Self::HasEverything { member, of } => {
                 write!(f, "{member} has every transaction of all {}", of.len())

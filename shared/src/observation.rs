@@ -361,6 +361,15 @@ pub struct GroupMember {
     pub version: MysqlVersion,
 }
 
+/// Whether of the members of a view more than half can be reached: without them nobody in it can commit.
+pub fn has_majority(members: &[GroupMember]) -> bool {
+    let reachable = members
+        .iter()
+        .filter(|m| m.state != MemberState::Unreachable)
+        .count();
+    reachable * 2 > members.len()
+}
+
 /// `performance_schema.replication_group_members.MEMBER_STATE`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]

@@ -79,6 +79,9 @@ pub enum Operation {
     /// Begin the group anew with this member; `group_replication_bootstrap_group` is ON for one statement only. A gate has
     /// seen that nobody is in a group and that this member has every transaction. Undo: [`Operation::DissolveGroup`].
     BootstrapGroup,
+    /// Both ways: out of a group that has lost its majority, so that it can be begun again; a member that is in no group stays so, and
+    /// one whose group has its majority is refused.
+    LeaveLostGroup,
     /// Forward: only sees that this server, which is in no group, takes writes. Undo: let them in again.
     KeepWritable,
     /// Let writes in on a server that is in no group and replicates from nobody. Undo: pause them.
@@ -163,6 +166,7 @@ pub enum OperationKind {
     KeepPrimary,
     DissolveGroup,
     BootstrapGroup,
+    LeaveLostGroup,
     KeepWritable,
     AllowWrites,
     StopReplica,
@@ -203,7 +207,7 @@ fn is_zero(seconds: &u32) -> bool {
 }
 
 impl OperationKind {
-    pub const ALL: [OperationKind; 33] = [
+    pub const ALL: [OperationKind; 34] = [
         Self::FetchPackages,
         Self::BackUpConfig,
         Self::ValidateConfig,
@@ -221,6 +225,7 @@ impl OperationKind {
         Self::KeepPrimary,
         Self::DissolveGroup,
         Self::BootstrapGroup,
+        Self::LeaveLostGroup,
         Self::KeepWritable,
         Self::AllowWrites,
         Self::StopReplica,
@@ -258,6 +263,7 @@ impl OperationKind {
             Self::KeepPrimary => "keep_primary",
             Self::DissolveGroup => "dissolve_group",
             Self::BootstrapGroup => "bootstrap_group",
+            Self::LeaveLostGroup => "leave_lost_group",
             Self::KeepWritable => "keep_writable",
             Self::AllowWrites => "allow_writes",
             Self::StopReplica => "stop_replica",
@@ -308,6 +314,7 @@ impl Operation {
             Self::KeepPrimary { .. } => OperationKind::KeepPrimary,
             Self::DissolveGroup { .. } => OperationKind::DissolveGroup,
             Self::BootstrapGroup => OperationKind::BootstrapGroup,
+            Self::LeaveLostGroup => OperationKind::LeaveLostGroup,
             Self::KeepWritable => OperationKind::KeepWritable,
             Self::AllowWrites => OperationKind::AllowWrites,
             Self::StopReplica { .. } => OperationKind::StopReplica,

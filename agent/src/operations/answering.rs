@@ -75,6 +75,7 @@ fn starts_its_own(operation: &Operation) -> bool {
         | Operation::KeepPrimary { .. }
         | Operation::DissolveGroup { .. }
         | Operation::BootstrapGroup
+        | Operation::LeaveLostGroup
         | Operation::KeepWritable
         | Operation::AllowWrites
         | Operation::StopReplica { .. }

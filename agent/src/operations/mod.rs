@@ -30,6 +30,7 @@ mod keep_primary;
 mod keep_replica;
 mod keep_writable;
 mod leave_group;
+mod leave_lost_group;
 mod leave_maintenance;
 mod log;
 mod log_rows;
@@ -142,6 +143,7 @@ pub fn action(operation: &Operation) -> Box<dyn Action> {
         Operation::KeepPrimary { uuid } => Box::new(keep_primary::KeepPrimary { uuid }),
         Operation::DissolveGroup { drain_s } => Box::new(dissolve_group::DissolveGroup { drain_s }),
         Operation::BootstrapGroup => Box::new(bootstrap_group::BootstrapGroup),
+        Operation::LeaveLostGroup => Box::new(leave_lost_group::LeaveLostGroup),
         Operation::KeepWritable => Box::new(keep_writable::KeepWritable),
         Operation::AllowWrites => Box::new(allow_writes::AllowWrites),
         Operation::StopReplica { drain_s } => Box::new(stop_replica::StopReplica { drain_s }),

@@ -53,6 +53,8 @@ impl SimWorld {
         match &world.primary {
             None if world.may_stop => {}
             None => wrongs.push("the group has no primary".to_owned()),
+            // The one that begins the group, or was to leave it last, has been lost: a person is told, and nobody else may serve.
+            Some(_) if world.may_stop && !world.has_majority() => {}
             Some(name) => {
                 let server = world.host(name).server();
                 if server.is_none_or(|server| server.super_read_only) {

@@ -22,7 +22,7 @@ wire_enum! {
         JoinGroup, LeaveMaintenance, AppointPrimary, KeepPrimary, ReleaseArtifacts, KeepWritable, AllowWrites,
         DissolveGroup, BootstrapGroup, StopReplica, StartReplica, KeepReplica, PauseWrites, DemoteSource, PromoteReplica,
         FollowSource, DiscardLogs, RewriteConfig, ValidateConfig, InspectTables, RebuildTables, LogRows, RehearseUpgrade,
-        UpgradeSystemTables, RebuildOffline,
+        UpgradeSystemTables, RebuildOffline, LeaveLostGroup,
     }
 }
 
@@ -140,6 +140,7 @@ fn variant(choice: &Choice) -> &'static str {
         Choice::KeepPrimary(_) => OperationKind::KeepPrimary,
         Choice::DissolveGroup(_) => OperationKind::DissolveGroup,
         Choice::BootstrapGroup(_) => OperationKind::BootstrapGroup,
+        Choice::LeaveLostGroup(_) => OperationKind::LeaveLostGroup,
         Choice::KeepWritable(_) => OperationKind::KeepWritable,
         Choice::AllowWrites(_) => OperationKind::AllowWrites,
         Choice::StopReplica(_) => OperationKind::StopReplica,
@@ -233,6 +234,7 @@ fn read(choice: Choice) -> Result<Operation, InvalidMessage> {
             Operation::DissolveGroup { drain_s }
         }
         Choice::BootstrapGroup(wire::BootstrapGroup {}) => Operation::BootstrapGroup,
+        Choice::LeaveLostGroup(wire::LeaveLostGroup {}) => Operation::LeaveLostGroup,
         Choice::KeepWritable(wire::KeepWritable {}) => Operation::KeepWritable,
         Choice::AllowWrites(wire::AllowWrites {}) => Operation::AllowWrites,
         Choice::StopReplica(wire::StopReplica { drain_s }) => Operation::StopReplica { drain_s },
@@ -349,6 +351,7 @@ impl From<Operation> for wire::Operation {
                 Choice::DissolveGroup(wire::DissolveGroup { drain_s })
             }
             Operation::BootstrapGroup => Choice::BootstrapGroup(wire::BootstrapGroup {}),
+            Operation::LeaveLostGroup => Choice::LeaveLostGroup(wire::LeaveLostGroup {}),
             Operation::KeepWritable => Choice::KeepWritable(wire::KeepWritable {}),
             Operation::AllowWrites => Choice::AllowWrites(wire::AllowWrites {}),
             Operation::StopReplica { drain_s } => {

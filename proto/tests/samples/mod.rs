@@ -182,6 +182,7 @@ fn operation_of(kind: OperationKind) -> BoxedStrategy<Operation> {
             .prop_map(|drain_s| Operation::DissolveGroup { drain_s })
             .boxed(),
         OperationKind::BootstrapGroup => Just(Operation::BootstrapGroup).boxed(),
+        OperationKind::LeaveLostGroup => Just(Operation::LeaveLostGroup).boxed(),
         OperationKind::KeepWritable => Just(Operation::KeepWritable).boxed(),
         OperationKind::AllowWrites => Just(Operation::AllowWrites).boxed(),
         OperationKind::StopReplica => any::<u32>()

@@ -75,6 +75,7 @@ pub(super) fn judge(plan: &Plan, found: &mut Vec<Violation>) {
         );
     }
     proofs(plan, dissolve.id, begin.id, found);
+    begun_again(plan, dissolve.id, begin.id, found);
     lanes(plan, found);
 }
 
@@ -112,6 +113,45 @@ fn proofs(plan: &Plan, dissolve: StepId, begin: StepId, found: &mut Vec<Violatio
             "a group is begun on the way back only behind proof over all members",
             Some(dissolve),
             "no such gate directly after it",
+        );
+    }
+}
+
+/// A group that has been begun may be lost before it is whole: it is asked for, and all can leave what is left of it.
+fn begun_again(plan: &Plan, dissolve: StepId, begin: StepId, found: &mut Vec<Violation>) {
+    let gate = |id: u16| match plan.step(StepId(id)).map(|step| &step.action) {
+        Some(Action::Gate(gate)) => Some(gate),
+        Some(Action::Operate { .. }) | None => None,
+    };
+    let stands = |conditions: &[Condition]| conditions == [Condition::GroupStands];
+    if !gate(begin.0 + 1).is_some_and(|gate| stands(&gate.conditions)) {
+        breaks(
+            found,
+            "whether the group that was begun stands is asked before anybody joins it",
+            Some(begin),
+            "no such gate directly behind it",
+        );
+    }
+    let before = (0..dissolve.0).filter_map(gate);
+    if before.filter(|gate| stands(&gate.undo_conditions)).count() != 1 {
+        breaks(
+            found,
+            "whether the group that was put back stands is asked before anybody joins it",
+            Some(dissolve),
+            "no such gate before it",
+        );
+    }
+    let clears = plan
+        .steps()
+        .filter(|step| kind(step) == Some(Kind::LeaveLostGroup))
+        .filter(|step| step.id > dissolve && step.id < begin);
+    let clears: Vec<&MemberName> = clears.map(|step| &step.member).collect();
+    if !clears.iter().copied().eq(plan.made_from.members.keys()) {
+        breaks(
+            found,
+            "everybody can leave a group that is lost",
+            Some(begin),
+            format!("{} of {} do", clears.len(), plan.made_from.members.len()),
         );
     }
 }

@@ -392,6 +392,7 @@ fn reversibility(order: &Operation) -> Reversibility {
         | Kind::ValidateConfig
         | Kind::AppointPrimary
         | Kind::InspectTables
+        | Kind::LeaveLostGroup
         | Kind::RehearseUpgrade => Reversibility::NothingToUndo,
         Kind::ReleaseArtifacts => Reversibility::Irreversible,
         Kind::BackUpConfig

@@ -125,7 +125,9 @@ fn reckon_ms(operation: &Operation, seen: &Observation) -> u64 {
         | OperationKind::ReleaseArtifacts => 300,
         OperationKind::ValidateConfig => 4_000,
         OperationKind::EnterMaintenance | OperationKind::LeaveMaintenance => 300,
-        OperationKind::KeepPrimary | OperationKind::KeepWritable => 50,
+        OperationKind::KeepPrimary
+        | OperationKind::KeepWritable
+        | OperationKind::LeaveLostGroup => 50,
         OperationKind::AllowWrites => 100,
         OperationKind::LeaveGroup | OperationKind::DissolveGroup => 3_000,
         OperationKind::BootstrapGroup => 5_000,

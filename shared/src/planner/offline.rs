@@ -7,9 +7,10 @@
 //! look        primary   gate (undone last: all is as it was) · keep_primary
 //! fetch       all       fetch_packages · back_up_config                 side by side, everybody serves
 //! secondary k           enter_maintenance · gate · leave_group          the primary serves
-//! close       primary   enter_maintenance · gate · dissolve_group · gate  downtime begins
+//! close       primary   enter_maintenance · gate (undone) · gate · dissolve_group · gate   downtime begins
 //! upgrade     all       stop · snapshot · swap · start                  side by side
-//! open        primary   gate · bootstrap_group (PIVOT)                  downtime ends
+//! clear       all       leave_lost_group                                for when the group is begun again
+//! open        primary   gate · bootstrap_group (PIVOT) · gate           downtime ends
 //! join        others    join_group                                      side by side
 //! done        all       leave_maintenance · gate
 //! give back   primary   appoint_primary                                 where the policy asks
@@ -17,6 +18,10 @@
 //!
 //! In a multi-primary group one member takes the primary's part here. Who leaves last, has every transaction; the gates around the
 //! bootstrap prove it over all members' GTID sets, and that nobody is in a group.
+//!
+//! A group of one or two does not survive the loss of one. Whether the group that was begun still stands, the gate behind that asks,
+//! on the way back the gate before `dissolve_group`; where it does not, it is begun again behind the same proof
+//! ([`crate::saga`], `regroup`).
 
 use super::candidate::{Candidate, candidates, common_target, everybody};
 use super::draft::{Draft, as_before, irreversible_from};
@@ -40,6 +45,8 @@ use std::collections::BTreeSet;
 const LONG_TRANSACTION_S: u64 = 30;
 const QUEUE: u64 = 1000;
 const DRAIN_S: u32 = 10;
+/// For a network that comes back by itself.
+const STANDS_S: u32 = 60;
 const JOIN_DRAIN_S: u32 = 3600;
 
 /// Makes the plan. The checks have passed (`results` holds what they said); what is still in the way is returned as findings.
@@ -88,10 +95,11 @@ pub fn plan(
     }
     let close = build.close();
     let upgrade = build.upgrade(&candidates);
+    let clear = build.clear(&members);
     let mut open = build.open(&candidates);
-    let (closes, opens) = (close.lanes[0].steps[2].id, open.lanes[0].steps[1].id);
+    let (closes, opens) = (close.lanes[0].steps[3].id, open.lanes[0].steps[1].id);
     irreversible_from(&mut open.lanes[0].steps, 1);
-    stages.extend([close, upgrade, open]);
+    stages.extend([close, upgrade, clear, open]);
     for mut stage in [build.others_join(), build.done(&members)] {
         for lane in &mut stage.lanes {
             irreversible_from(&mut lane.steps, 0);
@@ -302,6 +310,13 @@ impl Builder<'_> {
     fn close(&mut self) -> Stage {
         let primary = self.primary;
         let descend = self.descend(&primary);
+        let begun = Gate {
+            conditions: Vec::new(),
+            undo_conditions: vec![Condition::GroupStands],
+            hold_ms: 0,
+        };
+        let why = "when unwound, the group has been begun, and has its majority; else it is begun again, once `refit resume` says so";
+        let begun = self.draft.gate_within(primary.name, begun, STANDS_S, why);
         let mut others = self.all.clone();
         others.remove(primary.name);
         let last = Gate {
@@ -333,7 +348,7 @@ impl Builder<'_> {
         let closed = self.draft.gate(primary.name, closed, why);
         stage(
             "close the group",
-            vec![lane(&primary, vec![descend, last, dissolve, closed])],
+            vec![lane(&primary, vec![descend, begun, last, dissolve, closed])],
         )
     }
 
@@ -344,6 +359,19 @@ impl Builder<'_> {
             lanes.push(lane(c, steps));
         }
         stage(side_by_side(candidates, self.request.target), lanes)
+    }
+
+    /// Nothing in it, unless the group is begun again.
+    fn clear(&mut self, members: &[Candidate<'_>]) -> Stage {
+        let mut lanes = Vec::new();
+        for c in members {
+            let order = Operation::LeaveLostGroup;
+            let why = "out of any group that has lost its majority";
+            let mut clear = self.draft.on(c, order, 300, why);
+            clear.after = vec![Expectation::NotInGroup];
+            lanes.push(lane(c, vec![clear]));
+        }
+        stage("nobody is in a group", lanes)
     }
 
     fn open(&mut self, candidates: &[Candidate<'_>]) -> Stage {
@@ -367,7 +395,17 @@ impl Builder<'_> {
         begin.after = vec![Expectation::InGroup {
             state: MemberState::Online,
         }];
-        stage("open the group", vec![lane(&primary, vec![proof, begin])])
+        let stands = Gate {
+            conditions: vec![Condition::GroupStands],
+            undo_conditions: Vec::new(),
+            hold_ms: 0,
+        };
+        let why = "the group has been begun, and has its majority; else it is begun again, once `refit resume` says so";
+        let stands = self.draft.gate_within(primary.name, stands, STANDS_S, why);
+        stage(
+            "open the group",
+            vec![lane(&primary, vec![proof, begin, stands])],
+        )
     }
 
     fn others_join(&mut self) -> Stage {

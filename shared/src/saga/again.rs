@@ -11,9 +11,12 @@
 
 use super::decide::{Mode, Task};
 use super::fold::{Phase, Rollout, StepStatus};
+use crate::condition::Condition;
+use crate::expectation::Expectation;
 use crate::ids::{MemberName, StepId};
 use crate::operation::{Direction, OperationKind as Kind};
-use crate::plan::{Plan, Stage, Step};
+use crate::plan::Reversibility::NothingToUndo;
+use crate::plan::{Action, Plan, Stage, Step};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Before a step of this stage: at most one task a lane, all of one stage. None where the step was not what the rollout stopped at.
@@ -43,7 +46,43 @@ pub(super) fn first(rollout: &Rollout, stage: &Stage, step: &Step) -> Vec<Task> 
         .into_iter()
         .filter(|(member, _)| !beside.contains(member))
         .filter_map(|(_, steps)| last_done(rollout, &steps));
-    tasks(rollout, Direction::Perform, due)
+    let mut first = tasks(rollout, Direction::Perform, due);
+    if first.is_empty() {
+        first = rows_again(rollout, step);
+    }
+    first
+}
+
+/// A source that has restarted by itself logs again as its option file says. Before a gate that asks for rows is asked again, it is made
+/// to log them once again; and what it logged meanwhile every replica has to be past, as the first time.
+fn rows_again(rollout: &Rollout, gate: &Step) -> Vec<Task> {
+    let plan = &rollout.plan;
+    let asked = |member: &MemberName| {
+        let of = |c: &Condition| matches!(c, Condition::Member { member: of, is: Expectation::LogFormat { .. } } if of == member);
+        match &gate.action {
+            Action::Gate(gate) => gate.conditions.iter().any(of),
+            Action::Operate { .. } => false,
+        }
+    };
+    let switches = |step: &&Step| step.operation().is_some_and(|o| o.kind() == Kind::LogRows);
+    let of_gate = |step: &&Step| {
+        let done = matches!(rollout.record(step.id).status, StepStatus::Done { .. });
+        done && asked(&step.member)
+    };
+    let switched: Vec<&Step> = plan.steps().filter(switches).filter(of_gate).collect();
+    let Some(last) = switched.last() else {
+        return Vec::new();
+    };
+    let passed = plan
+        .steps()
+        .find(|step| step.id > last.id && step.is_gate());
+    let rows = tasks(rollout, Direction::Perform, switched.into_iter());
+    match passed {
+        Some(passed) if rows.is_empty() && passed.id < gate.id => {
+            tasks(rollout, Direction::Perform, [passed].into_iter())
+        }
+        _ => rows,
+    }
 }
 
 /// The same on the way back, of everything.
@@ -100,7 +139,7 @@ fn last_done<'a>(rollout: &Rollout, steps: &[&'a Step]) -> Option<&'a Step> {
     for step in steps {
         let kind = step.operation()?.kind();
         match (&rollout.record(step.id).status, kind) {
-            (StepStatus::Pending, _) => {}
+            (StepStatus::Pending, _) | (StepStatus::Done { .. }, Kind::LeaveLostGroup) => {}
             (_, Kind::LeaveMaintenance) => last = None,
             (StepStatus::Done { .. }, Kind::EnterMaintenance) => last = Some(*step),
             (StepStatus::Done { .. }, _) => last = last.map(|_| *step),
@@ -119,9 +158,9 @@ fn last_done<'a>(rollout: &Rollout, steps: &[&'a Step]) -> Option<&'a Step> {
 /// What is behind the last step of a member in maintenance that is still to be undone: where that is the stop of its server, undoing
 /// it, once more or although it never ran, has that server running.
 fn last_undone<'a>(rollout: &Rollout, steps: &[&'a Step]) -> Option<&'a Step> {
-    let owed = steps
-        .iter()
-        .rposition(|step| rollout.record(step.id).is_owed())?;
+    let owed = steps.iter().rposition(|step| {
+        step.reversibility != NothingToUndo && rollout.record(step.id).is_owed()
+    })?;
     let entered = steps[..=owed].iter().rev().find_map(|step| {
         let kind = step.operation()?.kind();
         matches!(kind, Kind::EnterMaintenance | Kind::LeaveMaintenance).then_some(kind)
@@ -132,7 +171,7 @@ fn last_undone<'a>(rollout: &Rollout, steps: &[&'a Step]) -> Option<&'a Step> {
 }
 
 /// Whether its server is to run behind it, and doing it twice does no more than once. A group is not begun again without the gate
-/// that proves that there is none; a pause of writes is not renewed without what is proved under it.
+/// that proves that there is none ([`super::regroup`]); a pause of writes is not renewed without what is proved under it.
 fn may_be_done_again(step: &Step) -> bool {
     let Some(operation) = step.operation() else {
         return false;
@@ -162,6 +201,7 @@ fn may_be_done_again(step: &Step) -> bool {
         | Kind::AppointPrimary
         | Kind::KeepPrimary
         | Kind::BootstrapGroup
+        | Kind::LeaveLostGroup
         | Kind::KeepWritable
         | Kind::AllowWrites
         | Kind::PauseWrites

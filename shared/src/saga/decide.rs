@@ -3,6 +3,7 @@
 use super::again;
 use super::event::{Actor, End, Event, ParkReason, Scope, UnwindCause};
 use super::fold::{Phase, Rollout, StepStatus, member_of};
+use super::regroup::{self, Due};
 use crate::ids::{Attempt, Epoch, StepId};
 use crate::operation::{Direction, OperationKind as Kind};
 use crate::plan::{Action, ApprovePivot, Lane, Reversibility, Stage, Step};
@@ -45,6 +46,9 @@ pub fn decide(rollout: &Rollout, epoch: Epoch) -> Next {
     match &rollout.phase {
         Phase::Closed { .. } | Phase::Finalized { .. } => Next::Rest,
         Phase::Forward => {
+            if let Some(due) = regroup::first(rollout, epoch) {
+                return first(rollout, due, Direction::Perform);
+            }
             let open = rollout
                 .plan
                 .stages
@@ -64,8 +68,40 @@ pub fn decide(rollout: &Rollout, epoch: Epoch) -> Next {
                 forward(rollout, rollout.plan.stages.len(), stage, epoch)
             }
         }
-        Phase::Unwinding { scope, cause } => unwind(rollout, scope, cause),
+        Phase::Unwinding { scope, cause } => {
+            let due = match scope {
+                Scope::All => regroup::first_undone(rollout, epoch),
+                Scope::Lane { .. } => None,
+            };
+            match due {
+                Some(due) => first(rollout, due, Direction::Undo),
+                None => unwind(rollout, scope, cause),
+            }
+        }
     }
+}
+
+/// What comes before everything else.
+fn first(rollout: &Rollout, due: Due, direction: Direction) -> Next {
+    let step = match due {
+        Due::Run(tasks) => return Next::Run(tasks),
+        Due::Failed(step) => step,
+    };
+    let member = member_of(&rollout.plan, step);
+    let reason = match (direction, &rollout.record(step).status) {
+        (Direction::Perform, StepStatus::Failed { failure, .. }) => ParkReason::StepFailed {
+            step,
+            member,
+            failure: failure.clone(),
+        },
+        (Direction::Undo, StepStatus::UndoFailed { failure, .. }) => ParkReason::UndoFailed {
+            step,
+            member,
+            failure: failure.clone(),
+        },
+        (_, status) => unreachable!("{step} has failed, and is {status:?}"),
+    };
+    Next::Append(Event::Parked { reason })
 }
 
 fn settled(rollout: &Rollout, stage: &Stage, epoch: Epoch) -> bool {
@@ -77,7 +113,11 @@ fn settled(rollout: &Rollout, stage: &Stage, epoch: Epoch) -> bool {
 
 /// The first step of a lane that is not done, or a gate whose passing no longer counts.
 fn next_in_lane<'a>(rollout: &Rollout, lane: &'a Lane, epoch: Epoch) -> Option<&'a Step> {
-    let done = |step: &Step| matches!(rollout.record(step.id).status, StepStatus::Done { .. });
+    let forward = Direction::Perform;
+    let done = |step: &Step| match rollout.record(step.id).status {
+        StepStatus::Done { .. } => !regroup::joins_again(rollout, step, forward),
+        _ => regroup::is_past(rollout, step, forward),
+    };
     let open = lane.steps.iter().position(|step| !done(step))?;
     let never_begun = rollout.record(lane.steps[open].id).status == StepStatus::Pending;
     match open.checked_sub(1).map(|before| &lane.steps[before]) {
@@ -296,8 +336,9 @@ fn unwind(rollout: &Rollout, scope: &Scope, cause: &UnwindCause) -> Next {
                 StepStatus::Intended
                 | StepStatus::Done { .. }
                 | StepStatus::Failed { .. }
-                | StepStatus::UndoFailed { .. } => (record.attempt.next(), Mode::Begin),
-                StepStatus::Pending => unreachable!("a pending step owes nothing"),
+                | StepStatus::UndoFailed { .. }
+                // It was undone, and had to leave once more since.
+                | StepStatus::Pending => (record.attempt.next(), Mode::Begin),
             };
             tasks.push(Task {
                 step: step.id,
@@ -359,5 +400,8 @@ fn owes_undo(rollout: &Rollout, step: &Step) -> bool {
         Action::Gate(gate) => !gate.undo_conditions.is_empty(),
         Action::Operate { .. } => step.reversibility != Reversibility::NothingToUndo,
     };
-    guards && rollout.record(step.id).is_owed()
+    let back = Direction::Undo;
+    guards
+        && (rollout.record(step.id).is_owed() && !regroup::is_past(rollout, step, back)
+            || regroup::joins_again(rollout, step, back))
 }

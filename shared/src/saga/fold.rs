@@ -44,6 +44,8 @@ pub struct StepRecord {
     pub was_done: bool,
     /// The generation in which the latest try ended.
     pub ended_in: u32,
+    /// The entry that says how the latest try ended: which of two steps ended later.
+    pub ended: Seq,
 }
 
 /// Which way a rollout is going.
@@ -127,6 +129,7 @@ impl Rollout {
             half_done: false,
             was_done: false,
             ended_in: 0,
+            ended: Seq(0),
         };
         let steps = vec![fresh; plan.steps().count()];
         Ok(Self {
@@ -466,6 +469,7 @@ impl Rollout {
             half_done,
             was_done: *found == Found::Done,
             ended_in: generation,
+            ended: self.next_seq,
         };
         let is_pivot = self
             .plan
@@ -553,6 +557,7 @@ impl Rollout {
         } else {
             record.resolved_unix_ms = Some(at);
             record.ended_in = self.generation;
+            record.ended = self.next_seq;
         }
         Ok(())
     }

@@ -12,6 +12,7 @@ pub mod decide;
 pub mod event;
 pub mod fold;
 pub mod rebuild;
+mod regroup;
 mod turn;
 
 pub use decide::{Mode, Next, Task, decide};

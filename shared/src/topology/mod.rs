@@ -46,12 +46,7 @@ impl View {
         }
     }
     pub fn has_majority(&self) -> bool {
-        let reachable = self
-            .members
-            .iter()
-            .filter(|m| m.state != MemberState::Unreachable)
-            .count();
-        reachable * 2 > self.members.len()
+        crate::observation::has_majority(&self.members)
     }
 }
 

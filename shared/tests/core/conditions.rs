@@ -198,3 +198,27 @@ fn a_replica_that_is_delayed_on_purpose_goes_on_when_it_receives() {
     });
     assert_eq!(follows(1000).goes_on(&first, &later), Holds::Yes);
 }
+
+/// Of a view, not of a member: who is alone in one stands, two who can't reach each other do not.
+#[test]
+fn a_group_stands_where_somebody_has_a_majority() {
+    let stands = Condition::GroupStands;
+    assert_eq!(stands.judge(&upgraded_but_one()), Holds::Yes);
+    assert_eq!(stands.judge(&shut_out()), Holds::Yes);
+    let mut seen = shut_out();
+    change_server(&mut seen, "db2", |server| {
+        of_group(server, |group| {
+            group.members[1].state = MemberState::Unreachable
+        });
+    });
+    change_server(&mut seen, "db3", |server| {
+        of_group(server, |group| {
+            group.members[0].state = MemberState::Unreachable
+        });
+    });
+    assert!(matches!(stands.judge(&seen), Holds::No(_)));
+    // With one of them unseen nobody knows.
+    let unseen = refit_shared::observation::Fact::Unknown("no answer".to_owned());
+    seen.members.insert(member("db3"), unseen);
+    assert!(matches!(stands.judge(&seen), Holds::Unknown(_)));
+}

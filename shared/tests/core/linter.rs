@@ -177,7 +177,7 @@ fn each_rule_for_an_offline_upgrade_condemns() {
                 p.pivot.as_mut().unwrap().step = StepId(1)
             }),
             ("a group is begun only behind proof over all members", |p| {
-                let gate = p.stages[6].lanes[0].steps.first_mut().unwrap();
+                let gate = p.stages[7].lanes[0].steps.first_mut().unwrap();
                 let Action::Gate(gate) = &mut gate.action else {
                     panic!("the proof is elsewhere")
                 };
@@ -193,6 +193,24 @@ fn each_rule_for_an_offline_upgrade_condemns() {
                     gate.undo_conditions.remove(1);
                 },
             ),
+            (
+                "whether the group that was begun stands is asked before anybody joins it",
+                |p| {
+                    p.stages[7].lanes[0].steps.pop();
+                    renumber(p);
+                },
+            ),
+            (
+                "whether the group that was put back stands is asked before anybody joins it",
+                |p| {
+                    p.stages[4].lanes[0].steps.remove(1);
+                    renumber(p);
+                },
+            ),
+            ("everybody can leave a group that is lost", |p| {
+                p.stages[6].lanes.pop();
+                renumber(p);
+            }),
             ("a member's steps are complete and in order", |p| {
                 p.stages[5].lanes[0].steps.remove(1);
                 renumber(p);

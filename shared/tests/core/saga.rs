@@ -4,6 +4,7 @@
 //! cut off. At every crash the journal is folded from its beginning and must give the very same state.
 
 mod again;
+mod regroup;
 
 use crate::support::{alone, group, request};
 use proptest::prelude::*;

@@ -67,6 +67,32 @@ pub async fn leave(host: &Host, cx: &OpContext, drain_s: u32) -> Result<Notes, F
     }
 }
 
+/// Leaves a group in which nobody can commit: there is nothing to drain, and who waits for it to commit is told that it was not done.
+pub async fn leave_lost(host: &Host, cx: &OpContext) -> Result<Notes, Failure> {
+    let seen = answering::pulse(host, cx).await?;
+    if is_out(&seen) {
+        return leave(host, cx, 0).await;
+    }
+    cx.phase.say("super_read_only");
+    host.mysql.set_super_read_only(true).await.map_err(|error| {
+        let message = format!(
+            "{} could not be made read-only before it leaves a group without majority: {error}; end the sessions that wait for their COMMIT on it (SHOW PROCESSLIST, KILL)",
+            cx.order.member
+        );
+        Failure::partial(FailureCode::GroupLeave, message)
+    })?;
+    cx.phase.say("STOP GROUP_REPLICATION");
+    let stopped = host
+        .mysql
+        .stop_group_replication(cx.left().max(SETTLE))
+        .await;
+    settle(host, stopped.err())
+        .await
+        .map_err(|why| Failure::partial(FailureCode::GroupLeave, why))?;
+    pause::forget(cx).await?;
+    Ok(vec!["left a group that had lost its majority".to_owned()])
+}
+
 async fn pause_and_stop(
     host: &Host,
     cx: &OpContext,

@@ -158,3 +158,47 @@ async fn bootstrap_group_is_never_left_on() {
         }
     }
 }
+
+const CLEAR: Operation = Operation::LeaveLostGroup;
+
+/// Begun with m1, joined by m2, and then one of the two is lost.
+async fn lost_one(lost: &str) -> Rig {
+    let mut rig = last_one().await;
+    rig.perform(&DISSOLVE).await;
+    rig.perform(&Operation::BootstrapGroup).await;
+    rig.member = member("m2");
+    rig.perform(&Operation::JoinGroup { drain_s: 60 }).await;
+    rig.world.power_off(&member(lost));
+    rig.member = member(if lost == "m1" { "m2" } else { "m1" });
+    rig
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_is_left_without_majority_leaves_and_the_group_can_be_begun_again() {
+    for lost in ["m1", "m2"] {
+        let rig = lost_one(lost).await;
+        assert!(rig.world.write().is_err());
+        for _ in 0..2 {
+            rig.perform(&CLEAR).await;
+            rig.undo(&CLEAR).await;
+            assert!(!rig.world.is_writable(&rig.member));
+        }
+        rig.perform(&Operation::BootstrapGroup).await;
+        assert!(rig.world.write().is_ok(), "{lost}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_group_that_has_its_majority_is_not_left_as_if_it_were_lost() {
+    for name in ["m1", "m2", "m3"] {
+        let rig = Rig::new(name, Hop::patch());
+        rig.world.allow_full_stop();
+        let failure = rig.refused_clean(&CLEAR).await;
+        assert!(failure.message.contains("is not lost"), "{failure}");
+        assert!(rig.world.write().is_ok());
+    }
+    // Alone in it: a group all the same.
+    let rig = last_one().await;
+    rig.refused_clean(&CLEAR).await;
+    assert!(rig.world.write().is_ok());
+}

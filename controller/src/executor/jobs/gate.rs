@@ -43,6 +43,7 @@ pub(super) async fn wait(
             Judgement::Missing(text) if told >= limit => {
                 return failed(format!("not within {} s: {text}", step.deadline_s));
             }
+            Judgement::InVain(text) => return failed(text),
             Judgement::Missing(text) => teller.waiting(text).await,
         }
         sleep_until(asked + timing.gate_interval).await;

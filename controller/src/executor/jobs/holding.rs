@@ -34,6 +34,8 @@ pub(super) enum Judgement {
     /// All holds, for not long enough yet.
     Holding(String),
     Missing(String),
+    /// Something is missing that no waiting brings.
+    InVain(String),
 }
 
 /// A gate's memory between two looks.
@@ -65,7 +67,15 @@ impl<'a> Holding<'a> {
             self.since = None;
             // It may be why.
             missing.extend(self.broken(&seen, self.watch.begun_unix_ms));
-            return Judgement::Missing(missing.join("; "));
+            let in_vain = |condition: &Condition| {
+                condition.needs_an_act() && matches!(condition.judge(&seen), Holds::No(_))
+            };
+            let missing = missing.join("; ");
+            return if self.conditions.iter().any(in_vain) {
+                Judgement::InVain(missing)
+            } else {
+                Judgement::Missing(missing)
+            };
         }
         let (since, first) = self.since.get_or_insert_with(|| (told, seen.clone()));
         let held = asked.saturating_duration_since(*since);
@@ -102,6 +112,7 @@ impl<'a> Holding<'a> {
 mod tests {
     use super::*;
     use crate::fixture::{member, plan, sighting};
+    use refit_shared::expectation::Expectation;
     use refit_shared::observation::{
         ChannelDetail, ChannelFacts, Fact, ReplicationService, SchemaStatement, ServerFacts,
         ThreadState,
@@ -271,5 +282,32 @@ mod tests {
             why.contains("`early`") && !why.contains("`before`"),
             "{why}"
         );
+    }
+
+    /// A source that logs statements again does so until somebody acts, however long it is waited for.
+    #[tokio::test]
+    async fn a_gate_does_not_wait_for_what_only_an_act_brings() {
+        let (watch, begun) = (watch().await, Instant::now());
+        let mut seen = following().await;
+        let mut conditions = Vec::from(follows());
+        conditions.push(Condition::Member {
+            member: member("m1"),
+            is: Expectation::LogFormat {
+                is: "ROW".to_owned(),
+            },
+        });
+        let logs = |seen: &mut Sighting, format: &str| {
+            let variable = ("binlog_format".to_owned(), format.to_owned());
+            server(seen, "m1").variables.extend([variable]);
+        };
+        logs(&mut seen, "STATEMENT");
+        let mut holding = Holding::new(&conditions, Duration::ZERO, &watch);
+        let Judgement::InVain(why) = holding.judge(look(begun, 0, &seen)) else {
+            panic!("m1 logs statements");
+        };
+        assert!(why.contains("binlog_format is STATEMENT"), "{why}");
+        logs(&mut seen, "ROW");
+        let judged = holding.judge(look(begun, 1, &seen));
+        assert!(matches!(judged, Judgement::Passed(_)), "{judged:?}");
     }
 }

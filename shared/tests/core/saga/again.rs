@@ -1,7 +1,7 @@
 //! What is done once again before a step at which the rollout stopped: servers that have died in maintenance are started so.
 
 use super::{World, alone_plan, person, until_approval};
-use crate::support::{group, request};
+use crate::support::{change_server, group, replicas, request};
 use refit_shared::ids::{Attempt, StepId};
 use refit_shared::operation::Direction;
 use refit_shared::plan::{Plan, Strategy};
@@ -9,7 +9,7 @@ use refit_shared::planner::plan;
 use refit_shared::receipt::{Failure, FailureCode};
 use refit_shared::saga::*;
 
-fn offline_plan() -> Plan {
+pub fn offline_plan() -> Plan {
     let mut request = request("9.7.4");
     request.strategy = Some(Strategy::Offline);
     let seen = group(&["9.7.3"; 3], &["9.7.4-2", "9.7.3-1"]);
@@ -17,7 +17,7 @@ fn offline_plan() -> Plan {
 }
 
 /// The step of this name on a member.
-fn named(plan: &Plan, member: &str, title: &str) -> StepId {
+pub fn named(plan: &Plan, member: &str, title: &str) -> StepId {
     let found = plan
         .steps()
         .find(|step| step.member.as_str() == member && step.title() == title);
@@ -33,7 +33,7 @@ fn gate_before(plan: &Plan, member: &str, title: &str) -> StepId {
         .id
 }
 
-fn tasks(world: &World) -> Vec<(StepId, Direction, Attempt)> {
+pub fn tasks(world: &World) -> Vec<(StepId, Direction, Attempt)> {
     match decide(&world.rollout(), world.epoch) {
         Next::Run(tasks) => {
             let tasks = tasks.iter();
@@ -44,7 +44,7 @@ fn tasks(world: &World) -> Vec<(StepId, Direction, Attempt)> {
 }
 
 /// Runs until this step has failed once, forward or back, and the rollout is parked; then a person resumes.
-fn resumed_at(world: &mut World, step: StepId, direction: Direction) {
+pub fn resumed_at(world: &mut World, step: StepId, direction: Direction) {
     let rollout = run_offline(world, |task| {
         (task.step, task.direction) != (step, direction)
     });
@@ -53,7 +53,7 @@ fn resumed_at(world: &mut World, step: StepId, direction: Direction) {
 }
 
 /// As [`super::run`], for a plan that takes several members out at once.
-fn run_offline(world: &mut World, mut outcome: impl FnMut(&Task) -> bool) -> Rollout {
+pub fn run_offline(world: &mut World, mut outcome: impl FnMut(&Task) -> bool) -> Rollout {
     for _ in 0..2000 {
         let rollout = world.rollout();
         match decide(&rollout, world.epoch) {
@@ -211,5 +211,39 @@ fn who_leaves_a_group_that_others_have_left_is_not_put_back_by_itself() {
         world.push(Event::Resumed { by: person() });
         let rollout = run_offline(&mut world, |_| true);
         assert_eq!(rollout.end(), Some(&End::Upgraded));
+    }
+}
+
+/// A source that restarted by itself logs statements again: it is made to log rows, every replica has to be past them, and only then
+/// the next replica may be taken out.
+#[test]
+fn a_source_is_made_to_log_rows_again_before_a_gate_that_asks_for_them() {
+    let mut seen = replicas(&["8.4.6"; 3], &[(2, 1), (3, 1)], &["9.7.4-1", "8.4.6-1"]);
+    change_server(&mut seen, "db1", |server| {
+        let format = ("binlog_format".into(), "STATEMENT".into());
+        server.variables.extend([format]);
+    });
+    let plan = plan(&request("9.7.4"), &seen, 5).unwrap().0;
+    let rows = named(&plan, "db1", "log_rows");
+    let passed = StepId(rows.0 + 1);
+    let first = gate_before(&plan, "db2", "enter_maintenance");
+    let second = gate_before(&plan, "db3", "enter_maintenance");
+    for fails in [passed, first, second] {
+        let mut world = World::of(plan.clone());
+        resumed_at(&mut world, fails, FORWARD);
+        for (due, attempt) in [(rows, 2), (passed, 2), (fails, 2)] {
+            assert_eq!(tasks(&world), [(due, FORWARD, Attempt(attempt))]);
+            let Next::Run(tasks) = decide(&world.rollout(), world.epoch) else {
+                panic!("it waits");
+            };
+            world.begin(&tasks[0]);
+            world.resolve(&tasks[0], true);
+            if fails == due {
+                break;
+            }
+        }
+        let rollout = run_offline(&mut world, |_| true);
+        assert_eq!(rollout.end(), Some(&End::Upgraded));
+        world.crash();
     }
 }
