@@ -4,8 +4,7 @@ use super::rig::{Hop, Rig};
 use crate::simhost::{FaultAction, pins};
 use refit_shared::operation::{Direction, Operation};
 use refit_shared::receipt::Outcome;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 
 fn rehearse(hop: &Hop) -> Operation {
     Operation::RehearseUpgrade {
@@ -74,15 +73,7 @@ async fn struck_anywhere_nothing_is_left() {
         for call in 0.. {
             let rig = Rig::new("m3", Hop::patch());
             let before = rig.picture().await;
-            let calls = Arc::new(AtomicUsize::new(0));
-            let counter = calls.clone();
-            rig.world.faults(move |_, _| {
-                if counter.fetch_add(1, Ordering::Relaxed) == call {
-                    action
-                } else {
-                    FaultAction::Continue
-                }
-            });
+            let calls = rig.strike(call, action);
             let operation = rehearse(&rig.hop);
             let outcome = rig.carry_out(Direction::Perform, &operation).await;
             let struck = calls.load(Ordering::Relaxed) > call;
