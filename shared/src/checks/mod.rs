@@ -57,6 +57,7 @@ mod known_bad_releases;
 mod leftovers;
 mod listed;
 mod long_transactions;
+mod lower_case_names;
 mod manual;
 mod maxdb_sql_mode;
 mod memory;
@@ -314,6 +315,7 @@ pub const ALL: &[Check] = &[
     pin_release::CHECK,
     persisted_variables::CHECK,
     upgrade_option::CHECK,
+    lower_case_names::CHECK,
     removed_functions::CHECK,
     routine_syntax::CHECK,
     removed_statements::CHECK,

@@ -1708,6 +1708,10 @@ fn an_option_file_that_says_how_to_upgrade_is_found_and_the_last_line_counts() {
         ("upgrade=AUTO", None),
         ("upgrade=NONE\nupgrade=AUTO", None),
         ("max_connections=5", None),
+        // Not for this server.
+        ("[mysqld-8.0]\nupgrade=NONE", None),
+        ("[mysqldump]\nupgrade=NONE", None),
+        ("loose-upgrade=NONE", Some(Level::Error)),
     ] {
         let seen = configured("9.7.3", &format!("[mysqld]\n{text}\n"), &[]);
         let found = of(&judge(&seen, "9.7.4"), "upgradeOption");
@@ -1715,6 +1719,56 @@ fn an_option_file_that_says_how_to_upgrade_is_found_and_the_last_line_counts() {
         assert_eq!(found.len(), expected, "{text}: {found:#?}");
         assert!(found.iter().all(|f| Some(f.level) == level), "{text}");
     }
+}
+
+/// Server error MY-011087: how names are compared is laid down when a data directory is made. Somebody may have edited a file since
+/// the last start.
+#[test]
+fn another_comparison_of_names_is_found_before_the_new_server_refuses_it() {
+    let variable = "lower_case_table_names";
+    for (runs, text, expected) in [
+        ("0", "lower_case_table_names=1", Some(Level::Error)),
+        ("1", "lower-case-table-names = 0", Some(Level::Error)),
+        ("0", "loose_lower_case_table_names=2", Some(Level::Error)),
+        (
+            "0",
+            "lower_case_table_names=0\nlower_case_table_names=1",
+            Some(Level::Error),
+        ),
+        ("0", "lower_case_table_names", Some(Level::Error)),
+        (
+            "1",
+            "[mysqld-9.7]\nlower_case_table_names=0",
+            Some(Level::Error),
+        ),
+        // The line may have been taken out, or it stands on the command line.
+        ("1", "max_connections=5", Some(Level::Warning)),
+        (
+            "1",
+            "[mysqld-8.0]\nlower_case_table_names=1",
+            Some(Level::Warning),
+        ),
+        ("1", "lower_case_table_names=1", None),
+        ("0", "lower_case_table_names=00", None),
+        ("0", "max_connections=5", None),
+        ("0", "[mysqld-8.0]\nlower_case_table_names=1", None),
+        ("0", "[mysqldump]\nlower_case_table_names=1", None),
+    ] {
+        let mut seen = configured("9.7.3", &format!("[mysqld]\n{text}\n"), &[]);
+        for name in ["db1", "db2", "db3"] {
+            set(&mut seen, name, variable, runs);
+        }
+        let found = of(&judge(&seen, "9.7.4"), "lowerCaseTableNames");
+        let count = usize::from(expected.is_some()) * 3;
+        assert_eq!(found.len(), count, "{runs} {text}: {found:#?}");
+        assert!(
+            found.iter().all(|f| Some(f.level) == expected),
+            "{found:#?}"
+        );
+    }
+    // What it runs with is not told: that is no agreement.
+    let seen = configured("9.7.3", "[mysqld]\nlower_case_table_names=1\n", &[]);
+    assert_eq!(of(&judge(&seen, "9.7.4"), "lowerCaseTableNames").len(), 3);
 }
 
 /// MYSQL.md §3.4: who may log in with caching_sha2_password to a server that was restarted.
