@@ -81,6 +81,7 @@ mod prepared_xa;
 mod purge_backlog;
 pub mod rebuilds;
 mod recovery_login;
+mod rehearsed;
 mod removed_functions;
 mod removed_statements;
 mod replicas_read_only;
@@ -367,6 +368,7 @@ pub const ALL: &[Check] = &[
     open_files::CHECK,
     confinement::CHECK,
     check_table_command::CHECK,
+    rehearsed::CHECK,
 ];
 
 /// Checks that are made only where a person asks for them: one costs a server too much, one is about what only a plan may be asked for.
