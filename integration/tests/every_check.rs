@@ -107,6 +107,10 @@ const NOT_HERE: &[(&str, &str)] = &[
         "refitLeftovers",
         "a rollout that is left half done holds the cluster",
     ),
+    (
+        "rehearsed",
+        "what fails a rehearsal in this lab are directories of older servers, no member's own data",
+    ),
     ("removedStatements", OLD_SERVER),
     ("replicationQueues", MOMENT),
     ("replicationVersions", "a topology of three versions"),

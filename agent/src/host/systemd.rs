@@ -119,6 +119,19 @@ async fn unit_path(connection: &zbus::Connection, name: &str) -> zbus::Result<Ow
     ManagerProxy::new(connection).await?.load_unit(name).await
 }
 
+/// What systemd says of the unit as a service, asked anew each time.
+async fn service<'a>(
+    connection: &'a zbus::Connection,
+    name: &str,
+) -> zbus::Result<ServiceProxy<'a>> {
+    let path = unit_path(connection, name).await?;
+    ServiceProxy::builder(connection)
+        .path(path)?
+        .cache_properties(zbus::proxy::CacheProperties::No)
+        .build()
+        .await
+}
+
 fn is_dead(error: &zbus::Error) -> bool {
     match error {
         zbus::Error::InputOutput(_) => true,
@@ -194,14 +207,7 @@ impl ServiceManager for SystemdUnit {
         }
         let commands = self
             .ask("ask for the command of", |connection, name| async move {
-                let path = unit_path(&connection, &name).await?;
-                ServiceProxy::builder(&connection)
-                    .path(path)?
-                    .cache_properties(zbus::proxy::CacheProperties::No)
-                    .build()
-                    .await?
-                    .exec_start()
-                    .await
+                service(&connection, &name).await?.exec_start().await
             })
             .await?;
         let commands = commands
@@ -209,9 +215,7 @@ impl ServiceManager for SystemdUnit {
             .map(|(program, argv, ignores_failure, ..)| (program, argv, ignores_failure))
             .collect::<Vec<_>>();
         let text = seclusion::text(&commands).map_err(HostError::Unexpected)?;
-        let dir = file.parent().unwrap_or(std::path::Path::new("/"));
-        std::fs::create_dir_all(dir).map_err(disk::error("make", dir))?;
-        disk::write_durably(&file, text.as_bytes(), 0o644)
+        disk::write_drop_in(&file, &text)
     }
 
     async fn is_secluded(&self) -> HostResult<bool> {
@@ -233,18 +237,12 @@ impl ServiceManager for SystemdUnit {
     async fn main_pid(&self) -> HostResult<Option<u32>> {
         let pid = self
             .ask("ask for the process of", |connection, name| async move {
-                let path = unit_path(&connection, &name).await?;
-                ServiceProxy::builder(&connection)
-                    .path(path)?
-                    .cache_properties(zbus::proxy::CacheProperties::No)
-                    .build()
-                    .await?
-                    .main_pid()
-                    .await
+                service(&connection, &name).await?.main_pid().await
             })
             .await?;
         Ok((pid != 0).then_some(pid))
     }
+
     async fn last_words(&self) -> HostResult<Vec<String>> {
         let said = Program::new("journalctl", ANSWER)
             .args([

@@ -91,3 +91,81 @@ async fn one(host: &Host, question: Question, left: Duration) -> Fact<Listing> {
         Err(_) => Fact::Unknown(format!("no answer within {} s", limit.as_secs_f32())),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::simhost::{Beginning, FaultAction, SimWorld, Timings};
+    use refit_shared::ids::MemberName;
+    use refit_shared::survey::everything;
+    use refit_shared::version::PackageVersion;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    const HOUR: Duration = Duration::from_secs(3600);
+
+    fn world() -> (SimWorld, Host) {
+        let m1 = MemberName::new("m1").unwrap();
+        let world = SimWorld::begin(Beginning {
+            members: vec![m1.clone()],
+            installed: PackageVersion::new("9.7.3-1").unwrap(),
+            offered: Vec::new(),
+            timings: Timings::STANDARD,
+        });
+        let host = world.ports(&m1).host();
+        (world, host)
+    }
+
+    fn why<T>(fact: &Fact<T>) -> &str {
+        match fact {
+            Fact::Known(_) => "",
+            Fact::Unknown(why) => why,
+        }
+    }
+
+    /// A slow answer costs its own limit, and no other answer.
+    #[tokio::test(start_paused = true)]
+    async fn a_question_without_an_answer_in_time_is_told_and_the_next_one_asked() {
+        for (slow, question) in [
+            ("mysql.ask", Question::RowFormats),
+            ("machine.ask", Question::MemoryAvailable),
+            ("files.config_files", Question::OptionFiles),
+        ] {
+            let (world, host) = world();
+            let first = AtomicBool::new(true);
+            world.faults(move |_, point| {
+                if point == slow && first.swap(false, Ordering::Relaxed) {
+                    FaultAction::Delay(HOUR)
+                } else {
+                    FaultAction::Continue
+                }
+            });
+            let began = Instant::now();
+            let asked = [question, Question::NoPrimaryKey, Question::Confinement];
+            let survey = answer(&host, asked, &[]).await;
+            assert_eq!(why(&survey.answers[&question]), "no answer within 6 s");
+            for other in &asked[1..] {
+                assert_eq!(why(&survey.answers[other]), "", "{other}");
+            }
+            assert!(began.elapsed() < Duration::from_secs(7), "{slow}");
+        }
+    }
+
+    /// Whoever asks waits for a while only: what was not reached by then is told, and nothing is left out.
+    #[tokio::test(start_paused = true)]
+    async fn a_survey_ends_in_time_with_an_answer_to_every_question() {
+        let (world, host) = world();
+        world.faults(|_, _| FaultAction::Delay(HOUR));
+        let began = Instant::now();
+        let tables = ["shop.items".parse().unwrap()];
+        let survey = answer(&host, everything(), &tables).await;
+        assert!(began.elapsed() <= WHOLE + GRACE, "{:?}", began.elapsed());
+        assert!(survey.answers.keys().copied().eq(everything()));
+        for (question, fact) in &survey.answers {
+            assert!(!why(fact).is_empty(), "{question}");
+        }
+        let last = survey.answers.values().next_back().unwrap();
+        assert_eq!(why(last), "the survey took longer than 35 s");
+        let tables = survey.tables.unwrap();
+        assert_eq!(why(&tables), "no answer within 10 s");
+    }
+}

@@ -147,8 +147,8 @@ impl Rollouts {
             .await;
         let today = self.today();
         let member = |name: &MemberName| {
-            let from = seen.server(name).map(|server| server.version);
-            let found = from.clone().and_then(|from| {
+            let version = seen.server(name).map(|server| server.version);
+            let found = version.clone().and_then(|from| {
                 let files = seen.config(name)?;
                 let proposal = match target {
                     Some(target) => propose(&files, from, target, today),
@@ -158,7 +158,7 @@ impl Rollouts {
             });
             MemberConfigReport {
                 name: name.clone(),
-                version: from.ok(),
+                version,
                 found,
             }
         };

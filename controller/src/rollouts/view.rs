@@ -56,7 +56,8 @@ pub struct ConfigReport {
 #[derive(Debug, Clone)]
 pub struct MemberConfigReport {
     pub name: MemberName,
-    pub version: Option<MysqlVersion>,
+    /// Or why it is not known.
+    pub version: Result<MysqlVersion, String>,
     /// What is there and what is proposed, or why that is not known.
     pub found: Result<(ConfigFiles, Proposal), String>,
 }

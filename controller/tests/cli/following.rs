@@ -354,7 +354,8 @@ fn checks_are_listed_chosen_and_written_as_a_page() {
             .map(|check| check["id"].as_str().unwrap().to_owned())
             .collect()
     };
-    let (_, stdout, _) = check(&["--include", "diskSpace,preparedXa", "--json"]);
+    let (code, stdout, _) = check(&["--include", "diskSpace,preparedXa", "--json"]);
+    assert_eq!(code, 0, "nothing is found: {stdout}");
     assert_eq!(ids(&stdout), ["diskSpace", "preparedXa"]);
     let (_, stdout, _) = check(&["--exclude", "diskSpace", "--json"]);
     assert!(!ids(&stdout).contains(&"diskSpace".to_owned()));

@@ -258,16 +258,16 @@ pub fn configuration() -> Configuration {
     );
     let own = |name: &str| {
         let found = Ok((files.clone(), proposal.clone()));
-        MemberConfig::of(&world::member(name), "8.4.6".parse().ok(), found)
+        MemberConfig::of(&world::member(name), Ok("8.4.6".parse().unwrap()), found)
     };
-    let silent = Err("its agent can't be asked: no route to host".to_owned());
+    let silent = "its agent can't be asked: no route to host".to_owned();
     Configuration {
         cluster: "shop".to_owned(),
         target: "9.7.4".to_owned(),
         members: vec![
             own("db1"),
             own("db2"),
-            MemberConfig::of(&world::member("db3"), None, silent),
+            MemberConfig::of(&world::member("db3"), Err(silent.clone()), Err(silent)),
         ],
     }
 }
@@ -289,7 +289,7 @@ pub fn pinned() -> Configuration {
         let proposal = propose(&files, version, version, "2026-11-21".parse().unwrap());
         MemberConfig::of(
             &world::member(name),
-            Some(version),
+            Ok(version),
             Ok((files, proposal.kept())),
         )
     };
@@ -301,14 +301,14 @@ pub fn pinned() -> Configuration {
     ];
     let mut changed = all;
     changed[0] = "binlog_transaction_dependency_history_size = 50000";
-    let silent = Err("its agent can't be asked: no route to host".to_owned());
+    let silent = "its agent can't be asked: no route to host".to_owned();
     Configuration {
         cluster: "shop".to_owned(),
         target: String::new(),
         members: vec![
             own("db1", &changed),
             own("db2", &all[..3]),
-            MemberConfig::of(&world::member("db3"), None, silent),
+            MemberConfig::of(&world::member("db3"), Err(silent.clone()), Err(silent)),
         ],
     }
 }

@@ -92,10 +92,11 @@ pub const GROUP: &[Fixture] = &[
         Dirt::File(
             "db3",
             OPTIONS,
-            "[mysqld]\nupgrade = FORCE\ninnodb_log_file_size = 64M\n",
+            "[mysqld]\nupgrade = FORCE\ninnodb_log_file_size = 64M\nlower_case_table_names = 1\n",
         ),
         &["db3"],
     ),
+    fixture("lowerCaseTableNames", Dirt::There, &["db3"]),
     fixture(
         "sysVars",
         Dirt::There,

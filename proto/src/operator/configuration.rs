@@ -25,7 +25,7 @@ pub struct Configuration {
 pub struct MemberConfig {
     pub name: String,
     pub version: Option<String>,
-    /// Why the files could not be read.
+    /// Why nothing is known of the files: they could not be read, or the version is not known.
     pub unknown: Option<String>,
     pub files: Vec<FileRewrite>,
     /// What the rewrites put right, a line each.
@@ -70,27 +70,34 @@ pub struct FileRewrite {
 }
 
 impl MemberConfig {
-    /// What was read and is proposed, or why that is not known.
+    /// What was read and is proposed, or why that is not known. Which groups of a file count, and what a default is, hangs on the
+    /// version: without it nothing is known either.
     pub fn of(
         name: &MemberName,
-        version: Option<MysqlVersion>,
+        version: Result<MysqlVersion, String>,
         found: Result<(ConfigFiles, Proposal), String>,
     ) -> Self {
         let empty = Self {
             name: name.to_string(),
-            version: version.map(|version| version.to_string()),
+            version: version.as_ref().ok().map(MysqlVersion::to_string),
             ..Self::default()
         };
-        let (files, proposal) = match found {
-            Ok(found) => found,
-            Err(why) => {
+        let (version, (files, proposal)) = match (version, found) {
+            (Ok(version), Ok(found)) => (version, found),
+            (_, Err(why)) => {
                 return Self {
                     unknown: Some(why),
                     ..empty
                 };
             }
+            (Err(why), Ok(_)) => {
+                return Self {
+                    unknown: Some(format!("which version it runs is not known: {why}")),
+                    ..empty
+                };
+            }
         };
-        let pins = version.map(|version| pin_views(&files, version));
+        let pins = pin_views(&files, version);
         let told = |found: &[Found]| found.iter().map(ToString::to_string).collect();
         let rewrites = proposal.rewrites.into_iter();
         let file = rewrites.map(|rewrite| {
@@ -108,7 +115,7 @@ impl MemberConfig {
             mended: told(&proposal.mended),
             for_a_person: told(&proposal.for_a_person),
             harmless: told(&proposal.harmless),
-            pins: pins.unwrap_or_default(),
+            pins,
             ..empty
         }
     }
@@ -268,6 +275,34 @@ impl From<wire::FileRewrite> for FileRewrite {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use refit_shared::config::OptionFile;
+    use refit_shared::config::propose::propose;
+
+    /// Which groups of a file count hangs on the version, so nothing can be said of its pins: not that there are none.
+    #[test]
+    fn without_a_version_it_is_told_why_the_pins_are_not_known() {
+        let files = ConfigFiles {
+            roots: vec!["/etc/my.cnf".to_owned()],
+            files: vec![OptionFile::new(
+                "/etc/my.cnf",
+                "[mysqld]\n# Refit 2026-11-20, 8.4.6 to 9.7.4: its default is another: x\nexplain_format = TRADITIONAL\n",
+            )],
+            ..ConfigFiles::default()
+        };
+        let version: MysqlVersion = "9.7.4".parse().unwrap();
+        let today = "2026-11-21".parse().unwrap();
+        let proposal = propose(&files, version, version, today).kept();
+        let db1 = MemberName::new("db1").unwrap();
+        let found = Ok((files, proposal));
+        let known = MemberConfig::of(&db1, Ok(version), found.clone());
+        assert_eq!((known.pins.len(), known.unknown), (1, None));
+        let silent = Err("no answer within 10 s".to_owned());
+        let member = MemberConfig::of(&db1, silent, found);
+        assert_eq!(
+            member.unknown.as_deref(),
+            Some("which version it runs is not known: no answer within 10 s")
+        );
+    }
 
     #[test]
     fn a_configuration_comes_back_as_it_went() {

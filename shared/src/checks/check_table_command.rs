@@ -61,12 +61,25 @@ fn run(subject: Subject<'_>) -> Vec<Finding> {
     found
 }
 
-/// ER_TABLE_NEEDS_UPGRADE, ER_TABLE_NEEDS_REBUILD: the server has no numbers here. What it says of damage is not mended so.
+/// ER_TABLE_NEEDS_UPGRADE (of engines that have REPAIR) and ER_TABLE_NEEDS_REBUILD: the server has no numbers here. What it says of
+/// damage is not mended so.
 fn asks_for_rebuild(row: &Row) -> bool {
     row.part.eq_ignore_ascii_case("error")
         && ["Table upgrade required", "Table rebuild required"]
             .iter()
             .any(|begin| row.detail.starts_with(begin))
+        && !asks_for_dump(row)
+}
+
+/// HA_ADMIN_NEEDS_DUMP_UPGRADE: columns of before 5.0, which a rebuild would take over as they are.
+fn asks_for_dump(row: &Row) -> bool {
+    row.detail.contains("Please dump/reload")
+}
+
+/// ER_CHECK_NOT_IMPLEMENTED.
+fn is_not_for_its_engine(row: &Row) -> bool {
+    row.detail
+        .starts_with("The storage engine for the table doesn't support")
 }
 
 /// Error 1290 of a server that is super_read_only: CHECK TABLE counts as a write.
@@ -88,15 +101,13 @@ fn is_locked(row: &Row) -> bool {
     row.detail.starts_with("Lock wait timeout exceeded")
 }
 
-/// Says nothing of the table: it is well, the server could not be asked, or it ends what another row has told.
+/// Says nothing of the table: it is well, the server could not be asked, or it only ends what another row has told.
 fn is_answered(row: &Row, all: &[&Row]) -> bool {
-    let ends = || {
-        row.detail == "Operation failed"
-            && all.iter().any(|other| {
-                (&other.schema, &other.name) == (&row.schema, &row.name)
-                    && (is_locked(other) || refused_read_only(&other.detail))
-            })
+    const FAILED: &str = "Operation failed";
+    let told = |other: &&&Row| {
+        (&other.schema, &other.name) == (&row.schema, &row.name) && other.detail != FAILED
     };
+    let ends = || row.detail == FAILED && all.iter().any(|other| told(&other));
     row.detail == "Table is already up to date" || refused_read_only(&row.detail) || ends()
 }
 
@@ -109,15 +120,27 @@ fn judge(row: &Row) -> Verdict {
             "check again when it is not locked",
         );
     }
+    // A status that is not "OK" says that the server could not tell: that is as bad as what is looked for.
     let level = match row.part.to_ascii_lowercase().as_str() {
-        "error" => Level::Error,
+        "error" | "status" => Level::Error,
         "warning" => Level::Warning,
         _ => Level::Notice,
     };
-    let fix = format!(
-        "ALTER TABLE {} FORCE, or as the message says; then check again",
-        row.quoted()
-    );
+    let table = row.quoted();
+    let fix = if asks_for_rebuild(row) {
+        format!("ALTER TABLE {table} FORCE, or as the message says; then check again")
+    } else if asks_for_dump(row) {
+        format!(
+            "dump it and load it again (a rebuild keeps what is wrong): mysqldump, DROP TABLE {table}, load; then check again"
+        )
+    } else if is_not_for_its_engine(row) {
+        "nothing is known of it: `refit rehearse` opens it with the target".to_owned()
+    } else if level == Level::Notice {
+        "as the message says; then check again".to_owned()
+    } else {
+        "look into the error log; a damaged table is put right from another member or a backup, not by a rebuild; then check again"
+            .to_owned()
+    };
     Verdict::new(
         level,
         format!("CHECK TABLE … FOR UPGRADE: {}", row.detail),

@@ -57,6 +57,7 @@ mod known_bad_releases;
 mod leftovers;
 mod listed;
 mod long_transactions;
+mod lower_case_names;
 mod manual;
 mod maxdb_sql_mode;
 mod memory;
@@ -80,6 +81,7 @@ mod prepared_xa;
 mod purge_backlog;
 pub mod rebuilds;
 mod recovery_login;
+mod rehearsed;
 mod removed_functions;
 mod removed_statements;
 mod replicas_read_only;
@@ -314,6 +316,7 @@ pub const ALL: &[Check] = &[
     pin_release::CHECK,
     persisted_variables::CHECK,
     upgrade_option::CHECK,
+    lower_case_names::CHECK,
     removed_functions::CHECK,
     routine_syntax::CHECK,
     removed_statements::CHECK,
@@ -365,6 +368,7 @@ pub const ALL: &[Check] = &[
     open_files::CHECK,
     confinement::CHECK,
     check_table_command::CHECK,
+    rehearsed::CHECK,
 ];
 
 /// Checks that are made only where a person asks for them: one costs a server too much, one is about what only a plan may be asked for.

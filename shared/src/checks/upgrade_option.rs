@@ -1,6 +1,7 @@
 //! The option `upgrade` of a person's own.
 
 use super::{ANY_KIND, ANY_STRATEGY, Check, Finding, Level, Overriding, Reference, Subject, When};
+use crate::config::judge::Settings;
 use crate::survey::Question;
 
 pub const CHECK: Check = Check {
@@ -22,7 +23,7 @@ pub const CHECK: Check = Check {
 
 fn run(subject: Subject<'_>) -> Vec<Finding> {
     let mut found = Vec::new();
-    for (name, _, _) in subject.answers(&CHECK, Question::OptionFiles, &mut found) {
+    for (name, pair, _) in subject.answers(&CHECK, Question::OptionFiles, &mut found) {
         let files = match subject.seen.config(name) {
             Ok(files) => files,
             Err(why) => {
@@ -30,10 +31,8 @@ fn run(subject: Subject<'_>) -> Vec<Finding> {
                 continue;
             }
         };
-        let reading = files.read();
-        let mut settings = reading.settings.iter();
-        // The last one wins.
-        let Some(last) = settings.rfind(|setting| setting.name == "upgrade") else {
+        let settings = Settings::of(&files, pair.to);
+        let Some(last) = settings.last("upgrade") else {
             continue;
         };
         let value = last

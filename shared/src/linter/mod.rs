@@ -22,6 +22,7 @@ mod rebuild_offline;
 mod replica_lane;
 mod restarts;
 mod rewrites;
+mod secluded;
 mod single_lane;
 mod starts;
 mod system_tables;
@@ -78,6 +79,7 @@ pub fn judge(plan: &Plan) -> Vec<Violation> {
         }
     }
     rebuild::judge(plan, &mut found);
+    secluded::judge(plan, &mut found);
     log_rows::judge(plan, &mut found);
     freeze::judge(plan, &mut found);
     pivot::judge(plan, &mut found);

@@ -37,6 +37,13 @@ fn answer(seen: &mut Sighting, name: &str, question: Question, fact: Fact<Listin
 /// The day on which all is judged here.
 const TODAY: &str = "2026-11-28";
 
+fn set(seen: &mut Sighting, name: &str, variable: &str, value: &str) {
+    change_server(seen, name, |server| {
+        let (variable, value) = (variable.to_owned(), value.to_owned());
+        server.variables.insert(variable, value);
+    });
+}
+
 /// A group of one version in which every member answers so.
 fn world(from: &str, question: Question, answered: &Listing) -> Sighting {
     let mut seen = group(&[from; 3], &["9.7.4-2"]);
@@ -121,6 +128,74 @@ fn check_table_speaks_only_when_it_is_asked_for() {
     );
 }
 
+/// What the message says decides how bad it is and what is to be done; damage is not mended by a rebuild.
+#[test]
+fn each_answer_of_check_table_has_its_level_and_its_fix() {
+    const FORCE: &str = "ALTER TABLE `shop`.`t` FORCE";
+    const DAMAGE: &str = "from another member or a backup";
+    for (part, detail, level, fix) in [
+        (
+            "error",
+            "Table rebuild required. Please do \"ALTER TABLE `t` FORCE\" or dump/reload to fix it!",
+            E,
+            FORCE,
+        ),
+        (
+            "error",
+            "Table upgrade required. Please do \"REPAIR TABLE `t`\" or dump/reload to fix it!",
+            E,
+            FORCE,
+        ),
+        (
+            "error",
+            "Table upgrade required for `shop`.`t`. Please dump/reload table to fix it!",
+            E,
+            "dump it and load it again",
+        ),
+        ("error", "Corrupt", E, DAMAGE),
+        ("Error", "Table 'shop.t' doesn't exist in engine", E, DAMAGE),
+        (
+            "Error",
+            "Tablespace is missing for table `shop`.`t`.",
+            E,
+            DAMAGE,
+        ),
+        // Nothing is known of it: that is as bad as what is looked for.
+        ("status", "Operation failed", E, DAMAGE),
+        ("status", "Operation need committed state", E, DAMAGE),
+        (
+            "Warning",
+            "InnoDB: Index i is marked as corrupted",
+            W,
+            DAMAGE,
+        ),
+        ("warning", "Table is marked as crashed", W, DAMAGE),
+        ("Note", "odd", N, "as the message says"),
+        (
+            "note",
+            "The storage engine for the table doesn't support check",
+            N,
+            "refit rehearse",
+        ),
+    ] {
+        let said = listing(vec![row("shop", "t", part, detail)]);
+        let seen = world("9.7.3", Question::CheckedTables, &said);
+        let found = of(&judge_with_tables(&seen, "9.7.4", false), CHECK_TABLES);
+        assert_eq!(found.len(), 1, "{detail}: {found:?}");
+        assert_eq!(
+            (found[0].object.as_str(), Some(found[0].level)),
+            ("shop.t", level),
+            "{detail}"
+        );
+        assert!(found[0].fix.contains(fix), "{detail}: {}", found[0].fix);
+        assert!(
+            found[0].description.contains(detail),
+            "{detail}: {}",
+            found[0].description
+        );
+    }
+}
+
 /// What a server says where it could not look, or has nothing to say, is no finding about the table.
 #[test]
 fn odd_answers_of_check_table_are_no_findings() {
@@ -185,12 +260,12 @@ fn odd_answers_of_check_table_are_no_findings() {
         errors.iter().all(|(object, ..)| object.contains("shop.c")),
         "{told:#?}"
     );
-    assert_eq!(errors.len(), 2, "{told:#?}");
+    assert_eq!(errors.len(), 1, "{told:#?}");
     let tables: Vec<_> = told
         .iter()
         .filter(|(object, ..)| object.contains("shop."))
         .collect();
-    assert_eq!(tables.len(), 3, "{told:#?}");
+    assert_eq!(tables.len(), 2, "{told:#?}");
     assert!(
         tables
             .iter()
@@ -1271,15 +1346,6 @@ fn releases_that_were_withdrawn_are_refused_whatever_is_in_them() {
 #[test]
 fn plugins_policies_and_settings_are_judged_from_variables() {
     type Change = fn(&mut Sighting);
-    let set = |seen: &mut Sighting, name: &str, variable: &str, value: &str| {
-        change_server(seen, name, |server| {
-            drop(
-                server
-                    .variables
-                    .insert(variable.to_owned(), value.to_owned()),
-            );
-        });
-    };
     type Variables = [(&'static str, &'static str, &'static str)];
     let cases: [(&str, &str, &str, &Variables, usize); 8] = [
         (
@@ -1642,6 +1708,10 @@ fn an_option_file_that_says_how_to_upgrade_is_found_and_the_last_line_counts() {
         ("upgrade=AUTO", None),
         ("upgrade=NONE\nupgrade=AUTO", None),
         ("max_connections=5", None),
+        // Not for this server.
+        ("[mysqld-8.0]\nupgrade=NONE", None),
+        ("[mysqldump]\nupgrade=NONE", None),
+        ("loose-upgrade=NONE", Some(Level::Error)),
     ] {
         let seen = configured("9.7.3", &format!("[mysqld]\n{text}\n"), &[]);
         let found = of(&judge(&seen, "9.7.4"), "upgradeOption");
@@ -1649,6 +1719,56 @@ fn an_option_file_that_says_how_to_upgrade_is_found_and_the_last_line_counts() {
         assert_eq!(found.len(), expected, "{text}: {found:#?}");
         assert!(found.iter().all(|f| Some(f.level) == level), "{text}");
     }
+}
+
+/// Server error MY-011087: how names are compared is laid down when a data directory is made. Somebody may have edited a file since
+/// the last start.
+#[test]
+fn another_comparison_of_names_is_found_before_the_new_server_refuses_it() {
+    let variable = "lower_case_table_names";
+    for (runs, text, expected) in [
+        ("0", "lower_case_table_names=1", Some(Level::Error)),
+        ("1", "lower-case-table-names = 0", Some(Level::Error)),
+        ("0", "loose_lower_case_table_names=2", Some(Level::Error)),
+        (
+            "0",
+            "lower_case_table_names=0\nlower_case_table_names=1",
+            Some(Level::Error),
+        ),
+        ("0", "lower_case_table_names", Some(Level::Error)),
+        (
+            "1",
+            "[mysqld-9.7]\nlower_case_table_names=0",
+            Some(Level::Error),
+        ),
+        // The line may have been taken out, or it stands on the command line.
+        ("1", "max_connections=5", Some(Level::Warning)),
+        (
+            "1",
+            "[mysqld-8.0]\nlower_case_table_names=1",
+            Some(Level::Warning),
+        ),
+        ("1", "lower_case_table_names=1", None),
+        ("0", "lower_case_table_names=00", None),
+        ("0", "max_connections=5", None),
+        ("0", "[mysqld-8.0]\nlower_case_table_names=1", None),
+        ("0", "[mysqldump]\nlower_case_table_names=1", None),
+    ] {
+        let mut seen = configured("9.7.3", &format!("[mysqld]\n{text}\n"), &[]);
+        for name in ["db1", "db2", "db3"] {
+            set(&mut seen, name, variable, runs);
+        }
+        let found = of(&judge(&seen, "9.7.4"), "lowerCaseTableNames");
+        let count = usize::from(expected.is_some()) * 3;
+        assert_eq!(found.len(), count, "{runs} {text}: {found:#?}");
+        assert!(
+            found.iter().all(|f| Some(f.level) == expected),
+            "{found:#?}"
+        );
+    }
+    // What it runs with is not told: that is no agreement.
+    let seen = configured("9.7.3", "[mysqld]\nlower_case_table_names=1\n", &[]);
+    assert_eq!(of(&judge(&seen, "9.7.4"), "lowerCaseTableNames").len(), 3);
 }
 
 /// MYSQL.md §3.4: who may log in with caching_sha2_password to a server that was restarted.

@@ -97,8 +97,25 @@ fn the_linter_condemns_a_source_that_is_opened_before_it_was_looked_at() {
     const SEEN: &str =
         "a gate has seen that a restarted source logs and listens before writes are let in";
     const ORDER: &str = "a restarted source's steps are complete and in order";
+    const SECLUDED: &str =
+        "tables are inspected for the way in which their server will rebuild them";
+    fn inspect<'a>(plan: &'a mut Plan, name: &str) -> &'a mut bool {
+        let lanes = plan.stages.iter_mut().flat_map(|stage| &mut stage.lanes);
+        let own = lanes.filter(|lane| lane.member == member(name));
+        own.flat_map(|lane| &mut lane.steps)
+            .find_map(|step| match &mut step.action {
+                Action::Operate {
+                    order: refit_shared::operation::Operation::InspectTables { secluded, .. },
+                } => Some(secluded),
+                _ => None,
+            })
+            .unwrap()
+    }
     type Spoil = fn(&mut Plan);
-    let cases: [(&str, Spoil); 10] = [
+    let cases: [(&str, Spoil); 12] = [
+        // What would lock writers out would pass on a server that they reach.
+        (SECLUDED, |plan| *inspect(plan, "db2") = true),
+        (SECLUDED, |plan| *inspect(plan, "db1") = false),
         (SEEN, |plan| {
             let lane = source(plan);
             let verify = at(lane, OperationKind::RebuildOffline) + 1;

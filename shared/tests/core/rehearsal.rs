@@ -1,11 +1,12 @@
 //! Where an upgrade may be rehearsed, and what a rehearsal does to the plan.
 
 use crate::support::{alone, change_member, change_server, group, member, replicas, request};
+use refit_shared::checks::Override;
 use refit_shared::ids::{Attempt, RolloutId, StepId};
 use refit_shared::observation::{DataPath, Fact, PathRole, Seconds, ServiceState, SnapshotMethod};
 use refit_shared::operation::{AttemptId, OperationKind};
 use refit_shared::plan::{Action, Basis};
-use refit_shared::planner::plan;
+use refit_shared::planner::{Refusal, plan};
 use refit_shared::rehearsal::{Rehearsal, Wanted, outline};
 use refit_shared::topology::Sighting;
 
@@ -181,10 +182,6 @@ fn a_plan_takes_the_time_of_a_rehearsal_of_this_very_hop() {
         },
         Rehearsal {
             target: "9.7.5".parse().unwrap(),
-            ..made.clone()
-        },
-        Rehearsal {
-            refused: Some("MY-014060".to_owned()),
             ..made
         },
     ];
@@ -195,4 +192,76 @@ fn a_plan_takes_the_time_of_a_rehearsal_of_this_very_hop() {
             "{other:?}"
         );
     }
+}
+
+/// A rehearsal is made to be heard: where it failed there is no plan, unless a person says why there is to be one.
+#[test]
+fn a_rehearsal_that_failed_is_in_the_way() {
+    let made = rehearsed("9.7.3");
+    let refused = Rehearsal {
+        refused: Some("MY-013235: a routine does not parse".to_owned()),
+        ..made.clone()
+    };
+    let broken = Rehearsal {
+        broken: (1..=7).map(|n| format!("shop.t{n}: error 1046")).collect(),
+        ..made.clone()
+    };
+    let later = |other: &Rehearsal| Rehearsal {
+        at_unix_ms: other.at_unix_ms + 1000,
+        ..other.clone()
+    };
+    let of = |other: &Rehearsal, change: fn(&mut Rehearsal)| {
+        let mut other = other.clone();
+        change(&mut other);
+        other
+    };
+    let unknown_from = of(&refused, |made| made.from = None);
+    let cases = [
+        (vec![], 0),
+        (vec![made.clone()], 0),
+        (vec![refused.clone()], 1),
+        (vec![broken.clone()], 1),
+        (vec![unknown_from], 1),
+        // Mended since, or spoilt since.
+        (vec![refused.clone(), later(&made)], 0),
+        (vec![later(&broken), made], 1),
+        // Of another hop, or of other data.
+        (vec![of(&refused, |m| m.from = "9.7.2".parse().ok())], 0),
+        (
+            vec![of(&refused, |m| m.target = "9.7.5".parse().unwrap())],
+            0,
+        ),
+        (vec![of(&broken, |m| m.foreign = true)], 0),
+    ];
+    for (kept, expected) in cases {
+        let mut seen = group(&["9.7.3"; 3], OFFERED);
+        change_member(&mut seen, "db2", |host| {
+            host.agent.rehearsals = kept.clone()
+        });
+        match plan(&request("9.7.4"), &seen, 0) {
+            Ok(_) => assert_eq!(expected, 0, "{kept:?}"),
+            Err(Refusal::Blocked(found)) => {
+                assert_eq!(found.len(), expected, "{kept:?}: {found:?}");
+                assert_eq!((&*found[0].check, &*found[0].object), ("rehearsed", "db2"));
+                assert!(found[0].fix.contains("refit rehearse"), "{found:?}");
+            }
+            Err(other) => panic!("{other:?}"),
+        }
+    }
+    let mut seen = group(&["9.7.3"; 3], OFFERED);
+    change_member(&mut seen, "db2", |host| {
+        host.agent.rehearsals = vec![refused]
+    });
+    let mut against = request("9.7.4");
+    against.policy.overrides.push(Override {
+        check: "rehearsed".to_owned(),
+        reason: "the routine was dropped since".to_owned(),
+        by: String::new(),
+    });
+    let plan = plan(&against, &seen, 0).unwrap().0;
+    let rehearsed = |basis: &Basis| matches!(basis, Basis::Rehearsed { .. });
+    assert!(
+        plan.steps().all(|step| !rehearsed(&step.estimate.basis)),
+        "what a start took that failed says nothing of one that does not"
+    );
 }

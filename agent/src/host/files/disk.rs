@@ -49,6 +49,14 @@ pub(crate) fn write_durably(path: &Path, content: &[u8], mode: u32) -> HostResul
     sync_parent(path)
 }
 
+/// Replaces a unit's drop-in as a whole; the directory of the unit's drop-ins need not be there.
+pub(crate) fn write_drop_in(path: &Path, text: &str) -> HostResult<()> {
+    let dir = path.parent().unwrap_or(Path::new("/"));
+    fs::create_dir_all(dir).map_err(error("make", dir))?;
+    sync_parent(dir)?;
+    write_durably(path, text.as_bytes(), 0o644)
+}
+
 /// Removes a file if it is there, durably.
 pub(crate) fn remove_durably(path: &Path) -> HostResult<()> {
     match fs::remove_file(path) {

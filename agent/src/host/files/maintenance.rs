@@ -65,7 +65,7 @@ impl Maintenance {
     }
 
     pub(super) fn write(&self, persisted: &Persisted) -> HostResult<()> {
-        self.write_unit_file()?;
+        disk::write_drop_in(&self.unit_file, &self.unit_text())?;
         refit_faults::hit!("maintenance.enter/half")?;
         disk::write_durably(&self.mysqld_file, MYSQLD.as_bytes(), 0o644)?;
         let read = options::files(&self.option_file)
@@ -78,13 +78,6 @@ impl Maintenance {
             )));
         }
         persisted.strip()
-    }
-
-    fn write_unit_file(&self) -> HostResult<()> {
-        let dir = self.unit_file.parent().unwrap_or(Path::new("/"));
-        fs::create_dir_all(dir).map_err(disk::error("make", dir))?;
-        disk::sync_parent(dir)?;
-        disk::write_durably(&self.unit_file, self.unit_text().as_bytes(), 0o644)
     }
 
     pub(super) fn remove(&self, persisted: &Persisted) -> HostResult<()> {

@@ -275,6 +275,45 @@ fn properties(order: &Order, systemd: &str) -> Vec<(&'static str, Value<'static>
 mod tests {
     use super::*;
 
+    /// On a host that serves: what the rehearsal may use, how long it may last without its agent, and what it may reach.
+    #[test]
+    fn what_serves_goes_first_and_is_out_of_reach() {
+        let order = Order {
+            program: "/var/lib/refit/beside/usr/sbin/mysqld".into(),
+            arguments: vec!["--defaults-file=/x".to_owned()],
+            environment: Vec::new(),
+            user: 101,
+            group: 102,
+            memory_bytes: 2 << 30,
+            cpu_percent: 150,
+            at_most: Duration::from_secs(600),
+            bound: ("/var/lib/refit/rehearsal".into(), "/run/refit".into()),
+            writable: "/run/refit".into(),
+            out_of_sight: vec!["/var/lib/mysql".into(), "/srv/binlogs".into()],
+        };
+        let properties = properties(&order, "252");
+        let has = |name: &str, value: Value<'_>| {
+            let found: Vec<_> = properties.iter().filter(|(n, _)| *n == name).collect();
+            assert_eq!(found.len(), 1, "{name}");
+            assert_eq!(found[0].1, value, "{name}");
+        };
+        has("MemoryMax", Value::from(2u64 << 30));
+        has("MemorySwapMax", Value::from(0u64));
+        // Microseconds in each second: one CPU and a half.
+        has("CPUQuotaPerSecUSec", Value::from(1_500_000u64));
+        has("OOMScoreAdjust", Value::from(1000i32));
+        has("RuntimeMaxUSec", Value::from(600_000_000u64));
+        has("User", Value::from("101"));
+        has("PrivateNetwork", Value::from(true));
+        has("ProtectSystem", Value::from("strict"));
+        has("CapabilityBoundingSet", Value::from(0u64));
+        let hidden = properties.iter().find(|(n, _)| *n == "InaccessiblePaths");
+        let hidden = format!("{:?}", hidden.unwrap().1);
+        for path in ["-/var/lib/mysql", "-/srv/binlogs"] {
+            assert!(hidden.contains(path), "{path}: {hidden}");
+        }
+    }
+
     #[test]
     fn processes_are_hidden_where_systemd_can() {
         for (systemd, hidden) in [

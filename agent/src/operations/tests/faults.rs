@@ -5,8 +5,7 @@ use super::rig::{Hop, Picture, Rig};
 use crate::simhost::FaultAction;
 use refit_shared::operation::{Direction, Operation};
 use refit_shared::receipt::Outcome;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::time::sleep;
 
@@ -21,20 +20,6 @@ const ACTIONS: [FaultAction; 6] = [
 
 /// Calls beyond this in one operation are repetitions of a wait.
 const CALLS: usize = 40;
-
-/// Strikes once, at the call of that number.
-fn strike(rig: &Rig, call: usize, action: FaultAction) -> Arc<AtomicUsize> {
-    let calls = Arc::new(AtomicUsize::new(0));
-    let counter = calls.clone();
-    rig.world.faults(move |_, _| {
-        if counter.fetch_add(1, Ordering::Relaxed) == call {
-            action
-        } else {
-            FaultAction::Continue
-        }
-    });
-    calls
-}
 
 /// An undo that fails because of a fault is asked again, as a person's `resume` does.
 async fn undo(rig: &Rig, operation: &Operation) {
@@ -64,7 +49,7 @@ async fn half_performed(hop: &Hop, step: usize, call: usize, action: FaultAction
     let before = rig.picture().await;
     let operation = hop.lane()[step].clone();
     let what = || format!("{operation:?} struck by {action:?} at call {call}");
-    let calls = strike(&rig, call, action);
+    let calls = rig.strike(call, action);
     let outcome = rig.carry_out(Direction::Perform, &operation).await;
     let struck = calls.load(Ordering::Relaxed) > call;
     rig.world.no_faults();
@@ -95,7 +80,7 @@ async fn half_undone(hop: &Hop, step: usize, call: usize, action: FaultAction) -
     let before = rig.picture().await;
     let operation = hop.lane()[step].clone();
     rig.perform(&operation).await;
-    let calls = strike(&rig, call, action);
+    let calls = rig.strike(call, action);
     undo(&rig, &operation).await;
     let struck = calls.load(Ordering::Relaxed) > call;
     rig.world.no_faults();

@@ -1,5 +1,6 @@
 //! Every operation from the three worlds (it never ran, half ran, fully ran), each asked twice, against simulated hosts.
 
+mod answering;
 mod closing;
 mod died;
 mod faults;

@@ -1,12 +1,12 @@
 //! Tables rebuilt by one server alone: twice, undone, cut off half-way, and refused where others would see it.
 
-use super::rig::{Hop, Rig};
+use super::rig::{CUTS, Hop, Rig};
 use crate::simhost::FaultAction;
 use refit_shared::operation::{Direction, Operation};
 use refit_shared::receipt::FailureCode;
 use refit_shared::table::TableName;
 use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::Ordering;
 
 fn tables(names: &[&str]) -> Vec<TableName> {
     names.iter().map(|name| name.parse().unwrap()).collect()
@@ -64,29 +64,15 @@ async fn a_replica_rebuilds_from_all_worlds() {
 /// The agent dies, or its host loses power, before or after each of its calls: it converges, and administrators are kept out.
 #[tokio::test(start_paused = true)]
 async fn whatever_cuts_it_off_it_converges() {
-    for cut in [
-        FaultAction::CrashBefore,
-        FaultAction::CrashAfter,
-        FaultAction::PowerCutBefore,
-        FaultAction::PowerCutAfter,
-    ] {
+    for cut in CUTS {
         let mut nth = 0;
         loop {
             let rig = stopped_replica().await;
             let before = rig.picture().await;
-            let met = std::sync::Arc::new(AtomicU32::new(0));
-            let counted = std::sync::Arc::clone(&met);
-            rig.world.faults(move |_, point| {
-                let at = counted.fetch_add(1, Ordering::Relaxed);
-                if point.starts_with("mysql.") && at == nth {
-                    cut
-                } else {
-                    FaultAction::Continue
-                }
-            });
+            let met = rig.strike(nth, cut);
             rig.perform(&rebuild()).await;
             let calls = met.load(Ordering::Relaxed);
-            rig.world.faults(|_, _| FaultAction::Continue);
+            rig.world.no_faults();
             assert!(rebuilt(&rig).iter().eq(&two()), "{cut:?} at {nth}");
             assert_eq!(rig.picture().await, before, "{cut:?} at {nth}");
             assert_eq!(
@@ -283,28 +269,16 @@ async fn a_stopped_source_rebuilds_where_nobody_reaches_it() {
 /// The agent dies, or its host loses power, before or after each of its calls, forward and then back.
 #[tokio::test(start_paused = true)]
 async fn whatever_cuts_an_offline_rebuild_off_it_converges_forward_and_back() {
-    for cut in [
-        FaultAction::CrashBefore,
-        FaultAction::CrashAfter,
-        FaultAction::PowerCutBefore,
-        FaultAction::PowerCutAfter,
-    ] {
+    for cut in CUTS {
         // Each call once, forward and back by turns.
         let mut nth = 0;
         loop {
             let back = nth % 2 == 1;
             let rig = stopped_source().await;
-            let met = std::sync::Arc::new(AtomicU32::new(0));
-            let counted = std::sync::Arc::clone(&met);
-            rig.world.faults(
-                move |_, _| match counted.fetch_add(1, Ordering::Relaxed) == nth {
-                    true => cut,
-                    false => FaultAction::Continue,
-                },
-            );
+            let met = rig.strike(nth, cut);
             rig.perform(&offline()).await;
             let calls = met.load(Ordering::Relaxed);
-            rig.world.faults(|_, _| FaultAction::Continue);
+            rig.world.no_faults();
             let place = format!("{cut:?} at {nth}, back: {back}");
             assert!(rebuilt(&rig).iter().eq(&two()), "{place}");
             if back {

@@ -1,11 +1,10 @@
 //! A rehearsal, struck at every call: whatever happens, no clone is left and the member is as it was.
 
-use super::rig::{Hop, Rig};
+use super::rig::{CUTS, Hop, Rig};
 use crate::simhost::{FaultAction, pins};
 use refit_shared::operation::{Direction, Operation};
 use refit_shared::receipt::Outcome;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 
 fn rehearse(hop: &Hop) -> Operation {
     Operation::RehearseUpgrade {
@@ -65,30 +64,18 @@ async fn a_server_that_is_not_as_it_was_seen_is_not_cloned() {
 
 #[tokio::test(start_paused = true)]
 async fn struck_anywhere_nothing_is_left() {
-    for action in [
-        FaultAction::FailBefore,
-        FaultAction::FailAfter,
-        FaultAction::CrashBefore,
-        FaultAction::CrashAfter,
-    ] {
+    let failing = [FaultAction::FailBefore, FaultAction::FailAfter];
+    for action in failing.into_iter().chain(CUTS) {
         for call in 0.. {
             let rig = Rig::new("m3", Hop::patch());
             let before = rig.picture().await;
-            let calls = Arc::new(AtomicUsize::new(0));
-            let counter = calls.clone();
-            rig.world.faults(move |_, _| {
-                if counter.fetch_add(1, Ordering::Relaxed) == call {
-                    action
-                } else {
-                    FaultAction::Continue
-                }
-            });
+            let calls = rig.strike(call, action);
             let operation = rehearse(&rig.hop);
             let outcome = rig.carry_out(Direction::Perform, &operation).await;
             let struck = calls.load(Ordering::Relaxed) > call;
             rig.world.no_faults();
             let what = format!("{action:?} at call {call}: {outcome:?}");
-            if matches!(action, FaultAction::CrashBefore | FaultAction::CrashAfter) {
+            if CUTS.contains(&action) {
                 assert_eq!(rig.world.clones(&rig.member), 0, "{what}");
             }
             if struck && let Outcome::Failed(failure) = &outcome {

@@ -5,7 +5,7 @@ use crate::lease::Lease;
 use crate::ledger::{FileDisk, Memory};
 use crate::operations::{OpContext, run};
 use crate::progress::Phase;
-use crate::simhost::{Beginning, OPTION_FILE, Shape, SimWorld, Timings, pins};
+use crate::simhost::{Beginning, FaultAction, OPTION_FILE, Shape, SimWorld, Timings, pins};
 use refit_shared::config::edit::{LineEdit, Rewrite};
 use refit_shared::ids::{Attempt, ClusterName, Digest, Epoch, MemberName, RolloutId, StepId};
 use refit_shared::observation::{MemberState, ServiceState};
@@ -14,12 +14,21 @@ use refit_shared::receipt::{Failure, FailureCode, Outcome};
 use refit_shared::version::{MysqlVersion, PackageVersion};
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 pub fn member(name: &str) -> MemberName {
     MemberName::new(name).unwrap()
 }
+
+/// The agent dies, or its host loses power, before or after a call.
+pub const CUTS: [FaultAction; 4] = [
+    FaultAction::CrashBefore,
+    FaultAction::CrashAfter,
+    FaultAction::PowerCutBefore,
+    FaultAction::PowerCutAfter,
+];
 
 /// From one package version to another.
 #[derive(Debug, Clone)]
@@ -241,6 +250,20 @@ impl Rig {
             ),
         };
         (port.host(), cx)
+    }
+
+    /// Strikes once, at the call to the world of that number; counts the calls.
+    pub fn strike(&self, call: usize, action: FaultAction) -> Arc<AtomicUsize> {
+        let calls = Arc::new(AtomicUsize::new(0));
+        let counter = calls.clone();
+        self.world.faults(move |_, _| {
+            if counter.fetch_add(1, Ordering::Relaxed) == call {
+                action
+            } else {
+                FaultAction::Continue
+            }
+        });
+        calls
     }
 
     /// One try; `None`: the agent was killed during it.

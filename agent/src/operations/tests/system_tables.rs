@@ -1,11 +1,10 @@
 //! mysql_upgrade by a server's own program: twice, undone, cut off half-way, and refused where others would see it.
 
-use super::rig::{Hop, Rig};
+use super::rig::{CUTS, Hop, Rig};
 use crate::simhost::{FaultAction, pins};
 use refit_shared::operation::{Direction, Operation};
 use refit_shared::receipt::FailureCode;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::Ordering;
 
 fn upgrade(hop: &Hop) -> Operation {
     Operation::UpgradeSystemTables {
@@ -104,28 +103,15 @@ async fn what_replicates_without_it_is_seen() {
 /// The agent dies, or its host loses power, before or after each of its calls: it converges, and administrators are kept out.
 #[tokio::test(start_paused = true)]
 async fn whatever_cuts_it_off_it_converges() {
-    for cut in [
-        FaultAction::CrashBefore,
-        FaultAction::CrashAfter,
-        FaultAction::PowerCutBefore,
-        FaultAction::PowerCutAfter,
-    ] {
+    for cut in CUTS {
         let mut nth = 0;
         loop {
             let rig = started().await;
             let before = rig.picture().await;
-            let met = Arc::new(AtomicU32::new(0));
-            let counted = Arc::clone(&met);
-            rig.world.faults(move |_, _| {
-                if counted.fetch_add(1, Ordering::Relaxed) == nth {
-                    cut
-                } else {
-                    FaultAction::Continue
-                }
-            });
+            let met = rig.strike(nth, cut);
             rig.perform(&upgrade(&rig.hop)).await;
             let calls = met.load(Ordering::Relaxed);
-            rig.world.faults(|_, _| FaultAction::Continue);
+            rig.world.no_faults();
             assert_eq!(rig.picture().await, before, "{cut:?} at {nth}");
             rig.perform(&START).await;
             rig.perform(&Operation::LeaveMaintenance).await;

@@ -88,7 +88,7 @@ fn rest(judged: &Judgement, out: &mut String) {
         }
         out.push_str("</dl>\n</section>\n");
     }
-    let mut list = |title: &str, checks: Vec<&CheckResult>| {
+    let mut list = |title: &str, with_versions: bool, checks: Vec<&CheckResult>| {
         if checks.is_empty() {
             return;
         }
@@ -97,19 +97,23 @@ fn rest(judged: &Judgement, out: &mut String) {
             checks.len()
         ));
         for check in checks {
+            let registered = refit_shared::checks::check(&check.id).filter(|_| with_versions);
+            let versions = registered.map(|check| format!("Applies: {}. ", check.applies));
             out.push_str(&format!(
-                "<dt>{} <code>{}</code></dt><dd>{}</dd>\n",
+                "<dt>{} <code>{}</code></dt><dd>{}{}</dd>\n",
                 escape(&check.title),
                 escape(&check.id),
+                escape(&versions.unwrap_or_default()),
                 escape(&check.description)
             ));
         }
         out.push_str("</dl>\n</details>\n");
     };
-    list("Checks without findings", passed(judged).collect());
+    list("Checks without findings", false, passed(judged).collect());
     let apart = judged.checks.iter().filter(|check| !check.applies);
     list(
         "Checks that do not apply between these versions",
+        true,
         apart.collect(),
     );
 }

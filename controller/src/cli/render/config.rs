@@ -29,7 +29,7 @@ pub fn text(found: &Configuration, style: Style) -> String {
             style.bold(&clean(&found.target))
         ));
         if let Some(why) = &one.unknown {
-            let line = format!("the option files could not be read: {}", clean(why));
+            let line = format!("nothing can be said of its option files: {}", clean(why));
             out.push_str(&format!("# {}\n", style.bad(&line)));
             continue;
         }
