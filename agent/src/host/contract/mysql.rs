@@ -3,6 +3,7 @@
 use super::{Kept, LOOK, Scene, promises, refused, same};
 use crate::host::{HostError, HostResult, LogFormat};
 use anyhow::{bail, ensure};
+use refit_shared::checks::{self, Selection, VersionPair};
 use refit_shared::observation::Fact;
 use refit_shared::survey::Question;
 use refit_shared::table::{TableFacts, TableName};
@@ -22,7 +23,7 @@ promises!("Mysql", Scene:
     a_rebuild_writes_no_transaction_and_leaves_the_table,
     read_only_nothing_is_rebuilt_unless_administrators_are_admitted,
     logs_are_discarded_and_transactions_stay,
-    every_question_about_the_server_is_answered,
+    every_question_that_an_upgrade_asks_of_it_is_answered,
     what_is_down_is_away,
 );
 
@@ -246,9 +247,16 @@ async fn logs_are_discarded_and_transactions_stay(scene: &Scene) -> Kept {
     Ok(())
 }
 
-async fn every_question_about_the_server_is_answered(scene: &Scene) -> Kept {
+async fn every_question_that_an_upgrade_asks_of_it_is_answered(scene: &Scene) -> Kept {
+    let pair = VersionPair {
+        from: scene.present[0].version.mysql_version()?,
+        to: scene.other[0].version.mysql_version()?,
+    };
+    let asked = checks::needed(&Selection::all(), pair);
     let about = |question: &&Question| !question.of_the_machine() && !question.of_the_files();
-    for question in Question::ALL.iter().filter(about) {
+    let asked: Vec<&Question> = asked.iter().filter(about).collect();
+    ensure!(asked.len() > 5, "only {asked:?} are asked");
+    for question in asked {
         let listing = scene.host.mysql.ask(*question).await?;
         let rows = listing.rows.len() as u64;
         ensure!(
