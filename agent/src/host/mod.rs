@@ -1,5 +1,5 @@
 //! The host as the agent's operations see it: seven ports, each with a production adapter and, in the simulated world, a
-//! second implementation that passes the same contract tests.
+//! second implementation that keeps the same promises (`contract/`, one file a port).
 //!
 //! ```text
 //! operations ──> ServiceManager  systemd over D-Bus
@@ -15,6 +15,8 @@
 
 pub mod apt;
 pub mod beside;
+#[cfg(any(test, feature = "sim"))]
+pub mod contract;
 pub mod files;
 pub mod machine;
 pub mod mysql;
@@ -230,7 +232,7 @@ pub trait Mysql: Send + Sync + std::fmt::Debug {
     /// What the server says of these tables, in their order.
     async fn tables(&self, tables: &[TableName]) -> HostResult<Vec<TableFacts>>;
     /// super_read_only alone off or on: read_only stays on, so that of all accounts only administrators may write meanwhile.
-    /// Refused on a server that is not read-only.
+    /// On is refused on a server that is not read-only; off closes any.
     async fn admit_administrators(&self, on: bool) -> HostResult<()>;
     /// ALTER TABLE … FORCE with the binary log off on that very session. `lock_free`: refused by the server where it can't be done
     /// while others write to the table.
@@ -331,13 +333,15 @@ pub trait Files: Send + Sync + std::fmt::Debug {
     async fn option_file(&self, path: &str) -> HostResult<Option<Vec<u8>>>;
     /// Its bytes in a complete backup; `None` where there is no such backup or the file is not in it.
     async fn kept_option_file(&self, name: &str, path: &str) -> HostResult<Option<Vec<u8>>>;
-    /// Gives such a file other bytes, at once and durably; its owner and mode stay, and a link stays a link.
+    /// Gives such a file, which must be there, other bytes, at once and durably; its owner and mode stay, and a link stays a link.
     async fn replace_option_file(&self, path: &str, content: &[u8]) -> HostResult<()>;
     /// mysqld's drop-in (start_on_boot off, super_read_only on, skip_replica_start) and systemd's (timeouts lifted, hold).
     async fn write_maintenance(&self) -> HostResult<()>;
+    /// The hold goes, too.
     async fn remove_maintenance(&self) -> HostResult<()>;
     async fn in_maintenance(&self) -> HostResult<bool>;
-    /// The hold keeps mysqld's unit from starting, by anybody and across reboots, while the file exists.
+    /// The hold keeps mysqld's unit from starting, by anybody and across reboots, while the file exists. Refused outside maintenance,
+    /// where nothing would mind it.
     async fn set_hold(&self, on: bool) -> HostResult<()>;
     async fn held(&self) -> HostResult<bool>;
     /// What a snapshot would take here.
@@ -349,7 +353,7 @@ pub trait Files: Send + Sync + std::fmt::Debug {
     async fn verify_snapshot(&self, name: &str) -> HostResult<bool>;
     /// Sets the present directories aside and puts the snapshot's content in their place, atomically per path; may be repeated.
     async fn restore_snapshot(&self, name: &str, phase: &Phase) -> HostResult<()>;
-    /// Deletes the snapshot of that name and the directories set aside for it.
+    /// Deletes the snapshot of that name, the directories set aside for it, and its marker.
     async fn drop_snapshot(&self, name: &str) -> HostResult<()>;
     /// The marker "a server of another version has been started on this data directory since the snapshot of that name".
     async fn set_dirty(&self, snapshot: &str, dirty: bool) -> HostResult<()>;

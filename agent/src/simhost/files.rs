@@ -1,10 +1,12 @@
 //! The simulated files: option files, drop-ins, snapshots.
 
 use super::port::SimPort;
-use super::state::{Snapshot, World};
+use super::state::{HostState, OPTION_DIR, PERSISTED, Snapshot, World};
 use crate::host::beside::OptionTree;
+use crate::host::files::plain_name;
 use crate::host::{Files, HostError, HostResult, Phase};
 use async_trait::async_trait;
+use refit_shared::config::mask::masked;
 use refit_shared::config::{ConfigFiles, OptionFile};
 use refit_shared::ids::{Digest, MemberName};
 use refit_shared::observation::{DataPath, PathRole, SnapshotMethod, StorageFacts};
@@ -28,13 +30,16 @@ impl Files for SimPort {
 
     async fn config_files(&self) -> HostResult<ConfigFiles> {
         self.at("files.config_files", |world, member| {
-            let file = |(path, content): (&String, &Vec<u8>)| {
-                OptionFile::new(path, String::from_utf8_lossy(content))
+            let file = |(path, content): (&String, &Vec<u8>)| OptionFile {
+                text: masked(&String::from_utf8_lossy(content)),
+                digest: Digest::of(content),
+                path: path.clone(),
+                world_writable: false,
             };
-            let files = &world.host(member).config;
+            let files: Vec<OptionFile> = option_files(world.host(member)).map(file).collect();
             Ok(ConfigFiles {
-                roots: files.keys().cloned().collect(),
-                files: files.iter().map(file).collect(),
+                roots: files.iter().map(|file| file.path.clone()).collect(),
+                files,
                 ..ConfigFiles::default()
             })
         })
@@ -42,6 +47,7 @@ impl Files for SimPort {
     }
 
     async fn back_up_config(&self, name: &str) -> HostResult<()> {
+        let name = plain_name(name)?;
         self.at("files.back_up_config", |world, member| {
             let host = world.host_mut(member);
             let content = host.config.clone();
@@ -52,6 +58,7 @@ impl Files for SimPort {
     }
 
     async fn has_config_backup(&self, name: &str) -> HostResult<bool> {
+        let name = plain_name(name)?;
         self.at("files.has_config_backup", |world, member| {
             Ok(world.host(member).config_backups.contains_key(name))
         })
@@ -59,6 +66,7 @@ impl Files for SimPort {
     }
 
     async fn restore_config(&self, name: &str) -> HostResult<()> {
+        let name = plain_name(name)?;
         self.at("files.restore_config", |world, member| {
             let host = world.host_mut(member);
             match host.config_backups.get(name) {
@@ -74,13 +82,11 @@ impl Files for SimPort {
 
     async fn option_tree(&self) -> HostResult<OptionTree> {
         self.at("files.option_tree", |world, member| {
-            let config = &world.host(member).config;
-            let files = config
-                .iter()
-                .map(|(path, text)| (path.clone(), text.clone()));
+            let files = option_files(world.host(member));
+            let files: Vec<_> = files.map(|(p, text)| (p.clone(), text.clone())).collect();
             Ok(OptionTree {
-                roots: config.keys().cloned().collect(),
-                files: files.collect(),
+                roots: files.iter().map(|(path, _)| path.clone()).collect(),
+                files,
             })
         })
         .await
@@ -88,12 +94,20 @@ impl Files for SimPort {
 
     async fn option_file(&self, path: &str) -> HostResult<Option<Vec<u8>>> {
         self.at("files.option_file", |world, member| {
-            Ok(world.host(member).config.get(path).cloned())
+            let host = world.host(member);
+            match option_files(host).find(|(known, _)| *known == path) {
+                Some((_, content)) => Ok(Some(content.clone())),
+                None if path.starts_with(OPTION_DIR) => Ok(None),
+                None => Err(HostError::Unexpected(format!(
+                    "{path} is no option file that mysqld reads"
+                ))),
+            }
         })
         .await
     }
 
     async fn kept_option_file(&self, name: &str, path: &str) -> HostResult<Option<Vec<u8>>> {
+        let name = plain_name(name)?;
         self.at("files.kept_option_file", |world, member| {
             let backup = world.host(member).config_backups.get(name);
             Ok(backup.and_then(|files| files.get(path)).cloned())
@@ -105,6 +119,10 @@ impl Files for SimPort {
         self.at("files.replace_option_file", |world, member| {
             judge_touch(world, member, "an option file was rewritten");
             let host = world.host_mut(member);
+            if !option_files(host).any(|(known, _)| known == path) {
+                let why = format!("{path} is no option file that mysqld reads");
+                return Err(HostError::Unexpected(why));
+            }
             host.config.insert(path.to_owned(), content.to_owned());
             Ok(())
         })
@@ -129,12 +147,13 @@ impl Files for SimPort {
                     "the drop-ins were removed while mysqld has no binary log",
                 );
             }
-            if world.host(member).hold {
+            if world.host(member).hold && !world.may_leave_held {
                 world.violate(
                     member,
                     "the drop-ins were removed while mysqld was held down",
                 );
             }
+            world.host_mut(member).hold = false;
             Ok(())
         })
         .await
@@ -149,7 +168,12 @@ impl Files for SimPort {
 
     async fn set_hold(&self, on: bool) -> HostResult<()> {
         self.at("files.set_hold", |world, member| {
-            world.host_mut(member).hold = on;
+            let host = world.host_mut(member);
+            if on && !host.maintenance {
+                let why = "the server can't be held down: the drop-in is not in place";
+                return Err(HostError::Unexpected(why.to_owned()));
+            }
+            host.hold = on;
             Ok(())
         })
         .await
@@ -179,6 +203,7 @@ impl Files for SimPort {
     }
 
     async fn take_snapshot(&self, name: &str, _: &Phase) -> HostResult<SnapshotMethod> {
+        let name = plain_name(name)?;
         self.at("files.take_snapshot", |world, member| {
             judge_touch(world, member, "a snapshot was taken");
             let host = world.host_mut(member);
@@ -205,6 +230,7 @@ impl Files for SimPort {
     }
 
     async fn verify_snapshot(&self, name: &str) -> HostResult<bool> {
+        let name = plain_name(name)?;
         self.at("files.verify_snapshot", |world, member| {
             let snapshot = world.host(member).snapshots.get(name);
             Ok(snapshot.is_some_and(|snapshot| snapshot.complete))
@@ -213,6 +239,7 @@ impl Files for SimPort {
     }
 
     async fn restore_snapshot(&self, name: &str, _: &Phase) -> HostResult<()> {
+        let name = plain_name(name)?;
         self.at("files.restore_snapshot", |world, member| {
             judge_touch(world, member, "a snapshot was put back");
             match world.host(member).snapshots.get(name) {
@@ -237,18 +264,21 @@ impl Files for SimPort {
     }
 
     async fn drop_snapshot(&self, name: &str) -> HostResult<()> {
+        let name = plain_name(name)?;
         self.at("files.drop_snapshot", |world, member| {
             let host = world.host_mut(member);
             host.snapshots.remove(name);
             if host.dirty.contains(name) && host.unit.process().is_none() {
                 world.violate(member, "the snapshot that is the only way back was deleted");
             }
+            world.host_mut(member).dirty.remove(name);
             Ok(())
         })
         .await
     }
 
     async fn set_dirty(&self, snapshot: &str, dirty: bool) -> HostResult<()> {
+        let snapshot = plain_name(snapshot)?;
         self.at("files.set_dirty", |world, member| {
             let host = world.host_mut(member);
             if dirty {
@@ -262,6 +292,7 @@ impl Files for SimPort {
     }
 
     async fn is_dirty(&self, snapshot: &str) -> HostResult<bool> {
+        let snapshot = plain_name(snapshot)?;
         self.at("files.is_dirty", |world, member| {
             Ok(world.host(member).dirty.contains(snapshot))
         })
@@ -271,6 +302,11 @@ impl Files for SimPort {
     async fn error_log(&self) -> HostResult<PathBuf> {
         Ok(PathBuf::from("/var/log/mysql/error.log"))
     }
+}
+
+/// What SET PERSIST wrote is none.
+fn option_files(host: &HostState) -> impl Iterator<Item = (&String, &Vec<u8>)> {
+    host.config.iter().filter(|(path, _)| *path != PERSISTED)
 }
 
 fn judge_touch(world: &mut World, member: &MemberName, what: &str) {

@@ -15,11 +15,14 @@
 mod agent;
 mod beside;
 mod check;
+#[cfg(test)]
+mod contract_tests;
 mod disk;
 mod engine;
 mod faults;
 mod files;
 mod group;
+mod hand;
 mod log;
 mod mysql;
 mod packages;
@@ -33,6 +36,7 @@ mod state;
 pub use agent::SimAgent;
 pub use disk::SimDisk;
 pub use faults::{FaultAction, FaultHook};
+pub use hand::SimHand;
 pub use port::SimPort;
 pub use state::{NoWrite, OPTION_FILE, Timings, TxId};
 

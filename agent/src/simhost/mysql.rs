@@ -2,7 +2,7 @@
 
 use super::Shape;
 use super::port::SimPort;
-use super::state::{HostState, Receiver, Server, TxId, World};
+use super::state::{HostState, PERSISTED, Receiver, Server, TxId, World};
 use crate::host::{HostError, HostResult, LogFormat, Machine, Mysql, Pulse, Rebuilt, Replication};
 use async_trait::async_trait;
 use refit_shared::gtid::GtidSet;
@@ -172,8 +172,14 @@ fn unremarkable(question: Question) -> Listing {
 #[async_trait]
 impl Machine for SimPort {
     async fn ask(&self, question: Question) -> HostResult<Listing> {
-        self.at("machine.ask", |_, _| Ok(unremarkable(question)))
-            .await
+        self.at("machine.ask", |_, _| {
+            if question.of_the_machine() {
+                return Ok(unremarkable(question));
+            }
+            let why = format!("{question} is not about the machine");
+            Err(HostError::Unexpected(why))
+        })
+        .await
     }
 }
 
@@ -306,6 +312,7 @@ impl Mysql for SimPort {
             }
             let server = running_mut(world, member)?;
             server.super_read_only = on;
+            server.admits = false;
             let outside = server.member != MemberState::Online;
             if !on && world.shape.is_group() && outside {
                 world.violate(member, "was made writable outside its group");
@@ -317,7 +324,8 @@ impl Mysql for SimPort {
 
     async fn super_read_only(&self) -> HostResult<bool> {
         self.at("mysql.super_read_only", |world, member| {
-            Ok(running(world, member)?.super_read_only)
+            let server = running(world, member)?;
+            Ok(server.super_read_only && !server.admits)
         })
         .await
     }
@@ -383,7 +391,15 @@ impl Mysql for SimPort {
 
     async fn set_fast_shutdown(&self, mode: u8) -> HostResult<()> {
         self.at("mysql.set_fast_shutdown", |world, member| {
-            running_mut(world, member)?.slow_shutdown = mode == 0;
+            let server = running_mut(world, member)?;
+            server.slow_shutdown = match mode {
+                0 => true,
+                1 => false,
+                other => {
+                    let why = format!("innodb_fast_shutdown = {other} is never asked for");
+                    return Err(HostError::Unexpected(why));
+                }
+            };
             Ok(())
         })
         .await
@@ -489,10 +505,12 @@ impl Mysql for SimPort {
             let word = if on { "ON" } else { "OFF" };
             let host = world.host_mut(member);
             host.config.insert(
-                "mysqld-auto.cnf".to_owned(),
+                PERSISTED.to_owned(),
                 format!("super_read_only={word}").into_bytes(),
             );
-            running_mut(world, member)?.super_read_only = on;
+            let server = running_mut(world, member)?;
+            server.super_read_only = on;
+            server.admits = false;
             Ok(())
         })
         .await
@@ -551,7 +569,12 @@ impl Mysql for SimPort {
     async fn admit_administrators(&self, on: bool) -> HostResult<()> {
         self.at("mysql.admit_administrators", |world, member| {
             let server = running_mut(world, member)?;
-            server.admits = on && server.super_read_only;
+            if on && !server.super_read_only {
+                let why = "read_only is OFF: super_read_only alone would keep nobody out";
+                return Err(HostError::Unexpected(why.to_owned()));
+            }
+            server.super_read_only = true;
+            server.admits = on;
             Ok(())
         })
         .await

@@ -1,5 +1,6 @@
 //! The simulated package manager.
 
+use super::PACKAGES;
 use super::port::SimPort;
 use super::state::World;
 use crate::host::{HostError, HostResult, Packages, Phase};
@@ -26,6 +27,7 @@ impl Packages for SimPort {
     }
 
     async fn fetch(&self, pins: &[PackagePin], phase: &Phase) -> HostResult<()> {
+        judge(pins)?;
         for pin in pins {
             phase.say(format!("fetching {} {}", pin.name, pin.version));
             self.at("packages.fetch", |world, member| {
@@ -63,6 +65,7 @@ impl Packages for SimPort {
     }
 
     async fn verify_fetched(&self, pins: &[PackagePin]) -> HostResult<()> {
+        judge(pins)?;
         self.at("packages.verify_fetched", |world, member| {
             let host = world.host(member);
             match pins.iter().find(|pin| !host.fetched.contains(pin)) {
@@ -129,6 +132,7 @@ impl Packages for SimPort {
     }
 
     async fn set_held(&self, names: &[String], held: bool) -> HostResult<()> {
+        names.iter().try_for_each(|name| judge_name(name))?;
         self.at("packages.set_held", |world, member| {
             let host = world.host_mut(member);
             for name in names {
@@ -150,6 +154,30 @@ impl Packages for SimPort {
         })
         .await
     }
+}
+
+/// The server's packages and no others, at least one and none twice.
+fn judge(pins: &[PackagePin]) -> HostResult<()> {
+    if pins.is_empty() {
+        return Err(HostError::Packages("no package is named".to_owned()));
+    }
+    for (at, pin) in pins.iter().enumerate() {
+        judge_name(&pin.name)?;
+        let same = |other: &PackagePin| other.name == pin.name && other.version == pin.version;
+        if pins[..at].iter().any(same) {
+            let why = format!("package {} is pinned twice", pin.name);
+            return Err(HostError::Packages(why));
+        }
+    }
+    Ok(())
+}
+
+fn judge_name(name: &str) -> HostResult<()> {
+    if PACKAGES.contains(&name) {
+        return Ok(());
+    }
+    let why = format!("package {name} is not the server's");
+    Err(HostError::Packages(why))
 }
 
 fn judge_touch(world: &mut World, member: &MemberName) {

@@ -70,6 +70,8 @@ pub(super) struct World {
     pub shape: Shape,
     /// The whole group is stopped on purpose: any number may leave.
     pub may_stop: bool,
+    /// Maintenance may be left while a server is held down.
+    pub may_leave_held: bool,
     pub group_name: String,
     /// Members of the present view, reachable or not.
     pub view: BTreeSet<MemberName>,
@@ -292,7 +294,7 @@ impl HostState {
                 .get(file)
                 .map(|bytes| String::from_utf8_lossy(bytes))
         };
-        match says("mysqld-auto.cnf") {
+        match says(PERSISTED) {
             Some(persisted) => persisted.contains("super_read_only=ON"),
             None => says(OPTION_FILE).is_some_and(|text| text.contains("super_read_only=ON")),
         }
@@ -346,6 +348,12 @@ pub(super) fn pin(name: &str, version: &PackageVersion) -> PackagePin {
 
 /// The only option file of a simulated host.
 pub const OPTION_FILE: &str = "/etc/mysql/my.cnf";
+/// Where all option files are.
+pub(super) const OPTION_DIR: &str = "/etc/mysql/";
+/// What SET PERSIST wrote: read by mysqld, and no option file.
+pub(super) const PERSISTED: &str = "mysqld-auto.cnf";
+/// A file of the server that is no option file.
+pub(super) const DATA_FILE: &str = "/var/lib/mysql/ibdata1";
 
 /// With an option, where the version knows it, that a later one refuses.
 fn option_file(version: MysqlVersion, read_only: bool) -> Vec<u8> {
@@ -378,6 +386,7 @@ impl World {
             hook: FaultHook::default(),
             shape,
             may_stop: false,
+            may_leave_held: false,
             group_name: "aaaaaaaa-0000-4000-8000-000000000000".to_owned(),
             view: match shape {
                 Shape::Group | Shape::MultiPrimary => beginning.members.iter().cloned().collect(),

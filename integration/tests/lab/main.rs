@@ -9,6 +9,7 @@ mod check_fixtures;
 mod clock_jump;
 mod clone_restart;
 mod config_rewrite;
+mod contract;
 mod discovery;
 mod downgrade;
 mod fault_points;

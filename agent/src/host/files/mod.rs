@@ -11,6 +11,8 @@
 
 mod clone;
 mod config_backup;
+#[cfg(test)]
+mod contract_tests;
 pub(crate) mod disk;
 mod maintenance;
 mod mounts;
@@ -31,6 +33,8 @@ use maintenance::Maintenance;
 #[cfg(any(test, feature = "sim"))]
 pub(crate) use maintenance::{RESTART_STATUS, restarts_after as maintenance_restarts_after};
 use mounts::Mounts;
+#[cfg(any(test, feature = "sim"))]
+pub(crate) use paths::{OURS, is_transient};
 use persisted::Persisted;
 use refit_shared::config::ConfigFiles;
 use refit_shared::ids::Digest;

@@ -47,10 +47,10 @@ impl Names {
 }
 
 /// Entries of ours inside a directory of the server. Hidden, so that InnoDB does not look into them (MY-013503).
-pub(super) const OURS: &str = ".refit-";
+pub(crate) const OURS: &str = ".refit-";
 
 /// What mysqld makes anew at every start, relative to the data directory: not worth a copy.
-pub(super) fn is_transient(relative: &Path) -> bool {
+pub(crate) fn is_transient(relative: &Path) -> bool {
     let name = relative
         .file_name()
         .and_then(|name| name.to_str())
