@@ -140,6 +140,14 @@ impl Sighting {
         views
     }
 
+    /// Who is seen ONLINE in a group that has its majority and that this member is not in: beside it no other may be begun.
+    pub fn group_without(&self, member: &MemberName) -> Option<Vec<MemberName>> {
+        let mut views = self.views().into_iter();
+        views
+            .find(|view| view.has_majority() && !view.witnesses.contains(member))
+            .map(|view| view.witnesses)
+    }
+
     /// The one view all witnesses agree on.
     pub fn agreed_view(&self) -> Result<View, String> {
         let mut views = self.views();

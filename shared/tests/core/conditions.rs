@@ -199,6 +199,16 @@ fn a_replica_that_is_delayed_on_purpose_goes_on_when_it_receives() {
     assert_eq!(follows(1000).goes_on(&first, &later), Holds::Yes);
 }
 
+/// Beside a group that goes on without it a member begins none; who is in it, or sees none, may go on.
+#[test]
+fn a_group_that_goes_on_without_a_member_is_told() {
+    let seen = shut_out();
+    let others = ["db2", "db3"].map(member).to_vec();
+    assert_eq!(seen.group_without(&member("db1")), Some(others));
+    assert_eq!(seen.group_without(&member("db2")), None);
+    assert_eq!(upgraded_but_one().group_without(&member("db1")), None);
+}
+
 /// Of a view, not of a member: who is alone in one stands, two who can't reach each other do not.
 #[test]
 fn a_group_stands_where_somebody_has_a_majority() {

@@ -3,6 +3,8 @@
 use super::{Finding, Judged, Teller};
 use crate::executor::World;
 use crate::ports::AgentError;
+use refit_shared::ids::ClusterName;
+use refit_shared::operation::{Direction, OperationKind as Kind};
 use refit_shared::plan::Step;
 use refit_shared::receipt::{Failure, FailureCode};
 use tokio::time::{Instant, sleep};
@@ -56,4 +58,40 @@ pub(super) async fn may_begin(world: &World, step: &Step, teller: &Teller) -> Fi
         teller.waiting(why).await;
         sleep(timing.gate_interval).await;
     }
+}
+
+pub(super) fn begins_a_group(step: &Step, direction: Direction) -> bool {
+    step.operation()
+        .is_some_and(|order| match (order.kind(), direction) {
+            (Kind::BootstrapGroup, Direction::Perform) | (Kind::DissolveGroup, Direction::Undo) => {
+                true
+            }
+            _ => false,
+        })
+}
+
+/// That nobody is in a group was proved before. Where beginning it has failed since, a person may have begun it on another member:
+/// two groups would part for good.
+pub(super) async fn another_group(
+    world: &World,
+    cluster: &ClusterName,
+    step: &Step,
+) -> Option<Failure> {
+    let cluster = world.fleet.cluster(cluster)?;
+    let deadline = world.timing.look_deadline;
+    let seen = world.observer.sight(cluster, deadline).await;
+    let others = seen.group_without(&step.member)?;
+    let names: Vec<&str> = others.iter().map(|name| name.as_str()).collect();
+    Some(Failure::clean(
+        FailureCode::Precondition,
+        format!(
+            "{} in a group already, without {member}: nothing was done, a second one would part from it for good. To have {member} begin it, \
+             run STOP GROUP_REPLICATION there and `refit resume`; to keep it, `refit cancel` and let the others join",
+            match names.as_slice() {
+                [one] => format!("{one} is"),
+                several => format!("{} are", several.join(" and ")),
+            },
+            member = step.member
+        ),
+    ))
 }

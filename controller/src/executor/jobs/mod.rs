@@ -192,6 +192,12 @@ struct Work {
 
 impl Work {
     async fn run(self, mode: Mode) -> Finding {
+        if mode == Mode::Begin && begin::begins_a_group(&self.step, self.direction) {
+            let other = begin::another_group(&self.world, &self.cluster, &self.step).await;
+            if let Some(failure) = other {
+                return Finding::MustNotBegin(failure);
+            }
+        }
         match (mode, &self.step.action) {
             (Mode::Begin, _) if self.half_done => Finding::MayBegin,
             (Mode::Begin, _) => begin::may_begin(&self.world, &self.step, &self.teller).await,

@@ -329,16 +329,3 @@ fn proved(world: &World, ids: &Ids, direction: Direction) {
         3
     );
 }
-
-/// Somebody may have begun it elsewhere meanwhile.
-#[test]
-fn a_group_that_could_not_be_begun_is_begun_behind_its_proof() {
-    let plan = offline_plan();
-    let ids = there(&plan);
-    let mut world = World::of(plan);
-    resumed_at(&mut world, ids.begin, THERE);
-    assert_eq!(due(&world), each(&[ids.proof], THERE));
-    end_all(&mut world, true);
-    let rollout = run_offline(&mut world, |_| true);
-    assert_eq!(rollout.end(), Some(&End::Upgraded));
-}
