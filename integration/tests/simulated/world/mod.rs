@@ -375,6 +375,7 @@ impl World {
             tables: self.hop.tables(),
             advised: None,
             restart_source: self.hop == Hop::RestartRebuild,
+            validate_config: false,
         }
     }
 
