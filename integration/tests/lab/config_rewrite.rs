@@ -135,6 +135,14 @@ fn option_files_are_rewritten_as_reviewed() {
     }
 }
 
+fn nothing_left_unpacked(stage: &Stage) {
+    for member in MEMBERS {
+        let left = ["find", "/var/lib/refit-agent-beside"];
+        let found = stage.lab.exec(member, &left).unwrap();
+        assert_ne!(found.code, 0, "{member}: nothing is left unpacked");
+    }
+}
+
 /// An option that no table knows, but the target's own mysqld does not either: the check finds it where mysqld is asked, and the
 /// rollout parks before anything is stopped.
 #[test]
@@ -185,11 +193,7 @@ fn what_the_target_refuses_stops_a_member_before_it_is_stopped() {
     let text = format!("{}{}", blocked.stdout, blocked.stderr);
     assert!(text.contains("no_such_option_password"), "{text}");
     assert!(!text.contains("hunter2"), "{text}");
-    for member in MEMBERS {
-        let left = ["find", "/var/lib/refit-agent-beside"];
-        let found = stage.lab.exec(member, &left).unwrap();
-        assert_ne!(found.code, 0, "{member}: nothing is left unpacked");
-    }
+    nothing_left_unpacked(&stage);
     let now = stage.world().unwrap();
     now.assert_whole();
     assert_eq!(before.versions(), now.versions());
@@ -197,8 +201,16 @@ fn what_the_target_refuses_stops_a_member_before_it_is_stopped() {
         assert_eq!(member.packages, now.0[name].packages, "{name}");
     }
 
+    // A check that is under way gives way to the rollout, and neither spoils the other.
     let file = plan(&stage, &target, &[]);
-    let reply = stage.refit().run(&["apply", &file, "--yes"]).unwrap();
+    let reply = std::thread::scope(|scope| {
+        let beside = scope.spawn(|| check(&["--validate-config"]));
+        let reply = stage.refit().run(&["apply", &file, "--yes"]).unwrap();
+        let beside = beside.join().unwrap();
+        assert_eq!(beside.code, 2, "{}{}", beside.stdout, beside.stderr);
+        assert!(!beside.stdout.contains("hunter2"), "{}", beside.stdout);
+        reply
+    });
     println!("{}", reply.stdout);
     assert_eq!(reply.code, 3, "{}{}", reply.stdout, reply.stderr);
     let text = format!("{}{}", reply.stdout, reply.stderr);
@@ -208,12 +220,7 @@ fn what_the_target_refuses_stops_a_member_before_it_is_stopped() {
     let now = stage.world().unwrap();
     now.assert_whole();
     assert_eq!(before.versions(), now.versions());
-    let left = ["find", "/var/lib/refit-agent-beside"];
-    assert_ne!(
-        stage.lab.exec("db1", &left).unwrap().code,
-        0,
-        "nothing is left behind"
-    );
+    nothing_left_unpacked(&stage);
 }
 
 /// Pins as an upgrade writes them, one of them not on every member: listed, refused where the names are wrong, taken out by a rolling
