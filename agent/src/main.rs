@@ -12,7 +12,7 @@ use refit_agent::ledger::{FileDisk, Ledger};
 use refit_agent::operations::FileLog;
 use refit_agent::service::observe::Looker;
 use refit_agent::service::{AgentService, serve};
-use refit_agent::worker::{Clock, SystemClock, Worker, Workplace};
+use refit_agent::worker::{Bench, Clock, SystemClock, Worker, Workplace};
 use refit_proto::tls::{MaterialPaths, RELOAD_INTERVAL, Reloading};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -139,6 +139,7 @@ async fn run(config: AgentConfig, material: Arc<Reloading>) -> anyhow::Result<()
         log: Arc::new(FileLog::new(host.files.clone())),
         state_dir: config.state_dir.clone(),
         disk: disk.clone(),
+        bench: Bench::default(),
         clock: clock.clone(),
         lease: Lease::open(&config.state_dir, disk.clone(), clock.clone()),
     };
@@ -156,6 +157,9 @@ async fn run(config: AgentConfig, material: Arc<Reloading>) -> anyhow::Result<()
     // What a rehearsal left that was cut short. It must not keep the agent from its work.
     if let Err(why) = host.rehearsals.clear().await {
         tracing::warn!(%why, "the leftovers of a rehearsal could not be removed; the next rehearsal tries again");
+    }
+    if let Err(why) = host.beside.clear().await {
+        tracing::warn!(%why, "what was unpacked beside could not be removed; the next judgement on option files tries again");
     }
     // A damaged ledger makes a worker that refuses everything and says why; the probes tell it.
     let (worker, mut work) = Worker::start(place.clone(), Ledger::open(&config.state_dir, disk));

@@ -4,12 +4,12 @@
 use async_trait::async_trait;
 use refit_proto::exchange::LedgerEntry;
 use refit_shared::ids::{Digest, Epoch, MemberName, RolloutId};
-use refit_shared::observation::{Beat, Observation};
+use refit_shared::observation::{Beat, Fact, Observation};
 use refit_shared::operation::Order;
 use refit_shared::plan::Plan;
 use refit_shared::receipt::{Failure, Progress, Receipt};
 use refit_shared::saga::Entry;
-use refit_shared::survey::{Question, Survey};
+use refit_shared::survey::{Candidate, Judged, Question, Survey};
 use refit_shared::table::TableName;
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -48,6 +48,14 @@ pub trait Agents: Send + Sync + 'static {
         tables: &[TableName],
         deadline: Duration,
     ) -> Result<Survey, AgentError>;
+    /// Has the target's mysqld fetched, unpacked beside and asked what it says of option files as they would be. `None`: the agent
+    /// does not know of such questions.
+    async fn judge_options(
+        &self,
+        member: &MemberName,
+        candidate: &Candidate,
+        deadline: Duration,
+    ) -> Result<Option<Fact<Judged>>, AgentError>;
     /// Gives the order, or attaches to it when the agent has it already, and waits for its receipt. Dropping the future
     /// stops the waiting, never the work.
     async fn carry_out(

@@ -11,6 +11,7 @@ use std::path::Path;
 const ELSEWHERE: &[(&str, &str)] = &[
     ("pinRelease", "config_rewrite"),
     ("sysVarsNewDefaults", "config_rewrite"),
+    ("validateConfig", "config_rewrite"),
 ];
 
 const OLD_SERVER: &str = "no server of this lab has or takes it any more: it is about objects of servers before 8.4, or of 5.7";

@@ -4,6 +4,7 @@
 use refit_shared::ids::{ClusterName, Digest, Epoch, MemberName, RolloutId};
 use refit_shared::operation::Order;
 use refit_shared::receipt::{Failure, Probe, Progress, Receipt};
+use refit_shared::survey::Candidate;
 use refit_shared::table::TableName;
 use std::time::Duration;
 
@@ -22,6 +23,8 @@ pub struct SurveyRequest {
     /// By their stable names: a newer controller may ask what this agent does not know.
     pub questions: Vec<String>,
     pub tables: Vec<TableName>,
+    /// To be judged by the target's mysqld.
+    pub candidate: Option<Candidate>,
 }
 
 /// The answer to a question of a newer controller.

@@ -6,6 +6,7 @@ use proptest::prelude::*;
 use prost::Message;
 use refit_proto::exchange::{
     BeatsRequest, CarryOutEvent, LedgerEntry, LedgerRequest, ObserveRequest, ProbeReply, Refusal,
+    SurveyRequest,
 };
 use refit_proto::{agent, common, journal};
 use refit_shared::config::persisted::PersistedSetting;
@@ -15,7 +16,7 @@ use refit_shared::operation::{Operation, Order};
 use refit_shared::plan::Plan;
 use refit_shared::receipt::{Failure, Probe, Progress, Receipt};
 use refit_shared::saga::{Actor, End, Entry, ParkReason};
-use refit_shared::survey::{Listing, Question, Row, Survey};
+use refit_shared::survey::{Candidate, Judged, Listing, Question, Row, Survey};
 use refit_shared::table::{TableFacts, TableName};
 use std::collections::BTreeMap;
 use std::fmt::Debug;
@@ -105,12 +106,23 @@ fn survey() -> impl Strategy<Value = Survey> {
         proptest::collection::btree_map(question, fact, 0..4),
         config,
         proptest::option::of(tables()),
+        proptest::option::of(judged()),
     )
-        .prop_map(|(answers, config, tables)| Survey {
+        .prop_map(|(answers, config, tables, judged)| Survey {
             answers,
             config,
             tables,
+            judged,
         })
+}
+
+fn judged() -> impl Strategy<Value = Fact<Judged>> {
+    let errors = proptest::collection::vec("[a-z' ]{0,8}", 0..3);
+    let said = (any::<bool>(), errors);
+    prop_oneof![
+        said.prop_map(|(accepted, errors)| Fact::Known(Judged { accepted, errors })),
+        "[a-z ]{0,8}".prop_map(Fact::Unknown),
+    ]
 }
 
 fn tables() -> impl Strategy<Value = Fact<BTreeMap<TableName, TableFacts>>> {
@@ -142,6 +154,7 @@ fn a_survey_says_what_is_wrong_with_it() {
             answers,
             config: None,
             tables: None,
+            judged: None,
         })
     };
     assert!(survey(vec![answer("row_formats")]).is_ok());
@@ -154,6 +167,11 @@ fn a_survey_says_what_is_wrong_with_it() {
         fact: None,
     };
     assert!(survey(vec![silent]).is_err());
+    let untold = Survey::try_from(common::Survey {
+        judged: Some(common::JudgedFact { fact: None }),
+        ..common::Survey::default()
+    });
+    assert!(untold.unwrap_err().to_string().contains("judged"));
 }
 
 proptest! {
@@ -225,6 +243,21 @@ proptest! {
             cluster: cluster.clone(),
             member: member.clone(),
             every,
+        });
+        let candidate = match &order.operation {
+            Operation::ValidateConfig { version, packages, files } => Some(Candidate {
+                version: *version,
+                packages: packages.clone(),
+                files: files.clone(),
+            }),
+            _ => None,
+        };
+        travels::<SurveyRequest, agent::SurveyRequest>(SurveyRequest {
+            cluster: cluster.clone(),
+            member: member.clone(),
+            questions: vec!["row_formats".to_owned()],
+            tables: Vec::new(),
+            candidate,
         });
         travels::<LedgerRequest, agent::LedgerRequest>(LedgerRequest { cluster, member, rollout });
         travels::<LedgerEntry, agent::LedgerEntry>(LedgerEntry { order, content, began_unix_ms, receipt });

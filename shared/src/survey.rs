@@ -11,9 +11,11 @@
 //! machine's own files. Its answer holds at most [`MOST_ROWS`] objects and the full count.
 
 use crate::config::ConfigFiles;
+use crate::config::edit::Rewrite;
 use crate::ids::MemberName;
-use crate::observation::Fact;
+use crate::observation::{Fact, PackagePin};
 use crate::table::{TableFacts, TableName};
+use crate::version::MysqlVersion;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -21,6 +23,37 @@ use std::time::Duration;
 
 /// Objects that one answer names; more are only counted.
 pub const MOST_ROWS: usize = 100;
+
+/// How long the target's mysqld may be fetched, unpacked and asked for its judgement, all in all.
+pub const JUDGING: Duration = Duration::from_secs(150);
+
+/// Option files as they would be, and whose mysqld is to judge them: asked when all else is known, since the edits follow from the
+/// files.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Candidate {
+    pub version: MysqlVersion,
+    pub packages: Vec<PackagePin>,
+    /// The edits that a plan would make.
+    pub files: Vec<Rewrite>,
+}
+
+/// What a mysqld says of option files.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Judged {
+    pub accepted: bool,
+    /// Its errors, secrets masked.
+    pub errors: Vec<String>,
+}
+
+impl Judged {
+    pub fn in_words(&self) -> String {
+        if self.errors.is_empty() {
+            "it did not say why".to_owned()
+        } else {
+            self.errors.join("; ")
+        }
+    }
+}
 
 macro_rules! questions {
     ($($(#[$doc:meta])* $variant:ident = $name:literal, $seconds:literal;)*) => {
@@ -232,6 +265,8 @@ pub struct Survey {
     pub config: Option<ConfigFiles>,
     /// The tables that were asked about by name. `None`: none were, or by an agent that does not know of such questions.
     pub tables: Option<Fact<BTreeMap<TableName, TableFacts>>>,
+    /// What the target's mysqld says of a [`Candidate`]. `None`: it was not asked, or by an agent that does not know of such questions.
+    pub judged: Option<Fact<Judged>>,
 }
 
 /// The answers of a cluster's members.
@@ -259,6 +294,7 @@ impl Survey {
                 .then(ConfigFiles::default),
             answers,
             tables: None,
+            judged: None,
         }
     }
 
@@ -275,6 +311,14 @@ impl Survey {
         let tables = tables.ok_or("its agent does not tell about tables: upgrade refit-agent")?;
         let told = tables.require()?.get(name);
         told.ok_or("its agent has not told about it")
+    }
+
+    /// What the target's mysqld says of the option files as they would be.
+    pub fn judged(&self) -> Result<&Judged, &str> {
+        let judged = self.judged.as_ref();
+        judged
+            .ok_or("its agent does not have option files judged: upgrade refit-agent")?
+            .require()
     }
 
     /// The option files, with what is known of variables that were set at runtime.

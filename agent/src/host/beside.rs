@@ -17,6 +17,7 @@ use async_trait::async_trait;
 use refit_shared::config::mask::{MASK, is_secret};
 use refit_shared::config::read::includes;
 use refit_shared::config::relocate::relocated;
+pub use refit_shared::survey::Judged;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -34,14 +35,6 @@ pub struct OptionTree {
     pub roots: Vec<String>,
     /// Path and content of every file that is there.
     pub files: Vec<(String, Vec<u8>)>,
-}
-
-/// What a mysqld says of option files.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Judged {
-    pub accepted: bool,
-    /// Its errors, secrets masked.
-    pub errors: Vec<String>,
 }
 
 /// See the module.
@@ -152,16 +145,41 @@ impl Unpacked {
 #[async_trait]
 impl Beside for Unpacked {
     async fn judge_options(&self, packages: &[PathBuf], tree: &OptionTree) -> HostResult<Judged> {
-        // What a crash left.
-        disk::remove_tree(&self.dir)?;
+        self.clear().await?;
+        let left = Left(Some(&self.dir));
         let judged = async {
             self.unpack(packages).await?;
             let options = self.stage(tree)?;
             self.ask(&options).await
         }
         .await;
-        disk::remove_tree(&self.dir)?;
+        left.removed()?;
         judged
+    }
+
+    async fn clear(&self) -> HostResult<()> {
+        disk::remove_tree(&self.dir)
+    }
+}
+
+/// What was unpacked, removed at the end or when whoever waited has gone: a check gives way to an order wherever it stands.
+struct Left<'a>(Option<&'a Path>);
+
+impl Left<'_> {
+    fn removed(mut self) -> HostResult<()> {
+        self.0.take().map_or(Ok(()), disk::remove_tree)
+    }
+}
+
+impl Drop for Left<'_> {
+    fn drop(&mut self) {
+        // A program that was killed may have made a file a moment ago.
+        if let Some(dir) = self.0
+            && disk::remove_tree(dir).is_err()
+            && let Err(error) = disk::remove_tree(dir)
+        {
+            tracing::warn!(%error, "what was unpacked beside is left until the agent unpacks again or is restarted");
+        }
     }
 }
 
@@ -212,16 +230,6 @@ fn scrubbed(line: &str) -> String {
     parts.collect::<Vec<_>>().join("'")
 }
 
-impl Judged {
-    pub fn in_words(&self) -> String {
-        if self.errors.is_empty() {
-            "it did not say why".to_owned()
-        } else {
-            self.errors.join("; ")
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -255,6 +263,33 @@ mod tests {
             "0 [ERROR] [MY-000067] [Server] unknown variable 'old_password=hunter2'.\n",
         );
         assert!(!secret.in_words().contains("hunter2"), "{secret:?}");
+    }
+
+    #[tokio::test]
+    async fn nothing_is_left_unpacked_when_it_fails_or_whoever_waited_has_gone() {
+        let state = tempfile::tempdir().unwrap();
+        let beside = Unpacked::new(&state.path().join("agent"));
+        let left_by_a_crash = beside.dir.join("root/usr/sbin");
+        std::fs::create_dir_all(&left_by_a_crash).unwrap();
+        let tree = OptionTree {
+            roots: Vec::new(),
+            files: Vec::new(),
+        };
+        let none = [state.path().join("none.deb")];
+        assert!(beside.judge_options(&none, &tree).await.is_err());
+        assert!(!beside.dir.exists());
+
+        std::fs::create_dir_all(&left_by_a_crash).unwrap();
+        let work = async {
+            let _left = Left(Some(&beside.dir));
+            std::future::pending::<()>().await;
+        };
+        let waited = tokio::time::timeout(Duration::from_millis(1), work).await;
+        assert!(waited.is_err() && !beside.dir.exists());
+
+        std::fs::create_dir_all(&left_by_a_crash).unwrap();
+        beside.clear().await.unwrap();
+        assert!(!beside.dir.exists());
     }
 
     #[test]

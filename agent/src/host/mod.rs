@@ -367,6 +367,8 @@ pub trait Files: Send + Sync + std::fmt::Debug {
 pub trait Beside: Send + Sync + std::fmt::Debug {
     /// Has the mysqld in these package files judge option files as if they were in place. Leaves nothing behind.
     async fn judge_options(&self, packages: &[PathBuf], tree: &OptionTree) -> HostResult<Judged>;
+    /// Removes what was left when the agent died in the middle of it.
+    async fn clear(&self) -> HostResult<()>;
 }
 
 /// Where an adapter says what it is at. The sender never blocks the work.

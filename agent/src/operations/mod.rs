@@ -56,7 +56,7 @@ mod swap_packages;
 #[cfg(test)]
 mod tests;
 mod upgrade_system_tables;
-mod validate_config;
+pub(crate) mod validate_config;
 mod writes;
 
 pub use context::OpContext;

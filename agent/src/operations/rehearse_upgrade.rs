@@ -42,7 +42,9 @@ impl Action for RehearseUpgrade {
         let present = host.files.option_tree().await.map_err(HostError::clean)?;
         let candidate = validate_config::edited(present.clone(), &self.files)?;
         cx.phase.say("fetching the target's packages");
-        let packages = validate_config::fetched(host, &self.packages, cx).await?;
+        let packages = validate_config::fetched(host, &self.packages, &cx.phase)
+            .await
+            .map_err(HostError::clean)?;
         cx.memory
             .put(BEGUN, &true)
             .await

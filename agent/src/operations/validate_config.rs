@@ -4,9 +4,9 @@
 use super::context::refuse;
 use super::{Action, Notes, OpContext};
 use crate::host::beside::OptionTree;
-use crate::host::{Host, HostError};
+use crate::host::{Host, HostError, Phase};
 use async_trait::async_trait;
-use refit_shared::config::edit::{Rewrite, apply};
+use refit_shared::config::edit::{EditRefused, Rewrite, apply};
 use refit_shared::ids::Digest;
 use refit_shared::observation::PackagePin;
 use refit_shared::receipt::{Failure, FailureCode, Probe};
@@ -20,41 +20,51 @@ pub struct ValidateConfig {
 }
 
 /// The package files, verified. Where the cache has been damaged or cleared since it was filled, it is filled again.
-pub(super) async fn fetched(
+pub(crate) async fn fetched(
     host: &Host,
     packages: &[PackagePin],
-    cx: &OpContext,
-) -> Result<Vec<PathBuf>, Failure> {
+    phase: &Phase,
+) -> Result<Vec<PathBuf>, HostError> {
     if let Ok(files) = host.packages.fetched_files(packages).await {
         return Ok(files);
     }
-    host.packages
-        .fetch(packages, &cx.phase)
-        .await
-        .map_err(HostError::clean)?;
-    host.packages
-        .fetched_files(packages)
-        .await
-        .map_err(HostError::clean)
+    host.packages.fetch(packages, phase).await?;
+    host.packages.fetched_files(packages).await
 }
 
-/// The option files as they will be; only where their bytes are those that were reviewed.
-pub(super) fn edited(mut tree: OptionTree, files: &[Rewrite]) -> Result<OptionTree, Failure> {
+/// Why a file can't be edited as it is wanted.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum NotEdited {
+    #[error("{0} is another file by now")]
+    Changed(String),
+    #[error("{path} can't be changed so: {source}")]
+    Refused { path: String, source: EditRefused },
+}
+
+/// The option files as they will be; only where their bytes are those that the edits were made for.
+pub(crate) fn edit(mut tree: OptionTree, files: &[Rewrite]) -> Result<OptionTree, NotEdited> {
     for file in files {
         let found = tree.files.iter_mut().find(|(path, _)| *path == file.path);
         let content = found
             .map(|(_, content)| content)
             .filter(|content| Digest::of(content) == file.before)
-            .ok_or_else(|| {
-                refuse(format!(
-                    "{} is not the file that was reviewed: somebody has changed it since the plan was made; make a new plan",
-                    file.path
-                ))
-            })?;
-        *content = apply(content, &file.edits)
-            .map_err(|error| refuse(format!("{} can't be changed so: {error}", file.path)))?;
+            .ok_or_else(|| NotEdited::Changed(file.path.clone()))?;
+        *content = apply(content, &file.edits).map_err(|source| NotEdited::Refused {
+            path: file.path.clone(),
+            source,
+        })?;
     }
     Ok(tree)
+}
+
+/// The same for an order: the bytes are those that were reviewed.
+pub(super) fn edited(tree: OptionTree, files: &[Rewrite]) -> Result<OptionTree, Failure> {
+    edit(tree, files).map_err(|why| match why {
+        NotEdited::Changed(path) => refuse(format!(
+            "{path} is not the file that was reviewed: somebody has changed it since the plan was made; make a new plan"
+        )),
+        NotEdited::Refused { .. } => refuse(why.to_string()),
+    })
 }
 
 #[async_trait]
@@ -67,7 +77,9 @@ impl Action for ValidateConfig {
     async fn perform(&self, host: &Host, cx: &OpContext) -> Result<Notes, Failure> {
         let tree = host.files.option_tree().await.map_err(HostError::clean)?;
         let tree = edited(tree, &self.files)?;
-        let packages = fetched(host, &self.packages, cx).await?;
+        let packages = fetched(host, &self.packages, &cx.phase)
+            .await
+            .map_err(HostError::clean)?;
         cx.phase
             .say(format!("mysqld {} judges the option files", self.version));
         let judged = host

@@ -4,6 +4,7 @@
 //! is the wire's (`refit_proto`). A call that is cancelled cancels nothing but the waiting.
 
 mod health;
+pub mod judging;
 pub mod observe;
 mod serve;
 pub mod survey;
@@ -113,7 +114,10 @@ impl wire::agent_server::Agent for AgentService {
             .iter()
             .filter_map(|name| Question::parse(name));
         let known = known.collect::<BTreeSet<_>>();
-        let survey = survey::answer(&self.place.host, known, &asked.tables).await;
+        let mut survey = survey::answer(&self.place.host, known, &asked.tables).await;
+        if let Some(candidate) = &asked.candidate {
+            survey.judged = Some(judging::judge(&self.place, candidate).await);
+        }
         let mut reply = refit_proto::common::Survey::from(survey);
         let unknown = asked
             .questions

@@ -313,6 +313,7 @@ async fn every_question_has_an_answer_and_an_unknown_one_a_reason() {
         member: "m1".to_owned(),
         questions: questions.iter().map(|q| (*q).to_owned()).collect(),
         tables: Vec::new(),
+        candidate: None,
     };
     let reply = rig.service.survey(Request::new(ask(&[
         "row_formats",
@@ -342,6 +343,17 @@ async fn every_question_has_an_answer_and_an_unknown_one_a_reason() {
     assert!(matches!(of("shop.items"), TableFacts::Base { bytes, .. } if bytes > 0));
     assert_eq!(of("shop.report"), TableFacts::NotBase("VIEW".to_owned()));
     assert_eq!(of("shopp.items"), TableFacts::Missing);
+
+    assert_eq!(told.judged, None, "nobody has asked for it");
+    let mut judged = ask(&[]);
+    judged.candidate = Some(wire::OptionsCandidate {
+        version: "9.7.4".to_owned(),
+        packages: Vec::new(),
+        files: Vec::new(),
+    });
+    let reply = rig.service.survey(Request::new(judged)).await.unwrap();
+    let told = refit_shared::survey::Survey::try_from(reply.into_inner()).unwrap();
+    assert_eq!(told.judged(), Err("no package is named"));
 
     let mut other = ask(&["row_formats"]);
     other.member = "m2".to_owned();

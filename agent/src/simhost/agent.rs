@@ -3,7 +3,7 @@
 use super::{SimDisk, SimWorld};
 use crate::lease::Lease;
 use crate::ledger::Ledger;
-use crate::worker::{Clock, Worker, WorkerTask, Workplace};
+use crate::worker::{Bench, Clock, Worker, WorkerTask, Workplace};
 use refit_shared::ids::{ClusterName, MemberName};
 use std::path::Path;
 use std::sync::Arc;
@@ -33,6 +33,7 @@ impl SimAgent {
             log: Arc::new(port),
             state_dir: state_dir.to_owned(),
             disk: disk.clone(),
+            bench: Bench::default(),
             clock: Arc::new(world.clone()),
             lease: Lease::open(state_dir, disk.clone(), Arc::new(world.clone())),
         };

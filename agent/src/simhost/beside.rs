@@ -25,6 +25,10 @@ impl Beside for SimPort {
         })
         .await
     }
+
+    async fn clear(&self) -> HostResult<()> {
+        Ok(())
+    }
 }
 
 /// `mysql-server_9.7.4-1.deb`.

@@ -11,12 +11,14 @@
 //!                    └── at start: every open attempt, oldest first
 //! ```
 
+mod bench;
 mod clock;
 mod judge;
 mod task;
 #[cfg(test)]
 mod tests;
 
+pub use bench::{Bench, Occupied};
 pub use clock::{Clock, SystemClock};
 pub use judge::Refusal;
 
@@ -53,6 +55,8 @@ pub struct Workplace {
     pub disk: Arc<dyn Disk>,
     pub clock: Arc<dyn Clock>,
     pub lease: Lease,
+    /// Lent to surveys while no order is in hand.
+    pub bench: Bench,
 }
 
 impl Workplace {

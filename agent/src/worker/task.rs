@@ -254,9 +254,12 @@ impl Task {
             operation = %order.operation.kind(),
         );
         phase.say("begun");
+        let kind = order.operation.kind();
         let cx = self.place.context(order, left, phase);
         let host = self.place.host.clone();
+        let claim = self.place.bench.claim();
         let work = async move {
+            claim.vacated(kind).await;
             tracing::info!(left_s = left.as_secs(), "begin");
             // It can only end the agent here, or wait.
             let _ = refit_faults::at!("work/begun");

@@ -17,10 +17,10 @@ use refit_proto::exchange::{
 use refit_proto::identity::IdentityError;
 use refit_proto::tls::{Dial, Peer, PeerFault, Reloading, Tcp, connect_over};
 use refit_shared::ids::{ClusterName, MemberName};
-use refit_shared::observation::{Beat, Observation};
+use refit_shared::observation::{Beat, Fact, Observation};
 use refit_shared::operation::Order;
 use refit_shared::receipt::{Failure, FailureCode, Progress, Receipt};
-use refit_shared::survey::{Question, Survey};
+use refit_shared::survey::{Candidate, Judged, Question, Survey};
 use refit_shared::table::TableName;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -92,6 +92,20 @@ impl GrpcAgents {
                 why: "the fleet file does not name it".to_owned(),
             })?;
         Ok((line, AgentClient::new(line.channel.clone())))
+    }
+
+    async fn ask(
+        &self,
+        member: &MemberName,
+        ask: impl FnOnce(&ClusterName) -> SurveyRequest,
+        deadline: Duration,
+    ) -> Result<Survey, AgentError> {
+        let (line, mut client) = self.line(member)?;
+        let mut request = Request::new(wire::SurveyRequest::from(ask(&line.cluster)));
+        request.set_timeout(deadline);
+        let answer = client.survey(request).await;
+        let answer = answer.map_err(|status| line.failed(member, &status))?;
+        Survey::try_from(answer.into_inner()).map_err(|error| line.garbled(member, &error))
     }
 }
 
@@ -177,18 +191,30 @@ impl Agents for GrpcAgents {
         tables: &[TableName],
         deadline: Duration,
     ) -> Result<Survey, AgentError> {
-        let (line, mut client) = self.line(member)?;
-        let ask = SurveyRequest {
-            cluster: line.cluster.clone(),
+        let ask = |cluster: &ClusterName| SurveyRequest {
+            cluster: cluster.clone(),
             member: member.clone(),
             questions: questions.iter().map(ToString::to_string).collect(),
             tables: tables.to_vec(),
+            candidate: None,
         };
-        let mut request = Request::new(wire::SurveyRequest::from(ask));
-        request.set_timeout(deadline);
-        let answer = client.survey(request).await;
-        let answer = answer.map_err(|status| line.failed(member, &status))?;
-        Survey::try_from(answer.into_inner()).map_err(|error| line.garbled(member, &error))
+        self.ask(member, ask, deadline).await
+    }
+
+    async fn judge_options(
+        &self,
+        member: &MemberName,
+        candidate: &Candidate,
+        deadline: Duration,
+    ) -> Result<Option<Fact<Judged>>, AgentError> {
+        let ask = |cluster: &ClusterName| SurveyRequest {
+            cluster: cluster.clone(),
+            member: member.clone(),
+            questions: Vec::new(),
+            tables: Vec::new(),
+            candidate: Some(candidate.clone()),
+        };
+        Ok(self.ask(member, ask, deadline).await?.judged)
     }
 
     async fn carry_out(

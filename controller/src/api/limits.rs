@@ -1,6 +1,7 @@
 //! Bounds on what a caller can make the controller hold or wait for.
 
 use refit_proto::operator::{ErrorCode, Refusal};
+use refit_shared::survey::JUDGING;
 use std::time::Duration;
 
 /// The largest message that is read. A plan of a nine-member group is about 200 KiB.
@@ -18,6 +19,8 @@ pub const MAX_STREAMS: u32 = 64;
 pub const QUICK: Duration = Duration::from_secs(10);
 /// For what asks every agent of a cluster; longer than the look at the slowest of them.
 pub const LOOK: Duration = Duration::from_secs(60);
+/// Beyond that, where the target's mysqld is fetched and asked about option files, and its answer comes back.
+pub const JUDGEMENT: Duration = JUDGING.saturating_add(Duration::from_secs(15));
 /// For what appends to the journal.
 pub const MUTATION: Duration = Duration::from_secs(60);
 /// How long an end waits for calls that are under way.

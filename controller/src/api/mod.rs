@@ -21,6 +21,7 @@ mod views;
 
 pub use acts::Act;
 pub use desk::{Desk, Planned, Rehearsed, Rehearsing, Update, Updates};
+pub use limits::JUDGEMENT;
 #[cfg(test)]
 pub(crate) use lines::line;
 pub use serve::{ServeError, serve};

@@ -4,7 +4,7 @@ use super::limits::{MAX_DOCUMENT, MAX_REASON};
 use refit_proto::identity::PeerIdentity;
 use refit_proto::operator::{ErrorCode, Refusal, wire};
 use refit_shared::checks::rebuilds::{Advice, Advised};
-use refit_shared::checks::{self, CHECK_TABLES, Selection};
+use refit_shared::checks::{self, CHECK_TABLES, Selection, VALIDATE_CONFIG};
 use refit_shared::ids::{ClusterName, MemberName, RolloutId, Turn};
 use refit_shared::plan::document::{self, InvalidPlanFile};
 use refit_shared::plan::{Plan, Policy, Strategy};
@@ -71,6 +71,7 @@ pub struct Asked {
     pub advised_for: String,
     pub check_tables: bool,
     pub restart_source: bool,
+    pub validate_config: bool,
 }
 
 impl From<wire::CheckRequest> for Asked {
@@ -86,6 +87,7 @@ impl From<wire::CheckRequest> for Asked {
             // A matter of the selection there.
             check_tables: false,
             restart_source: false,
+            validate_config: wire.validate_config,
         }
     }
 }
@@ -102,6 +104,7 @@ impl From<wire::PlanRequest> for Asked {
             advised_for: wire.advised_for,
             check_tables: wire.check_tables,
             restart_source: wire.restart_source,
+            validate_config: wire.validate_config,
         }
     }
 }
@@ -171,6 +174,7 @@ pub fn request(asked: Asked) -> Result<(ClusterName, Request), Refusal> {
                 tables,
                 advised,
                 restart_source: asked.restart_source,
+                validate_config: asked.validate_config,
             };
             Ok((name, request))
         }
@@ -284,6 +288,11 @@ fn tables(
             "--restart-source is for --strategy rebuild-tables only",
         ));
     }
+    if asked.validate_config && strategy == Some(Strategy::RebuildTables) {
+        wrong.push(invalid(
+            "--validate-config is for upgrades: to rebuild tables no option file is changed and no mysqld replaced",
+        ));
+    }
     let advised = texts.iter().any(|text| text == ADVISED);
     if advised && texts.len() > 1 {
         wrong.push(invalid(
@@ -369,11 +378,12 @@ pub fn selection(asked: &wire::CheckRequest) -> Result<Selection, Refusal> {
     let exclude = asked.exclude.iter().map(String::as_str);
     let wanted = Selection::new(include, exclude)
         .map_err(|error| invalid(error.to_string()).next("refit check --list"))?;
-    Ok(if asked.check_tables {
-        wanted.with(CHECK_TABLES)
-    } else {
-        wanted
-    })
+    let asked = [
+        (CHECK_TABLES, asked.check_tables),
+        (VALIDATE_CONFIG, asked.validate_config),
+    ];
+    let asked = asked.into_iter().filter(|(_, asked)| *asked);
+    Ok(asked.fold(wanted, |wanted, (check, _)| wanted.with(check)))
 }
 
 /// One refusal for several mistakes: the first one's code, everybody's words.
@@ -439,6 +449,7 @@ mod tests {
             advised_for: String::new(),
             check_tables: false,
             restart_source: false,
+            validate_config: false,
         })
         .unwrap_err();
         assert_eq!(refusal.code, ErrorCode::RequestInvalid);
@@ -460,6 +471,27 @@ mod tests {
             let wanted = selection(&asked(&[], &[], check_tables)).unwrap();
             assert_eq!(wanted.wants(CHECK_TABLES), check_tables);
         }
+        for validate_config in [false, true] {
+            let asked = wire::CheckRequest {
+                validate_config,
+                ..asked(&["diskSpace"], &[], false)
+            };
+            let wanted = selection(&asked).unwrap();
+            assert_eq!(wanted.wants(VALIDATE_CONFIG), validate_config);
+        }
+        let rebuild = wire::CheckRequest {
+            validate_config: true,
+            strategy: "rebuild-tables".to_owned(),
+            ..asked(&[], &[], false)
+        };
+        let refusal = request(rebuild.into()).unwrap_err();
+        assert!(
+            refusal
+                .reasons
+                .iter()
+                .any(|why| why.contains("--validate-config is for upgrades")),
+            "{refusal:?}"
+        );
         let refusal = selection(&asked(&["disk"], &["space"], false)).unwrap_err();
         assert_eq!(refusal.code, ErrorCode::RequestInvalid);
         assert!(refusal.what.contains("disk, space"), "{}", refusal.what);
@@ -486,6 +518,7 @@ mod tests {
             advised_for: String::new(),
             check_tables: false,
             restart_source: false,
+            validate_config: false,
         })
         .unwrap_err();
         assert_eq!(refusal.code, ErrorCode::TargetInvalid);
@@ -513,6 +546,7 @@ mod tests {
                 advised_for: advised_for.to_owned(),
                 check_tables,
                 restart_source: true,
+                validate_config: false,
             })
         };
         for (advised_for, version) in [("", "8.4.4"), ("9.7.4", "9.7.4")] {
@@ -550,6 +584,7 @@ mod tests {
             advised_for: String::new(),
             check_tables: false,
             restart_source: false,
+            validate_config: false,
         };
         assert!(request(asked(&["gtid-mode", "back_log"])).is_ok());
         let refusal = request(asked(&["gtid_mode", "x; y", "", "back_log"])).unwrap_err();

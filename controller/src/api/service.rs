@@ -2,18 +2,20 @@
 
 use super::acts::{self, Act};
 use super::desk::{Desk, Rehearsed, Update};
-use super::limits::{LOOK, MAX_LINES, MUTATION, QUICK, within};
+use super::limits::{JUDGEMENT, LOOK, MAX_LINES, MUTATION, QUICK, within};
 use super::requests;
 use futures::stream::{BoxStream, StreamExt};
 use refit_proto::identity::PeerIdentity;
 use refit_proto::operator::wire::operator_server::Operator;
 use refit_proto::operator::wire::rehearse_response::Told;
 use refit_proto::operator::{ErrorCode, Refusal, wire};
+use refit_shared::checks::VALIDATE_CONFIG;
 use refit_shared::ids::{ClusterName, Seq};
 use refit_shared::plan::document;
 use refit_shared::version::MysqlVersion;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
 
@@ -31,6 +33,11 @@ impl fmt::Debug for OperatorService {
 }
 
 type Answer<T> = Result<Response<T>, Status>;
+
+/// For what asks every agent, and perhaps has it ask the target's mysqld.
+fn look(judges: bool) -> Duration {
+    if judges { LOOK + JUDGEMENT } else { LOOK }
+}
 
 impl OperatorService {
     pub fn new(desk: Arc<dyn Desk>, stopping: CancellationToken) -> Self {
@@ -105,7 +112,8 @@ impl Operator for OperatorService {
         let asked = request.into_inner();
         let wanted = requests::selection(&asked)?;
         let (cluster, want) = requests::request(asked.into())?;
-        let judged = within(LOOK, "checking", self.desk.check(&cluster, &want, &wanted)).await?;
+        let limit = look(wanted.wants(VALIDATE_CONFIG));
+        let judged = within(limit, "checking", self.desk.check(&cluster, &want, &wanted)).await?;
         Ok(Response::new(judged.into()))
     }
 
@@ -159,7 +167,8 @@ impl Operator for OperatorService {
         }
         let (cluster, mut want) = requests::request(asked)?;
         requests::overridden_by(&peer, &mut want)?;
-        let planned = within(LOOK, "planning", self.desk.plan(&cluster, &want)).await;
+        let limit = look(want.validate_config);
+        let planned = within(limit, "planning", self.desk.plan(&cluster, &want)).await;
         let planned = planned.map_err(|no| named(no, cluster.as_str(), want.target))?;
         Ok(Response::new(wire::PlanResponse {
             document: planned

@@ -56,7 +56,9 @@ pub fn judgement(report: CheckReport) -> api::Judgement {
         target: report.target.to_string(),
         server_address: servers.join(", "),
         server_version: versions.join(", "),
-        manual: checks::manual(&pairs).map(Into::into).collect(),
+        manual: checks::manual(&pairs, &report.results)
+            .map(Into::into)
+            .collect(),
         checks: report.results,
     }
 }

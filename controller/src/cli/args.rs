@@ -96,7 +96,7 @@ pub enum Command {
     },
     /// Judge a cluster for an upgrade. Changes nothing. Exits with 0 (fine), 1 (warnings) or 2 (errors).
     #[command(
-        after_help = "Examples:\n  refit check orders --target 9.7.4\n  refit check orders --target 9.7.4 --html orders.html\n  refit check orders --target 9.7.4 --exclude reservedKeywords,zeroDates\n  refit check --list\n  refit check orders --target 9.7.4 --json   (the shape of MySQL Shell's checkForServerUpgrade)"
+        after_help = "Examples:\n  refit check orders --target 9.7.4\n  refit check orders --target 9.7.4 --html orders.html\n  refit check orders --target 9.7.4 --exclude reservedKeywords,zeroDates\n  refit check orders --target 9.7.4 --validate-config   (fetches packages, changes nothing of the servers)\n  refit check --list\n  refit check orders --target 9.7.4 --json   (the shape of MySQL Shell's checkForServerUpgrade)"
     )]
     Check(CheckArguments),
     /// Show what the option files should be for a target version, as a diff, or the defaults that Refit has pinned in them. Changes
@@ -304,6 +304,11 @@ pub struct CheckArguments {
     /// tables and may read them, so it is never done otherwise.
     #[arg(long, conflicts_with = "list")]
     pub check_tables: bool,
+    /// Also have the target's own mysqld judge each member's option files as a plan would make them (mysqld --validate-config). Agents
+    /// fetch its packages into their own cache and unpack them beside, which takes up to two and a half minutes; nothing is installed
+    /// and nothing of the server is changed.
+    #[arg(long, conflicts_with = "list")]
+    pub validate_config: bool,
     /// Also write the result to a file, as one HTML page that needs nothing else.
     #[arg(long, value_name = "FILE", conflicts_with = "list")]
     pub html: Option<PathBuf>,
@@ -372,6 +377,10 @@ pub struct PlanArguments {
     /// locked out meanwhile.
     #[arg(long, requires = "strategy")]
     pub restart_source: bool,
+    /// Have the target's own mysqld judge the option files first, as `refit check --validate-config` does: agents fetch its packages
+    /// for that. What it refuses blocks the plan. Left out: the rollout asks it, before anything is stopped.
+    #[arg(long)]
+    pub validate_config: bool,
     /// Go on against the errors of this check, with a reason; may be given several times. Checks that protect data can't be.
     #[arg(long = "override", value_name = "CHECK", requires = "reason")]
     pub overridden: Vec<String>,

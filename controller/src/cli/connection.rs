@@ -1,14 +1,16 @@
 //! The connection to one controller, and every call as domain values.
 
-use super::args::{PlanArguments, RehearseArguments};
+use super::args::{CheckArguments, PlanArguments, RehearseArguments};
 use super::failure::Failure;
 use super::settings::Settings;
+use crate::api::JUDGEMENT;
 use refit_proto::identity::{Identity, Role};
 use refit_proto::operator::wire::operator_client::OperatorClient;
 use refit_proto::operator::{
     ClusterView, Configuration, Judgement, LineView, RolloutView, SummaryView, wire,
 };
 use refit_proto::tls::{self, MaterialPaths, OwnValidity, Peer, Reloading};
+use refit_shared::checks::VALIDATE_CONFIG;
 use refit_shared::plan::{Policy, Strategy};
 use std::time::Duration;
 use tonic::transport::Channel;
@@ -101,18 +103,21 @@ impl Connection {
         cluster: &str,
         target: &str,
         policy: Policy,
-        strategy: Option<Strategy>,
-        (include, exclude, check_tables): (&[String], &[String], bool),
+        asked: &CheckArguments,
     ) -> Result<Judgement, Failure> {
-        let request = bounded(wire::CheckRequest {
+        let mut request = bounded(wire::CheckRequest {
             cluster: cluster.to_owned(),
             target: target.to_owned(),
             policy: Some(policy.into()),
-            strategy: in_words(strategy),
-            include: include.to_vec(),
-            exclude: exclude.to_vec(),
-            check_tables,
+            strategy: in_words(asked.strategy),
+            include: asked.include.clone(),
+            exclude: asked.exclude.clone(),
+            check_tables: asked.check_tables,
+            validate_config: asked.validate_config,
         });
+        if asked.validate_config || asked.include.iter().any(|id| id == VALIDATE_CONFIG) {
+            request.set_timeout(PATIENCE + JUDGEMENT);
+        }
         let answer = self.answer(self.client.clone().check(request).await)?;
         Ok(answer.try_into()?)
     }
@@ -146,7 +151,7 @@ impl Connection {
 
     /// The plan file's bytes, none where nothing is advised, and notes.
     pub async fn plan(&self, asked: &PlanArguments) -> Result<(Vec<u8>, Vec<String>), Failure> {
-        let request = bounded(wire::PlanRequest {
+        let mut request = bounded(wire::PlanRequest {
             cluster: asked.cluster.clone(),
             target: asked.target.clone().unwrap_or_default(),
             policy: Some(asked.policy().into()),
@@ -156,7 +161,11 @@ impl Connection {
             advised_for: asked.advised_for.clone().unwrap_or_default(),
             check_tables: asked.check_tables,
             restart_source: asked.restart_source,
+            validate_config: asked.validate_config,
         });
+        if asked.validate_config {
+            request.set_timeout(PATIENCE + JUDGEMENT);
+        }
         let answer = self.answer(self.client.clone().plan(request).await)?;
         Ok((answer.document, answer.notes))
     }

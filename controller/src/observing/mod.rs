@@ -8,11 +8,11 @@ use refit_shared::checks::{self, Selection, VersionPair};
 use refit_shared::ids::MemberName;
 use refit_shared::observation::{Fact, Observation};
 use refit_shared::receipt::{Failure, FailureCode};
-use refit_shared::survey::{Question, Survey, Surveys};
+use refit_shared::survey::{Candidate, Judged, Question, Survey, Surveys};
 use refit_shared::table::TableName;
 use refit_shared::topology::Sighting;
 use refit_shared::version::MysqlVersion;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -160,6 +160,43 @@ impl Observer {
         }
     }
 
+    /// Has the option files of these members judged, beside what they were asked before. Why a member can't be asked is its answer.
+    pub async fn ask_to_judge(
+        &self,
+        seen: &mut Sighting,
+        candidates: BTreeMap<MemberName, Result<Candidate, String>>,
+        deadline: Duration,
+    ) {
+        let asks = candidates.into_iter().map(|(name, candidate)| async {
+            let judged = match candidate {
+                Ok(candidate) => self.judge(&name, &candidate, deadline).await,
+                Err(why) => Some(Fact::Unknown(why)),
+            };
+            (name, judged)
+        });
+        for (name, judged) in join_all(asks).await {
+            match seen.surveys.get_mut(&name) {
+                Some(Fact::Known(survey)) => survey.judged = judged,
+                // What is not known of it has its reason already.
+                Some(Fact::Unknown(_)) | None => {}
+            }
+        }
+    }
+
+    async fn judge(
+        &self,
+        member: &MemberName,
+        candidate: &Candidate,
+        deadline: Duration,
+    ) -> Option<Fact<Judged>> {
+        let asked = self.agents.judge_options(member, candidate, deadline);
+        match tokio::time::timeout(deadline, asked).await {
+            Ok(Ok(judged)) => judged,
+            Ok(Err(error)) => Some(Fact::Unknown(reason(&error))),
+            Err(_) => Some(Fact::Unknown(late(deadline))),
+        }
+    }
+
     async fn survey(
         &self,
         member: &MemberName,
@@ -174,12 +211,16 @@ impl Observer {
         match tokio::time::timeout(deadline, asked).await {
             Ok(Ok(survey)) => Fact::Known(survey),
             Ok(Err(error)) => Fact::Unknown(reason(&error)),
-            Err(_) => Fact::Unknown(format!(
-                "its agent did not answer within {} s",
-                deadline.as_secs_f32()
-            )),
+            Err(_) => Fact::Unknown(late(deadline)),
         }
     }
+}
+
+fn late(deadline: Duration) -> String {
+    format!(
+        "its agent did not answer within {} s",
+        deadline.as_secs_f32()
+    )
 }
 
 /// Why there is no observation, without the member's name, which stands beside it.

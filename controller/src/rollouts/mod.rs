@@ -31,7 +31,9 @@ use crate::fleet::{Cluster, Fleet};
 use crate::journal::Room;
 use crate::ports::{Journal, JournalError};
 use crate::standing::Standing;
-use refit_shared::checks::{self, CHECK_TABLES, CheckResult, Finding, Level, Selection, rebuilds};
+use refit_shared::checks::{
+    self, CHECK_TABLES, CheckResult, Finding, Level, Selection, VALIDATE_CONFIG, rebuilds,
+};
 use refit_shared::config::propose::propose;
 use refit_shared::ids::{ClusterName, Digest, MemberName, RolloutId, Seq, Turn};
 use refit_shared::linter;
@@ -41,6 +43,7 @@ use refit_shared::plan::drift::World as PlannedWorld;
 use refit_shared::planner::{self, Refusal, Request};
 use refit_shared::rules::releases::Date;
 use refit_shared::saga::{Actor, Entry};
+use refit_shared::survey::JUDGING;
 use refit_shared::topology::Sighting;
 use refit_shared::version::MysqlVersion;
 use registry::Command;
@@ -51,6 +54,8 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 /// For one member's survey; an agent gives up on what it has not answered some seconds before.
 const SURVEY: Duration = Duration::from_secs(45);
+/// Beyond the agent's own time for a judgement on option files.
+const BEYOND: Duration = Duration::from_secs(10);
 /// Requests that may wait for the registry, which answers each in about the time of one journal write.
 const REGISTRY_QUEUE: usize = 64;
 
@@ -111,14 +116,7 @@ impl Rollouts {
         wanted: &Selection,
     ) -> Result<CheckReport, ApiError> {
         let seen = self.survey(self.cluster(cluster)?, request, wanted).await;
-        let subject = checks::Subject {
-            seen: &seen,
-            target: request.target,
-            policy: &request.policy,
-            strategy: request.strategy,
-            today: self.today(),
-        };
-        let results = checks::run_selected(subject, wanted);
+        let results = checks::run_selected(self.subject(&seen, request), wanted);
         Ok(CheckReport {
             cluster: cluster.clone(),
             target: request.target,
@@ -234,8 +232,8 @@ impl Rollouts {
         cluster: &ClusterName,
         request: &Request,
     ) -> Result<(Plan, Vec<CheckResult>), ApiError> {
-        let all = Selection::all();
-        let mut seen = self.survey(self.cluster(cluster)?, request, &all).await;
+        let wanted = request.wanted();
+        let mut seen = self.survey(self.cluster(cluster)?, request, &wanted).await;
         if !request.tables.is_empty() {
             let observer = &self.world.observer;
             observer.ask_about(&mut seen, &request.tables, SURVEY).await;
@@ -421,9 +419,27 @@ impl Rollouts {
     async fn survey(&self, cluster: &Cluster, request: &Request, wanted: &Selection) -> Sighting {
         let look = self.world.timing.look_deadline;
         let observer = &self.world.observer;
-        observer
+        let mut seen = observer
             .sight_and_survey(cluster, request.target, wanted, look, SURVEY)
-            .await
+            .await;
+        if wanted.wants(VALIDATE_CONFIG) {
+            // Only now: the edits follow from the files.
+            let candidates = checks::candidates(self.subject(&seen, request));
+            observer
+                .ask_to_judge(&mut seen, candidates, JUDGING + BEYOND)
+                .await;
+        }
+        seen
+    }
+
+    fn subject<'a>(&self, seen: &'a Sighting, request: &'a Request) -> checks::Subject<'a> {
+        checks::Subject {
+            seen,
+            target: request.target,
+            policy: &request.policy,
+            strategy: request.strategy,
+            today: self.today(),
+        }
     }
 
     async fn sight(&self, cluster: &Cluster) -> Sighting {

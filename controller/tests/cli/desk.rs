@@ -10,11 +10,14 @@ use refit_proto::operator::{
 };
 use refit_shared::checks::{self, Selection, Subject};
 use refit_shared::ids::{ClusterName, Digest, RolloutId, Seq, Turn};
+use refit_shared::observation::Fact;
 use refit_shared::plan::Plan;
 use refit_shared::planner::Request;
 use refit_shared::receipt::Progress;
 use refit_shared::rehearsal::Wanted;
 use refit_shared::saga::Actor;
+use refit_shared::survey::Judged;
+use refit_shared::topology::Sighting;
 use refit_shared::version::MysqlVersion;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -126,7 +129,10 @@ impl Desk for FakeDesk {
         request: &Request,
         wanted: &Selection,
     ) -> Result<Judgement, Refusal> {
-        let seen = crate::world::group(&["9.7.3"; 3], &["9.7.3-1", "9.7.4-1"]);
+        let mut seen = crate::world::group(&["9.7.3"; 3], &["9.7.3-1", "9.7.4-1"]);
+        if wanted.wants(checks::VALIDATE_CONFIG) {
+            judge_options(&mut seen);
+        }
         let subject = Subject {
             seen: &seen,
             target: request.target,
@@ -134,13 +140,16 @@ impl Desk for FakeDesk {
             strategy: request.strategy,
             today: "2026-11-20".parse().unwrap(),
         };
+        let made = checks::run_selected(subject, wanted);
         Ok(Judgement {
             cluster: cluster.to_string(),
             target: request.target.to_string(),
             server_address: "db1 (9.7.3-1), db2 (9.7.3-1), db3 (9.7.3-1)".to_owned(),
             server_version: "9.7.3".to_owned(),
-            checks: checks::run_selected(subject, wanted),
-            manual: checks::manual(&subject.pairs()).map(Into::into).collect(),
+            manual: checks::manual(&subject.pairs(), &made)
+                .map(Into::into)
+                .collect(),
+            checks: made,
         })
     }
 
@@ -297,5 +306,26 @@ impl Desk for FakeDesk {
                 Some((Ok(update), (desk, bell, next)))
             });
         Ok(updates.boxed())
+    }
+}
+
+/// One member's files are accepted, one's refused, one could not be asked.
+fn judge_options(seen: &mut Sighting) {
+    let error = "2026-11-28T02:00:00.1Z 0 [ERROR] [MY-000067] [Server] unknown variable 'no_such_option=1'.";
+    let judged = |errors: Vec<String>| {
+        Fact::Known(Judged {
+            accepted: errors.is_empty(),
+            errors,
+        })
+    };
+    let told = [
+        judged(Vec::new()),
+        judged(vec![error.to_owned()]),
+        Fact::Unknown("the agent has an order in hand, which comes first".to_owned()),
+    ];
+    for (survey, told) in seen.surveys.values_mut().zip(told) {
+        if let Fact::Known(survey) = survey {
+            survey.judged = Some(told);
+        }
     }
 }

@@ -381,6 +381,37 @@ fn checks_are_listed_chosen_and_written_as_a_page() {
 }
 
 #[test]
+fn the_targets_mysqld_is_asked_only_where_that_is_wanted() {
+    let server = Server::start();
+    let check = |more: &[&str]| {
+        let mut arguments = vec!["check", "shop", "--target", "9.7.4", "--accept-no-spare"];
+        arguments.extend(more);
+        outcome(server.refit(&arguments))
+    };
+    let (code, stdout, _) = check(&[]);
+    assert_eq!(code, 1, "{stdout}");
+    assert!(!stdout.contains("MY-000067"), "{stdout}");
+    let (code, stdout, _) = check(&["--validate-config", "--json"]);
+    assert_eq!(code, 2, "{stdout}");
+    let report: serde_json::Value = serde_json::from_str(&stdout).unwrap();
+    let checks = report["checksPerformed"].as_array().unwrap().iter();
+    let own = checks.clone().find(|check| check["id"] == "validateConfig");
+    let own = own.unwrap();
+    assert_eq!(own["status"], "ERROR", "one could not be asked: {own}");
+    assert_eq!(
+        own["detectedProblems"].as_array().unwrap().len(),
+        2,
+        "{own}"
+    );
+    let only = ["--validate-config", "--include", "validateConfig"];
+    let (code, stdout, _) = check(&only);
+    assert_eq!(code, 2, "{stdout}");
+    insta::with_settings!({ snapshot_path => "golden", prepend_module_to_snapshot => false, omit_expression => true }, {
+        insta::assert_snapshot!("check-validate-config", stdout);
+    });
+}
+
+#[test]
 fn what_a_host_says_is_text_on_the_page() {
     use refit_controller::cli::render::check_html;
     use refit_shared::checks::{CheckResult, Finding, Level};

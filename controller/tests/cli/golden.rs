@@ -117,7 +117,7 @@ fn check() {
         server_address: "db1 (8.4.6), db2 (8.4.6), db3 (8.4.6)".to_owned(),
         server_version: "8.4.6".to_owned(),
         checks: refit_shared::checks::run(subject),
-        manual: refit_shared::checks::manual(&subject.pairs())
+        manual: refit_shared::checks::manual(&subject.pairs(), &[])
             .map(Into::into)
             .collect(),
     };

@@ -135,18 +135,82 @@ fn option_files_are_rewritten_as_reviewed() {
     }
 }
 
-/// An option that no table knows, but the target's own mysqld does not either: the rollout parks before anything is stopped.
+fn nothing_left_unpacked(stage: &Stage) {
+    for member in MEMBERS {
+        let left = ["find", "/var/lib/refit-agent-beside"];
+        let found = stage.lab.exec(member, &left).unwrap();
+        assert_ne!(found.code, 0, "{member}: nothing is left unpacked");
+    }
+}
+
+/// An option that no table knows, but the target's own mysqld does not either: the check finds it where mysqld is asked, and the
+/// rollout parks before anything is stopped.
 #[test]
 fn what_the_target_refuses_stops_a_member_before_it_is_stopped() {
     let stage = set("older");
     let before = stage.world().unwrap();
     let target = target(&stage, "newest");
+    let asks = ["check", "shop", "--target", &target, "--accept-no-spare"];
+    let check = |more: &[&str]| {
+        let checked = stage.refit().run(&[&asks[..], more].concat()).unwrap();
+        println!("{}{}", checked.stdout, checked.stderr);
+        checked
+    };
+    let fine = check(&["--validate-config", "--include", "validateConfig"]);
+    assert_eq!(fine.code, 0, "{}{}", fine.stdout, fine.stderr);
     for member in MEMBERS {
         let argv = ["sed", "-i", "$a no_such_option_password = hunter2", FILE];
         on(&stage, member, &argv);
     }
+    let line = option_file(&stage, "db1").len();
+    let unasked = check(&[]);
+    assert!(
+        !unasked.stdout.contains("no_such_option_password"),
+        "{}",
+        unasked.stdout
+    );
+    for shape in [&["--validate-config"][..], &["--validate-config", "--json"]] {
+        let refused = check(shape);
+        assert_eq!(refused.code, 2, "{}{}", refused.stdout, refused.stderr);
+        for text in [
+            "MY-000067",
+            "unknown variable",
+            "no_such_option_password",
+            &format!("{FILE}:{line}"),
+        ] {
+            assert!(refused.stdout.contains(text), "{text}: {}", refused.stdout);
+        }
+        assert!(!refused.stdout.contains("hunter2"), "{}", refused.stdout);
+        assert!(!refused.stdout.contains("not asked"), "{}", refused.stdout);
+    }
+    let planned = ["plan", "shop", "--target", &target, "--accept-no-spare"];
+    let blocked = stage
+        .refit()
+        .run(&[&planned[..], &["--validate-config", "--dry-run"]].concat())
+        .unwrap();
+    println!("{}{}", blocked.stdout, blocked.stderr);
+    assert_ne!(blocked.code, 0, "{}", blocked.stdout);
+    let text = format!("{}{}", blocked.stdout, blocked.stderr);
+    assert!(text.contains("no_such_option_password"), "{text}");
+    assert!(!text.contains("hunter2"), "{text}");
+    nothing_left_unpacked(&stage);
+    let now = stage.world().unwrap();
+    now.assert_whole();
+    assert_eq!(before.versions(), now.versions());
+    for (name, member) in &before.0 {
+        assert_eq!(member.packages, now.0[name].packages, "{name}");
+    }
+
+    // A check that is under way gives way to the rollout, and neither spoils the other.
     let file = plan(&stage, &target, &[]);
-    let reply = stage.refit().run(&["apply", &file, "--yes"]).unwrap();
+    let reply = std::thread::scope(|scope| {
+        let beside = scope.spawn(|| check(&["--validate-config"]));
+        let reply = stage.refit().run(&["apply", &file, "--yes"]).unwrap();
+        let beside = beside.join().unwrap();
+        assert_eq!(beside.code, 2, "{}{}", beside.stdout, beside.stderr);
+        assert!(!beside.stdout.contains("hunter2"), "{}", beside.stdout);
+        reply
+    });
     println!("{}", reply.stdout);
     assert_eq!(reply.code, 3, "{}{}", reply.stdout, reply.stderr);
     let text = format!("{}{}", reply.stdout, reply.stderr);
@@ -156,12 +220,7 @@ fn what_the_target_refuses_stops_a_member_before_it_is_stopped() {
     let now = stage.world().unwrap();
     now.assert_whole();
     assert_eq!(before.versions(), now.versions());
-    let left = ["find", "/var/lib/refit-agent-beside"];
-    assert_ne!(
-        stage.lab.exec("db1", &left).unwrap().code,
-        0,
-        "nothing is left behind"
-    );
+    nothing_left_unpacked(&stage);
 }
 
 /// Pins as an upgrade writes them, one of them not on every member: listed, refused where the names are wrong, taken out by a rolling

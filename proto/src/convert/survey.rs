@@ -8,7 +8,7 @@ use crate::exchange::SurveyRequest;
 use refit_shared::config::persisted::PersistedSetting;
 use refit_shared::config::{ConfigFiles, OptionFile};
 use refit_shared::observation::Fact;
-use refit_shared::survey::{Listing, Question, Row, Survey};
+use refit_shared::survey::{Candidate, Judged, Listing, Question, Row, Survey};
 use refit_shared::table::{TableFacts, TableName};
 use std::collections::BTreeMap;
 
@@ -24,12 +24,14 @@ impl FromWire<wire_agent::SurveyRequest> for SurveyRequest {
             member,
             questions,
             tables,
+            candidate,
         } = request;
         Ok(Self {
             cluster: field("cluster", cluster)?,
             member: field("member", member)?,
             questions,
             tables: each("tables", tables)?,
+            candidate: optional("candidate", candidate)?,
         })
     }
 }
@@ -41,12 +43,44 @@ impl From<SurveyRequest> for wire_agent::SurveyRequest {
             member,
             questions,
             tables,
+            candidate,
         } = request;
         Self {
             cluster: cluster.into(),
             member: member.into(),
             questions,
             tables: tables.into_iter().map(String::from).collect(),
+            candidate: candidate.map(Into::into),
+        }
+    }
+}
+
+impl FromWire<wire_agent::OptionsCandidate> for Candidate {
+    fn from_wire(candidate: wire_agent::OptionsCandidate) -> Result<Self, InvalidMessage> {
+        let wire_agent::OptionsCandidate {
+            version,
+            packages,
+            files,
+        } = candidate;
+        Ok(Self {
+            version: field("version", version)?,
+            packages: each("packages", packages)?,
+            files: each("files", files)?,
+        })
+    }
+}
+
+impl From<Candidate> for wire_agent::OptionsCandidate {
+    fn from(candidate: Candidate) -> Self {
+        let Candidate {
+            version,
+            packages,
+            files,
+        } = candidate;
+        Self {
+            version: version.to_string(),
+            packages: messages(packages),
+            files: messages(files),
         }
     }
 }
@@ -57,6 +91,7 @@ impl FromWire<wire::Survey> for Survey {
             answers: all,
             config,
             tables,
+            judged,
         } = survey;
         let mut answers = BTreeMap::new();
         for (i, answer) in all.into_iter().enumerate() {
@@ -82,6 +117,7 @@ impl FromWire<wire::Survey> for Survey {
             answers,
             config: optional("config", config)?,
             tables: optional("tables", tables)?,
+            judged: optional("judged", judged)?,
         })
     }
 }
@@ -99,6 +135,32 @@ impl From<Survey> for wire::Survey {
             answers: survey.answers.into_iter().map(answer).collect(),
             config: survey.config.map(Into::into),
             tables: survey.tables.map(Into::into),
+            judged: survey.judged.map(Into::into),
+        }
+    }
+}
+
+impl FromWire<wire::JudgedFact> for Fact<Judged> {
+    fn from_wire(fact: wire::JudgedFact) -> Result<Self, InvalidMessage> {
+        match fact.fact {
+            Some(wire::judged_fact::Fact::Value(wire::Judged { accepted, errors })) => {
+                Ok(Self::Known(Judged { accepted, errors }))
+            }
+            Some(wire::judged_fact::Fact::UnknownReason(why)) => Ok(Self::Unknown(why)),
+            None => Err(InvalidMessage::new("fact", Why::Missing)),
+        }
+    }
+}
+
+impl From<Fact<Judged>> for wire::JudgedFact {
+    fn from(fact: Fact<Judged>) -> Self {
+        Self {
+            fact: Some(match fact {
+                Fact::Known(Judged { accepted, errors }) => {
+                    wire::judged_fact::Fact::Value(wire::Judged { accepted, errors })
+                }
+                Fact::Unknown(why) => wire::judged_fact::Fact::UnknownReason(why),
+            }),
         }
     }
 }

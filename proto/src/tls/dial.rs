@@ -81,8 +81,8 @@ pub fn connect_over<D: Dial>(
 }
 
 /// A request that has not been answered by then, or whose beginning of an answer has not, is given up; the longest look that
-/// anybody asks for takes a quarter of it. Streams that have begun go on.
-pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(120);
+/// anybody asks for, with the target's mysqld fetched for its judgement, takes three quarters of it. Streams that have begun go on.
+pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(300);
 /// Calls at once over one connection: a controller follows one order and the beats of a member, an operator a few rollouts.
 const STREAMS: u32 = 128;
 

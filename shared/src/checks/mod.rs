@@ -112,12 +112,14 @@ mod target_version;
 mod temporal_delimiter;
 mod upgrade_option;
 mod utf8mb3;
+mod validate_config;
 mod when;
 mod zero_dates;
 
 pub use manual::{MANUAL, ManualCheck, manual};
 pub use overriding::{Override, mistakes, overridden};
 pub use selection::{Selection, UnknownChecks, check};
+pub use validate_config::candidates;
 pub use when::{VersionPair, When};
 
 use crate::plan::{Policy, Strategy};
@@ -315,6 +317,7 @@ pub const ALL: &[Check] = &[
     sys_vars_new_defaults::CHECK,
     pin_release::CHECK,
     persisted_variables::CHECK,
+    validate_config::CHECK,
     upgrade_option::CHECK,
     lower_case_names::CHECK,
     removed_functions::CHECK,
@@ -371,8 +374,12 @@ pub const ALL: &[Check] = &[
     rehearsed::CHECK,
 ];
 
-/// Checks that are made only where a person asks for them: one costs a server too much, one is about what only a plan may be asked for.
-pub const ONLY_WHEN_ASKED: &[&str] = &[CHECK_TABLES, PIN_RELEASE];
+/// Checks that are made only where a person asks for them: one costs a server too much, one fetches packages, one is about what only a
+/// plan may be asked for.
+pub const ONLY_WHEN_ASKED: &[&str] = &[CHECK_TABLES, VALIDATE_CONFIG, PIN_RELEASE];
+
+/// Asked for by `--validate-config`.
+pub const VALIDATE_CONFIG: &str = validate_config::CHECK.id;
 
 /// Asked for by `refit plan --release`.
 pub const PIN_RELEASE: &str = pin_release::CHECK.id;
@@ -453,7 +460,9 @@ const UNREAD: &str = "see that the agent can read it, then check again";
 impl CheckResult {
     /// It could not be made of every member: a fact was missing.
     pub fn is_incomplete(&self) -> bool {
-        self.findings.iter().any(|finding| finding.fix == UNREAD)
+        self.findings
+            .iter()
+            .any(|finding| [UNREAD, validate_config::UNASKED].contains(&finding.fix.as_str()))
     }
 }
 

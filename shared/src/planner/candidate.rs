@@ -53,23 +53,32 @@ pub fn common_target(target: MysqlVersion, all: &[Candidate<'_>]) -> Option<Pack
         let installed = all.iter().map(|c| c.world.package_version.clone());
         return installed.max();
     }
-    let offered = |c: &Candidate<'_>| -> Vec<PackageVersion> {
-        let Some(packages) = c.seen.packages.known() else {
-            return Vec::new();
-        };
-        let of_target = |pin: &&PackagePin| pin.version.mysql_version().ok() == Some(target);
-        packages
-            .available
-            .iter()
-            .filter(of_target)
-            .map(|pin| pin.version.clone())
-            .filter(|v| pins(packages, v).is_some())
-            .collect()
+    let offers = |c: &&Candidate<'_>| match c.seen.packages.known() {
+        Some(packages) => offered(packages, target),
+        None => Vec::new(),
     };
-    let first = candidates.first()?;
-    offered(first)
-        .into_iter()
-        .find(|version| candidates.iter().all(|c| offered(c).contains(version)))
+    let offers: Vec<Vec<PackageVersion>> = candidates.iter().map(offers).collect();
+    in_all(&offers)
+}
+
+/// The first one of the first list that is in all of them.
+pub fn in_all(offers: &[Vec<PackageVersion>]) -> Option<PackageVersion> {
+    let mut first = offers.first()?.iter();
+    first
+        .find(|version| offers.iter().all(|offer| offer.contains(version)))
+        .cloned()
+}
+
+/// The package versions of the target that a host offers whole, newest first.
+pub fn offered(packages: &PackageFacts, target: MysqlVersion) -> Vec<PackageVersion> {
+    let of_target = |pin: &&PackagePin| pin.version.mysql_version().ok() == Some(target);
+    packages
+        .available
+        .iter()
+        .filter(of_target)
+        .map(|pin| pin.version.clone())
+        .filter(|version| pins(packages, version).is_some())
+        .collect()
 }
 
 impl Candidate<'_> {
@@ -109,7 +118,8 @@ impl Candidate<'_> {
     }
 }
 
-fn pins(packages: &PackageFacts, version: &PackageVersion) -> Option<Vec<PackagePin>> {
+/// The configured packages at one version, where the host offers all of them.
+pub fn pins(packages: &PackageFacts, version: &PackageVersion) -> Option<Vec<PackagePin>> {
     let pin = |name: &String| {
         packages
             .available

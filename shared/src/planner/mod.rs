@@ -6,7 +6,7 @@
 //!
 //! Adding a strategy is a file here, a variant of [`Strategy`], its place in [`choose`], and the linter's rules for it.
 
-mod candidate;
+pub(crate) mod candidate;
 pub mod choose;
 mod draft;
 pub(crate) mod estimate;
@@ -24,7 +24,9 @@ mod source_first;
 mod switchover;
 
 use crate::checks::rebuilds::Advised;
-use crate::checks::{CheckResult, Finding, Level, of_level, overridden};
+use crate::checks::{
+    CheckResult, Finding, Level, Selection, VALIDATE_CONFIG, of_level, overridden, run_selected,
+};
 use crate::ids::MemberName;
 use crate::linter::Violation;
 use crate::plan::drift::World;
@@ -51,6 +53,19 @@ pub struct Request {
     pub restart_source: bool,
     /// They are those that the checks advise to rebuild.
     pub advised: Option<Advised>,
+    /// The target's mysqld judges the option files as they would be, for the checks.
+    pub validate_config: bool,
+}
+
+impl Request {
+    /// The checks that a plan is judged by.
+    pub fn wanted(&self) -> Selection {
+        if self.validate_config {
+            Selection::all().with(VALIDATE_CONFIG)
+        } else {
+            Selection::all()
+        }
+    }
 }
 
 /// Why there is no plan.
@@ -77,7 +92,10 @@ pub fn plan(
         strategy: request.strategy,
         today: Date::of_unix_ms(made_unix_ms),
     };
-    let results = overridden(crate::checks::run(subject), &request.policy.overrides);
+    let results = overridden(
+        run_selected(subject, &request.wanted()),
+        &request.policy.overrides,
+    );
     let errors: Vec<Finding> = of_level(&results, Level::Error).cloned().collect();
     if !errors.is_empty() {
         return Err(Refusal::Blocked(errors));

@@ -3,11 +3,13 @@
 use crate::support::{change_member, change_server, configured, group, member, request};
 use refit_shared::checks::{
     ALL, CHECK_TABLES, Check, CheckResult, Finding, Level, ONLY_WHEN_ASKED, Selection, Subject,
-    manual, run, run_selected,
+    VALIDATE_CONFIG, VersionPair, candidates, manual, run, run_selected,
 };
 use refit_shared::observation::Fact;
-use refit_shared::plan::Policy;
-use refit_shared::survey::{Listing, Question, Row};
+use refit_shared::operation::Operation;
+use refit_shared::plan::{Action, Policy};
+use refit_shared::rules::releases::Date;
+use refit_shared::survey::{Judged, Listing, Question, Row};
 use refit_shared::topology::{Kind, Sighting};
 use std::collections::BTreeSet;
 
@@ -83,7 +85,203 @@ fn judge_with(seen: &Sighting, to: &str, choose: impl FnOnce(&mut Policy)) -> Ve
         strategy: None,
         today: TODAY.parse().unwrap(),
     };
-    run_selected(subject, &Selection::all().with(CHECK_TABLES))
+    let asked = Selection::all().with(CHECK_TABLES).with(VALIDATE_CONFIG);
+    run_selected(subject, &asked)
+}
+
+fn judged(seen: &mut Sighting, name: &str, judged: Option<Fact<Judged>>) {
+    match seen.surveys.get_mut(&member(name)).unwrap() {
+        Fact::Known(survey) => survey.judged = judged,
+        Fact::Unknown(why) => panic!("{why}"),
+    }
+}
+
+fn refuses(errors: &[&str]) -> Option<Fact<Judged>> {
+    Some(Fact::Known(Judged {
+        accepted: false,
+        errors: errors.iter().map(|line| (*line).to_owned()).collect(),
+    }))
+}
+
+fn accepts() -> Option<Fact<Judged>> {
+    Some(Fact::Known(Judged {
+        accepted: true,
+        errors: Vec::new(),
+    }))
+}
+
+/// As `refit check --validate-config`.
+fn judge_with_target(seen: &Sighting, to: &str) -> Vec<CheckResult> {
+    let want = request(to);
+    let subject = Subject {
+        seen,
+        target: want.target,
+        policy: &want.policy,
+        strategy: None,
+        today: TODAY.parse().unwrap(),
+    };
+    run_selected(subject, &Selection::all().with(VALIDATE_CONFIG))
+}
+
+/// MySQL manual, "Server Configuration Validation": mysqld's own words are told, with the place that sets what they name.
+#[test]
+fn what_the_targets_mysqld_refuses_is_an_error_in_its_own_words() {
+    let error = |time: &str, what: &str| {
+        format!("2026-11-28T{time}Z 0 [ERROR] [MY-000067] [Server] unknown variable '{what}'.")
+    };
+    let text = "[mysqld]\nmax_connections = 5\nno-such-option = 1\n";
+    let mut seen = configured("8.4.6", text, &[]);
+    for (name, time) in [("db1", "01:00:00.1"), ("db2", "01:00:07.9")] {
+        let said = error(time, "no-such-option=1");
+        judged(&mut seen, name, refuses(&[&said]));
+    }
+    judged(&mut seen, "db3", accepts());
+    let [one] = &of(&judge_with_target(&seen, "9.7.4"), VALIDATE_CONFIG)[..] else {
+        panic!("one finding")
+    };
+    assert_eq!(one.level, Level::Error);
+    assert_eq!(one.object, "/etc/mysql/my.cnf:3");
+    assert_eq!(
+        one.description,
+        "mysqld 9.7.4 would not start with the option files as they would be: \
+         [ERROR] [MY-000067] [Server] unknown variable 'no-such-option=1'. (only on db1, db2)"
+    );
+
+    judged(&mut seen, "db1", refuses(&["mysqld: libx.so.1 is missing"]));
+    judged(&mut seen, "db2", refuses(&[]));
+    let found = of(&judge_with_target(&seen, "9.7.4"), VALIDATE_CONFIG);
+    let told: Vec<_> = found
+        .iter()
+        .map(|f| (&*f.object, &*f.description))
+        .collect();
+    assert_eq!(told.len(), 2, "{told:?}");
+    for (object, text) in told {
+        assert_eq!(object, "option files");
+        assert!(
+            text.contains("libx.so.1 is missing (only on db1)")
+                || text.contains("it did not say why (only on db2)"),
+            "{text}"
+        );
+    }
+    for name in ["db1", "db2"] {
+        judged(&mut seen, name, accepts());
+    }
+    let accepted = judge_with_target(&seen, "9.7.4");
+    assert!(of(&accepted, VALIDATE_CONFIG).is_empty());
+    assert!(accepted.iter().any(|result| result.id == VALIDATE_CONFIG));
+}
+
+/// Not to know is as bad as what is looked for; without the flag nothing is said, but that it was not asked.
+#[test]
+fn a_target_that_could_not_be_asked_is_told_for_each_member() {
+    let mut seen = configured("8.4.6", "[mysqld]\n", &[]);
+    judged(&mut seen, "db1", accepts());
+    let busy = Fact::Unknown("the agent has an order in hand".to_owned());
+    judged(&mut seen, "db2", Some(busy));
+    let results = judge_with_target(&seen, "9.7.4");
+    let found = of(&results, VALIDATE_CONFIG);
+    let told: Vec<_> = found
+        .iter()
+        .map(|f| (f.level, &*f.object, &*f.description))
+        .collect();
+    let told: Vec<_> = told
+        .into_iter()
+        .map(|(level, object, text)| {
+            assert_eq!(level, Level::Error);
+            (object, text)
+        })
+        .collect();
+    assert_eq!(
+        told,
+        [
+            (
+                "db2",
+                "mysqld 9.7.4 was not asked: the agent has an order in hand"
+            ),
+            (
+                "db3",
+                "mysqld 9.7.4 was not asked: its agent does not have option files judged: upgrade refit-agent"
+            ),
+        ]
+    );
+    let own = results.iter().find(|result| result.id == VALIDATE_CONFIG);
+    assert!(own.unwrap().is_incomplete());
+
+    let unasked = judge(&seen, "9.7.4");
+    assert!(unasked.iter().all(|result| result.id != VALIDATE_CONFIG));
+    let pair = |to: &str| VersionPair {
+        from: "8.0.11".parse().unwrap(),
+        to: to.parse().unwrap(),
+    };
+    let says = |to: &str, made: &[CheckResult]| {
+        manual(&[pair(to)], made).any(|check| check.id == "validateConfigFirst")
+    };
+    assert!(says("8.0.46", &unasked) && !says("8.0.15", &unasked));
+    assert!(!says("8.0.46", &results), "it was asked");
+}
+
+/// What each agent is to have judged is what a plan would make: the common package, and the very edits.
+#[test]
+fn what_is_judged_is_what_a_plan_would_make() {
+    let text = "[mysqld]\ninnodb_log_file_size = 64M\n";
+    let seen = configured("8.4.6", text, &[]);
+    let made = 1_795_900_000_000;
+    let mut want = request("9.7.4");
+    let candidates_of = |seen: &Sighting, want: &refit_shared::planner::Request| {
+        candidates(Subject {
+            seen,
+            target: want.target,
+            policy: &want.policy,
+            strategy: None,
+            today: Date::of_unix_ms(made),
+        })
+    };
+    for keep in [false, true] {
+        want.policy.keep_config = keep;
+        let candidates = candidates_of(&seen, &want);
+        assert_eq!(candidates.len(), 3);
+        for (name, candidate) in &candidates {
+            let candidate = candidate.as_ref().unwrap();
+            assert_eq!(candidate.files.is_empty(), keep, "{name}");
+            assert_eq!(candidate.version, want.target);
+        }
+        if keep {
+            continue; // such a plan is refused
+        }
+        let (plan, _) = refit_shared::planner::plan(&want, &seen, made).unwrap();
+        let steps = plan.steps().filter_map(|step| match &step.action {
+            Action::Operate { order } => Some((&step.member, order)),
+            Action::Gate(_) => None,
+        });
+        let mut planned = 0;
+        for (member, order) in steps {
+            if let Operation::ValidateConfig {
+                packages, files, ..
+            } = order
+            {
+                planned += 1;
+                let candidate = candidates[member].as_ref().unwrap();
+                assert_eq!((&candidate.packages, &candidate.files), (packages, files));
+            }
+        }
+        assert_eq!(planned, 3);
+    }
+
+    want.policy.keep_config = false;
+    let mut lacks = seen.clone();
+    change_member(&mut lacks, "db2", |seen| match &mut seen.packages {
+        Fact::Known(packages) => packages.available.clear(),
+        Fact::Unknown(why) => panic!("{why}"),
+    });
+    let unread = Fact::Unknown("permission denied".to_owned());
+    answer(&mut lacks, "db3", Question::OptionFiles, unread);
+    let candidates = candidates_of(&lacks, &want);
+    assert!(candidates[&member("db1")].is_ok(), "it has its own offer");
+    for (name, why) in [("db2", "no repository"), ("db3", "permission denied")] {
+        let told = candidates[&member(name)].as_ref().unwrap_err();
+        assert!(told.contains(why), "{name}: {told}");
+    }
+    assert!(candidates_of(&seen, &request("8.0.15")).is_empty());
 }
 
 /// MySQL manual, "CHECK TABLE Statement": the message's type is its level; how far it went is told of each member.
@@ -1684,7 +1882,9 @@ fn what_does_not_apply_is_listed_as_such_and_asks_nothing() {
     assert!(needed(pair("8.4.6", "9.7.4")).contains(&Question::FunctionsInChecks));
     let only = Selection::new(["diskSpace"], []).unwrap();
     assert!(refit_shared::checks::needed(&only, pair("8.4.6", "9.7.4")).is_empty());
-    assert_eq!(manual(&[pair("9.7.3", "9.7.4")]).count(), 1);
+    let pairs = [pair("9.7.3", "9.7.4")];
+    let by_hand = manual(&pairs, &[]).map(|check| check.id);
+    assert!(by_hand.eq(["verifiedBackup", "validateConfigFirst"]));
     let want = request("9.7.4");
     let seen = group(&["9.7.3"; 3], &["9.7.4-2"]);
     let subject = Subject {

@@ -314,6 +314,7 @@ pub fn request(target: &str) -> Request {
         tables: Vec::new(),
         advised: None,
         restart_source: false,
+        validate_config: false,
     }
 }
 

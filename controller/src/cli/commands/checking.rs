@@ -27,14 +27,7 @@ pub async fn check(
     let (Some(cluster), Some(target)) = (&arguments.cluster, &arguments.target) else {
         return Err(Failure::refused("CLUSTER and --target are needed").next("refit check --help"));
     };
-    let wanted = (
-        &*arguments.include,
-        &*arguments.exclude,
-        arguments.check_tables,
-    );
-    let judged = to
-        .check(cluster, target, policy, arguments.strategy, wanted)
-        .await?;
+    let judged = to.check(cluster, target, policy, arguments).await?;
     if let Some(file) = &arguments.html {
         std::fs::write(file, render::check_html::page(&judged)).map_err(|error| {
             Failure::new(

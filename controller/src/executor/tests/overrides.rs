@@ -4,11 +4,12 @@ use crate::api::line;
 use crate::fixture::{FakeAgents, SERIES, controller, memory, orders, request, somebody};
 use crate::rollouts::ApiError;
 use refit_shared::checks::rebuilds::{Advice, Advised};
-use refit_shared::checks::{Level, Override, Selection, of_level};
+use refit_shared::checks::{Level, Override, Selection, VALIDATE_CONFIG, of_level};
 use refit_shared::ids::Seq;
+use refit_shared::observation::Fact;
 use refit_shared::plan::{RiskLevel, Strategy};
 use refit_shared::planner::Request;
-use refit_shared::survey::{Listing, Question, Row};
+use refit_shared::survey::{Judged, Listing, Question, Row};
 use std::sync::Arc;
 
 fn holds(question: Question, detail: &str) -> FakeAgents {
@@ -137,4 +138,56 @@ async fn what_protects_data_blocks_whatever_the_plan_says() {
         .plan(&orders(), &against("removedFunctions"))
         .await;
     assert_eq!(blocking(refused), ["removedFunctions"]);
+}
+
+/// Asked only when a person says so; what it refuses blocks a plan, and so does not to know.
+#[tokio::test(start_paused = true)]
+async fn the_targets_own_mysqld_is_asked_when_a_person_says_so() {
+    let agents = FakeAgents::running(SERIES);
+    let controller = controller(&agents, Arc::new(memory())).await;
+    let rollouts = &controller.rollouts;
+    let asked = Request {
+        validate_config: true,
+        ..request()
+    };
+    let says = |accepted: bool, error: &str| {
+        Some(Fact::Known(Judged {
+            accepted,
+            errors: vec![error.to_owned()],
+        }))
+    };
+    let refused = "[ERROR] [MY-000067] [Server] unknown variable 'no_such_option=1'.";
+    agents.judges(says(false, refused));
+    assert!(rollouts.plan(&orders(), &request()).await.is_ok());
+    let no = rollouts.plan(&orders(), &asked).await;
+    assert_eq!(blocking(no), ["validateConfig"]);
+    let mut against = against("validateConfig");
+    against.validate_config = true;
+    assert!(rollouts.plan(&orders(), &against).await.is_ok());
+
+    let wanted = Selection::all().with(VALIDATE_CONFIG);
+    let checked = async |judged| {
+        agents.judges(judged);
+        let checked = rollouts
+            .check(&orders(), &request(), &wanted)
+            .await
+            .unwrap();
+        let found = of_level(&checked.results, Level::Error).cloned();
+        found.collect::<Vec<_>>()
+    };
+    let found = checked(says(false, refused)).await;
+    assert_eq!(found.len(), 1, "{found:#?}");
+    assert!(found[0].description.contains(refused), "{found:#?}");
+    assert!(checked(says(true, "")).await.is_empty());
+    let busy = Some(Fact::Unknown("the agent has an order in hand".to_owned()));
+    for (judged, why) in [(busy, "an order in hand"), (None, "upgrade refit-agent")] {
+        let found = checked(judged).await;
+        assert_eq!(found.len(), 3, "one a member: {found:#?}");
+        for one in found {
+            assert!(one.description.contains("was not asked"), "{one:?}");
+            assert!(one.description.contains(why), "{one:?}");
+        }
+    }
+    agents.judges(says(true, ""));
+    assert!(rollouts.plan(&orders(), &asked).await.is_ok());
 }

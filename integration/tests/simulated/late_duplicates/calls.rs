@@ -188,6 +188,7 @@ impl<'a> Lines<'a> {
                     member: name.clone(),
                     questions: vec!["config".to_owned()],
                     tables: Vec::new(),
+                    candidate: None,
                 },
             ));
             all.push(Sent::Beats(

@@ -7,13 +7,13 @@ use refit_agent::ledger::Ledger;
 use refit_agent::service::AgentService;
 use refit_agent::service::observe::Looker;
 use refit_agent::simhost::{SimDisk, SimPort, SimWorld};
-use refit_agent::worker::{Clock, Worker, WorkerTask, Workplace};
+use refit_agent::worker::{Bench, Clock, Worker, WorkerTask, Workplace};
 use refit_proto::exchange::LedgerEntry;
 use refit_shared::ids::{Epoch, MemberName};
 use refit_shared::observation::{AgentFacts, Beat, Fact, HostFacts, Observation};
 use refit_shared::operation::Order;
 use refit_shared::receipt::{Failure, Progress, Receipt};
-use refit_shared::survey::{Question, Survey};
+use refit_shared::survey::{Candidate, Judged, Question, Survey};
 use refit_shared::table::TableName;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -153,6 +153,7 @@ impl Agent {
             log: Arc::new(port.clone()),
             state_dir: state_dir.to_owned(),
             disk: disk.clone(),
+            bench: Bench::default(),
             clock: Arc::new(SimClock(sim.clone())),
             lease: Lease::open(state_dir, disk, Arc::new(SimClock(sim.clone()))),
         };
@@ -230,6 +231,11 @@ impl Agent {
     /// As the agent's service answers it.
     pub async fn survey(&self, questions: BTreeSet<Question>, tables: &[TableName]) -> Survey {
         refit_agent::service::survey::answer(&self.port.host(), questions, tables).await
+    }
+
+    /// As the agent's service has them judged.
+    pub async fn judge_options(&self, candidate: &Candidate) -> Fact<Judged> {
+        refit_agent::service::judging::judge(&self.place, candidate).await
     }
 
     /// As the agent's service tells it.

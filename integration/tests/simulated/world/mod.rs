@@ -380,6 +380,7 @@ impl World {
             tables: self.hop.tables(),
             advised: None,
             restart_source: self.hop == Hop::RestartRebuild,
+            validate_config: false,
         }
     }
 

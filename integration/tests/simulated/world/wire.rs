@@ -6,10 +6,10 @@ use async_trait::async_trait;
 use refit_controller::ports::{AgentError, Agents, Ledgers};
 use refit_proto::exchange::LedgerEntry;
 use refit_shared::ids::{Attempt, MemberName};
-use refit_shared::observation::{Beat, Observation};
+use refit_shared::observation::{Beat, Fact, Observation};
 use refit_shared::operation::{Direction, Order};
 use refit_shared::receipt::{Outcome, Progress, Receipt};
-use refit_shared::survey::{Question, Survey};
+use refit_shared::survey::{Candidate, Judged, Question, Survey};
 use refit_shared::table::TableName;
 use std::collections::BTreeSet;
 use std::fmt;
@@ -203,6 +203,18 @@ impl Agents for Wire {
         let questions = questions.clone();
         self.call(member, async |agent| {
             Ok(only_looking(agent.survey(questions, tables)).await)
+        })
+        .await
+    }
+
+    async fn judge_options(
+        &self,
+        member: &MemberName,
+        candidate: &Candidate,
+        _: Duration,
+    ) -> Result<Option<Fact<Judged>>, AgentError> {
+        self.call(member, async |agent| {
+            Ok(Some(only_looking(agent.judge_options(candidate)).await))
         })
         .await
     }
