@@ -186,6 +186,7 @@ port!(Files in files {
 
 port!(Beside in beside {
     fn judge_options(packages: &[PathBuf], tree: &OptionTree) -> Judged;
+    fn clear() -> ();
 });
 
 port!(Rehearsals in rehearsals {
