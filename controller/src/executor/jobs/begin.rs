@@ -61,13 +61,12 @@ pub(super) async fn may_begin(world: &World, step: &Step, teller: &Teller) -> Fi
 }
 
 pub(super) fn begins_a_group(step: &Step, direction: Direction) -> bool {
-    step.operation()
-        .is_some_and(|order| match (order.kind(), direction) {
-            (Kind::BootstrapGroup, Direction::Perform) | (Kind::DissolveGroup, Direction::Undo) => {
-                true
-            }
-            _ => false,
-        })
+    let kind = step.operation().map(|order| order.kind());
+    matches!(
+        (kind, direction),
+        (Some(Kind::BootstrapGroup), Direction::Perform)
+            | (Some(Kind::DissolveGroup), Direction::Undo)
+    )
 }
 
 /// That nobody is in a group was proved before. Where beginning it has failed since, a person may have begun it on another member:
