@@ -19,12 +19,17 @@ count() {
 finish() {
   local status=$?
   [ -z "${hosts_built:-}" ] || wait "$hosts_built" || true
+  # No host of a scenario outlives the tests.
+  for lab in ${labs//,/ }; do
+    LAB_NAME=$lab integration/lab/lab.sh down || status=1
+  done
   printf '\n== done in %ss\n' "$SECONDS"
   count || status=1
   rm -f "$log" "$hosts"
   exit "$status"
 }
 
+labs=
 integration/toolchain.sh
 trap finish EXIT
 # Both samples of the crash matrix, simulated and on real hosts, are drawn from the commit.
@@ -74,6 +79,7 @@ if [ "$what" != fast ]; then
   done
   grep -q REFIT_FAULTS target/simulated/armed/refit-agent || { echo "the armed agent has no fault points in it" >&2; exit 1; }
   step "scenarios on real hosts, two at a time"
-  LAB_NAME=${LAB_NAME:-test,test2} REFIT_LAB_MATRIX_SEED=${REFIT_LAB_MATRIX_SEED:-$seed} \
+  labs=${LAB_NAME:-test,test2}
+  LAB_NAME=$labs REFIT_LAB_MATRIX_SEED=${REFIT_LAB_MATRIX_SEED:-$seed} \
     cargo test --profile simulated -p refit-integration --features lab --test lab -- --test-threads=2 --show-output $filter 2>&1 | tee -a "$log"
 fi
