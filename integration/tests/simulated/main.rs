@@ -2,6 +2,7 @@
 //! undone twice. See [`world`] for how it is built and [`runs`] for how runs are chosen.
 
 mod agent_faults;
+mod begun_elsewhere;
 mod controller_crashes;
 mod fault_free;
 mod journal_lost;

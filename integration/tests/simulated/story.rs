@@ -171,7 +171,7 @@ enum Life {
     LostJournal,
 }
 
-fn person() -> Actor {
+pub fn person() -> Actor {
     Actor {
         name: "dba".to_owned(),
         reason: String::new(),
@@ -550,7 +550,7 @@ impl<'a> Telling<'a> {
 }
 
 /// What a person wants of the rollout as it is now; where it moves on in between, they look once more.
-async fn looks_and_acts(rollouts: &Rollouts, id: &RolloutId, act: Act) -> Result<(), ApiError> {
+pub async fn looks_and_acts(rollouts: &Rollouts, id: &RolloutId, act: Act) -> Result<(), ApiError> {
     loop {
         let seen = rollouts.show(id).await?.turn;
         match rollouts.act(id, act, seen, person()).await {

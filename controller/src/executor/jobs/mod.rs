@@ -199,7 +199,10 @@ impl Work {
             }
         }
         match (mode, &self.step.action) {
-            (Mode::Begin, _) if self.half_done => Finding::MayBegin,
+            // What is expected before a step is no matter of its undo.
+            (Mode::Begin, _) if self.half_done || self.direction == Direction::Undo => {
+                Finding::MayBegin
+            }
             (Mode::Begin, _) => begin::may_begin(&self.world, &self.step, &self.teller).await,
             (Mode::Reconcile, Action::Gate(gate)) => {
                 let conditions = match self.direction {
@@ -234,9 +237,13 @@ impl Work {
     }
 }
 
-/// Whether nothing has to be looked at before the intent of a task is journalled: gates and undos cope with any world.
+/// Whether nothing has to be looked at before the intent of a task is journalled: gates and undos cope with any world, unless they begin
+/// a group.
 pub(super) fn begins_at_once(plan: &Plan, task: &Task) -> bool {
     let step = plan.step(task.step).expect("tasks come from the plan");
+    if begin::begins_a_group(step, task.direction) {
+        return false;
+    }
     step.is_gate() || task.direction == Direction::Undo || step.before.is_empty()
 }
 
