@@ -165,9 +165,9 @@ pub trait Packages: Send + Sync + std::fmt::Debug {
     async fn fetched_files(&self, pins: &[PackagePin]) -> HostResult<Vec<PathBuf>>;
     /// Finishes what an interrupted package manager left (waits for a running one first), without running mysqld.
     async fn repair(&self, phase: &Phase) -> HostResult<()>;
-    /// Whether an installation was cut short: packages are broken, or what keeps their scripts (and the unit) from starting mysqld
-    /// while packages change is still in place.
-    async fn cut_short(&self) -> HostResult<bool>;
+    /// Whether what keeps their scripts, and the unit, from starting mysqld while packages change is in place, and is Refit's: an
+    /// installation has not come to its end.
+    async fn frozen(&self) -> HostResult<bool>;
     /// Installs exactly these from the cache, up or down, without a maintainer script running mysqld; then holds them.
     async fn install(&self, pins: &[PackagePin], phase: &Phase) -> HostResult<()>;
     /// Puts the holds back that were there before [`Packages::install`] (recorded by the caller).

@@ -13,11 +13,7 @@ pub struct DissolveGroup {
 
 pub async fn probe(host: &Host, cx: &OpContext) -> Result<Probe, Failure> {
     let seen = answering::pulse(host, cx).await?;
-    Ok(match (membership::is_out(&seen), seen.super_read_only) {
-        (true, true) => Probe::Done,
-        (true, false) => Probe::Partial("out of the group, but writable".to_owned()),
-        (false, _) => Probe::NotDone,
-    })
+    Ok(membership::how_far_out(&seen))
 }
 
 #[async_trait]

@@ -15,11 +15,7 @@ impl Action for LeaveGroup {
         let Some(seen) = answering::pulse_if_up(host, cx).await? else {
             return Ok(Probe::Partial("mysqld is down".to_owned()));
         };
-        Ok(match (membership::is_out(&seen), seen.super_read_only) {
-            (true, true) => Probe::Done,
-            (true, false) => Probe::Partial("out of the group, but writable".to_owned()),
-            (false, _) => Probe::NotDone,
-        })
+        Ok(membership::how_far_out(&seen))
     }
 
     async fn perform(&self, host: &Host, cx: &OpContext) -> Result<Notes, Failure> {

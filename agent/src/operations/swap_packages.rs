@@ -22,8 +22,7 @@ impl Action for SwapPackages {
     async fn probe(&self, host: &Host, _: &OpContext) -> Result<Probe, Failure> {
         let found = host.packages.facts().await.map_err(HostError::clean)?;
         let held = names(&self.to).iter().all(|name| found.held.contains(name));
-        let cut_short = host.packages.cut_short().await.map_err(HostError::clean)?;
-        Ok(if cut_short {
+        Ok(if !is_whole(host, &found).await? {
             Probe::Partial(describe(&found))
         } else if has(&found, &self.to) {
             if held {
@@ -58,9 +57,7 @@ impl Action for SwapPackages {
     async fn undo(&self, host: &Host, cx: &OpContext) -> Result<Notes, Failure> {
         let held = remembered(cx).await?;
         let found = self.only_ours(host).await?;
-        // Packages that are all there are not enough: cut short right behind dpkg, the unit would refuse to start for good.
-        let cut_short = host.packages.cut_short().await.map_err(HostError::clean)?;
-        let mut notes = if !cut_short && has(&found, &self.from) {
+        let mut notes = if is_whole(host, &found).await? && has(&found, &self.from) {
             vec!["the packages are as they were".to_owned()]
         } else {
             stopping::require_held_down(host).await?;
@@ -138,6 +135,13 @@ impl SwapPackages {
             ))),
         }
     }
+}
+
+/// No installation was cut short. Packages that are all there are not enough: cut short right behind dpkg, they are frozen, and the
+/// unit would refuse to start for good.
+async fn is_whole(host: &Host, found: &PackageFacts) -> Result<bool, Failure> {
+    let frozen = host.packages.frozen().await.map_err(HostError::clean)?;
+    Ok(found.broken.is_empty() && !frozen)
 }
 
 async fn remembered(cx: &OpContext) -> Result<Option<BTreeSet<String>>, Failure> {

@@ -90,10 +90,9 @@ impl Packages for SimPort {
         .await
     }
 
-    async fn cut_short(&self) -> HostResult<bool> {
-        self.at("packages.cut_short", |world, member| {
-            let host = world.host(member);
-            Ok(host.frozen || !host.broken.is_empty())
+    async fn frozen(&self) -> HostResult<bool> {
+        self.at("packages.frozen", |world, member| {
+            Ok(world.host(member).frozen)
         })
         .await
     }

@@ -132,7 +132,7 @@ impl Apt {
         self.frozen.thaw()
     }
 
-    pub(super) async fn broken(&self) -> HostResult<Vec<index::Installed>> {
+    async fn broken(&self) -> HostResult<Vec<index::Installed>> {
         let mut known = self.dpkg().await?;
         known.retain(index::Installed::broken);
         Ok(known)

@@ -112,7 +112,7 @@ port!(Packages in packages {
     fn verify_fetched(pins: &[PackagePin]) -> ();
     fn fetched_files(pins: &[PackagePin]) -> Vec<PathBuf>;
     fn repair(phase: &Phase) -> ();
-    fn cut_short() -> bool;
+    fn frozen() -> bool;
     fn install(pins: &[PackagePin], phase: &Phase) -> ();
     fn set_held(names: &[String], held: bool) -> ();
     fn drop_fetched() -> ();

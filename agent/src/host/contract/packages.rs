@@ -31,8 +31,8 @@ async fn is_installed(scene: &Scene, pins: &[PackagePin]) -> Kept {
         same(&version, &Some(&pin.version), &pin.name)?;
     }
     ensure!(facts.broken.is_empty(), "{:?} are broken", facts.broken);
-    let cut_short = scene.host.packages.cut_short().await?;
-    ensure!(!cut_short, "an installation is said to be cut short");
+    let frozen = scene.host.packages.frozen().await?;
+    ensure!(!frozen, "an installation is said not to have ended");
     ensure!(
         !facts.locked_by_other && !facts.frozen_by_other,
         "nobody else is at the packages: {facts:?}"

@@ -27,6 +27,15 @@ pub fn is_out(seen: &Pulse) -> bool {
     matches!(seen.state, None | Some(MemberState::Offline))
 }
 
+/// Out, and fenced: how far leaving has come.
+pub fn how_far_out(seen: &Pulse) -> Probe {
+    match (is_out(seen), seen.super_read_only) {
+        (true, true) => Probe::Done,
+        (true, false) => Probe::Partial("out of the group, but writable".to_owned()),
+        (false, _) => Probe::NotDone,
+    }
+}
+
 /// A member that others count on: it has to leave before its server may be stopped.
 pub fn serves(seen: &Pulse) -> bool {
     match seen.state {
