@@ -226,6 +226,7 @@ impl Mysql for SimPort {
                 ),
                 ("group_replication_recovery_use_ssl".to_owned(), on(true)),
                 ("plugins".to_owned(), String::new()),
+                ("lower_case_table_names".to_owned(), "0".to_owned()),
                 ("gtid_mode".to_owned(), on(true)),
                 ("enforce_gtid_consistency".to_owned(), on(true)),
                 ("log_bin".to_owned(), on(!host.runs_secluded())),

@@ -2,9 +2,11 @@
 
 use super::listed::{Verdict, together};
 use super::{Check, Finding, Subject, VersionPair};
-use crate::config::judge::Found;
+use crate::config::ConfigFiles;
+use crate::config::judge::{Found, Settings};
 use crate::config::propose::{Proposal, planned};
 use crate::ids::MemberName;
+use crate::observation::ServerFacts;
 use crate::rules::releases::Date;
 use crate::survey::Question;
 use std::collections::BTreeMap;
@@ -47,6 +49,32 @@ impl<'a> Subject<'a> {
         check: &Check,
         found: &mut Vec<Finding>,
     ) -> Vec<Configured<'a>> {
+        let all = self.files(check, found).into_iter();
+        all.map(|(member, server, files)| {
+            // Comments have a date; nothing that is judged depends on it.
+            let some_day = Date::of_unix_ms(0);
+            let proposal = planned(&files, server.version, self.target, some_day, self.policy);
+            Configured { member, proposal }
+        })
+        .collect()
+    }
+
+    /// The same members, with what their files say to a server of the target.
+    pub(super) fn settings(
+        &self,
+        check: &Check,
+        found: &mut Vec<Finding>,
+    ) -> Vec<(&'a MemberName, &'a ServerFacts, Settings)> {
+        let all = self.files(check, found).into_iter();
+        all.map(|(member, server, files)| (member, server, Settings::of(&files, self.target)))
+            .collect()
+    }
+
+    fn files(
+        &self,
+        check: &Check,
+        found: &mut Vec<Finding>,
+    ) -> Vec<(&'a MemberName, &'a ServerFacts, ConfigFiles)> {
         let mut all = Vec::new();
         for (member, server) in self.seen.servers() {
             let pair = VersionPair {
@@ -57,12 +85,7 @@ impl<'a> Subject<'a> {
                 continue;
             }
             match self.seen.config(member) {
-                Ok(files) => {
-                    // Comments have a date; nothing that is judged depends on it.
-                    let some_day = Date::of_unix_ms(0);
-                    let proposal = planned(&files, pair.from, pair.to, some_day, self.policy);
-                    all.push(Configured { member, proposal });
-                }
+                Ok(files) => all.push((member, server, files)),
                 Err(why) => found.push(check.untold(member, "the option files", &why)),
             }
         }

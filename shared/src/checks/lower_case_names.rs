@@ -1,8 +1,7 @@
 //! An option file that compares names otherwise than the data directory was made for.
 
+use super::configured::NEEDS;
 use super::{ANY_KIND, ANY_STRATEGY, Check, Finding, Level, Overriding, Reference, Subject, When};
-use crate::config::judge::Settings;
-use crate::survey::Question;
 
 pub const CHECK: Check = Check {
     id: "lowerCaseTableNames",
@@ -13,7 +12,7 @@ pub const CHECK: Check = Check {
     },
     applies: When::Always,
     overriding: Overriding::Refused("the new mysqld does not start"),
-    needs: &[Question::OptionFiles],
+    needs: NEEDS,
     title: "Names are compared as they were",
     description: "lower_case_table_names is laid down when a data directory is made. Where an option file was changed since the last start, nobody has noticed yet: the next start is refused, and `mysqld --validate-config` does not see it.",
     kinds: ANY_KIND,
@@ -27,33 +26,23 @@ const DEFAULT: &str = "0";
 
 fn run(subject: Subject<'_>) -> Vec<Finding> {
     let mut found = Vec::new();
-    for (name, pair, _) in subject.answers(&CHECK, Question::OptionFiles, &mut found) {
-        let files = match subject.seen.config(name) {
-            Ok(files) => files,
-            Err(why) => {
-                found.push(CHECK.untold(name, "option files", &why));
-                continue;
-            }
+    for (name, server, settings) in subject.settings(&CHECK, &mut found) {
+        let Some(runs) = server.variables.get(VARIABLE) else {
+            found.push(CHECK.untold(name, VARIABLE, "the server did not tell it"));
+            continue;
         };
-        let settings = Settings::of(&files, pair.to);
-        let set = settings.last(VARIABLE);
-        let server = subject.seen.server(name).ok();
-        let runs = server.and_then(|server| server.variables.get(VARIABLE));
-        match (set, runs) {
-            (None, None) => {}
-            (None, Some(runs)) if runs == DEFAULT => {}
-            (None, Some(runs)) => found.push(CHECK.warning(
+        match settings.last(VARIABLE) {
+            None if runs == DEFAULT => {}
+            None => found.push(CHECK.warning(
                 name,
                 format!(
                     "runs with {VARIABLE}={runs}, and no option file says so to {}",
-                    pair.to
+                    subject.target
                 ),
                 format!("unless its command line does: set {VARIABLE} = {runs} in its option file"),
             )),
-            (Some(_), None) => {
-                found.push(CHECK.untold(name, VARIABLE, "the server did not tell it"))
-            }
-            (Some(line), Some(runs)) => {
+            Some(line) => {
+                // What is no number is none that a server runs with.
                 let number = |text: &str| text.trim().parse::<u8>().ok();
                 let value = line.value.as_deref();
                 if value.and_then(number) != number(runs) {

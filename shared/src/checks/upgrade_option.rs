@@ -1,8 +1,7 @@
 //! The option `upgrade` of a person's own.
 
+use super::configured::NEEDS;
 use super::{ANY_KIND, ANY_STRATEGY, Check, Finding, Level, Overriding, Reference, Subject, When};
-use crate::config::judge::Settings;
-use crate::survey::Question;
 
 pub const CHECK: Check = Check {
     id: "upgradeOption",
@@ -13,7 +12,7 @@ pub const CHECK: Check = Check {
     },
     applies: When::Always,
     overriding: Overriding::Allowed,
-    needs: &[Question::OptionFiles],
+    needs: NEEDS,
     title: "No option file says how to upgrade",
     description: "With upgrade=NONE the new mysqld does not start where anything is to be upgraded (MY-013377); with MINIMAL it starts half upgraded, and Group Replication does not (MY-011563); with FORCE it does the whole upgrade at every start.",
     kinds: ANY_KIND,
@@ -23,15 +22,7 @@ pub const CHECK: Check = Check {
 
 fn run(subject: Subject<'_>) -> Vec<Finding> {
     let mut found = Vec::new();
-    for (name, pair, _) in subject.answers(&CHECK, Question::OptionFiles, &mut found) {
-        let files = match subject.seen.config(name) {
-            Ok(files) => files,
-            Err(why) => {
-                found.push(CHECK.untold(name, "option files", &why));
-                continue;
-            }
-        };
-        let settings = Settings::of(&files, pair.to);
+    for (name, _, settings) in subject.settings(&CHECK, &mut found) {
         let Some(last) = settings.last("upgrade") else {
             continue;
         };

@@ -1,6 +1,6 @@
 //! Every check that judges a survey or a variable: what triggers it, and what is alike and does not.
 
-use crate::support::{change_member, change_server, configured, group, member, request};
+use crate::support::{change_member, change_server, configured, group, member, replicas, request};
 use refit_shared::checks::{
     ALL, CHECK_TABLES, Check, CheckResult, Finding, Level, ONLY_WHEN_ASKED, Selection, Subject,
     VALIDATE_CONFIG, VersionPair, candidates, manual, run, run_selected,
@@ -9,7 +9,7 @@ use refit_shared::observation::Fact;
 use refit_shared::operation::Operation;
 use refit_shared::plan::{Action, Policy};
 use refit_shared::rules::releases::Date;
-use refit_shared::survey::{Judged, Listing, Question, Row};
+use refit_shared::survey::{Judged, Listing, Question, Row, Survey};
 use refit_shared::topology::{Kind, Sighting};
 use std::collections::BTreeSet;
 
@@ -1610,6 +1610,7 @@ fn plugins_policies_and_settings_are_judged_from_variables() {
             &[
                 ("db1", "lower_case_table_names", "1"),
                 ("db2", "lower_case_table_names", "1"),
+                ("db3", "lower_case_table_names", "1"),
             ],
             0,
         ),
@@ -1897,6 +1898,36 @@ fn what_does_not_apply_is_listed_as_such_and_asks_nothing() {
     assert_eq!(run_selected(subject, &only).len(), 1);
 }
 
+/// A person may want one check alone: then nothing is asked but what it says that it needs.
+#[test]
+fn each_check_needs_all_that_it_reads() {
+    let offered = ["9.7.4-1"];
+    for mut seen in [
+        group(&["8.4.6"; 3], &offered),
+        replicas(&["8.4.6"; 3], &[(2, 1), (3, 1)], &offered),
+    ] {
+        for check in ALL {
+            for survey in seen.surveys.values_mut() {
+                *survey = Fact::Known(Survey::unremarkable(check.needs.iter().copied()));
+            }
+            let want = request("9.7.4");
+            let subject = Subject {
+                seen: &seen,
+                target: want.target,
+                policy: &want.policy,
+                strategy: None,
+                today: TODAY.parse().unwrap(),
+            };
+            let alone = Selection::new([check.id], []).unwrap();
+            for result in run_selected(subject, &alone) {
+                let unread = |f: &&Finding| f.description.contains("could not be read");
+                let unread: Vec<_> = result.findings.iter().filter(unread).collect();
+                assert!(unread.is_empty(), "{}: {unread:#?}", check.id);
+            }
+        }
+    }
+}
+
 /// MYSQL.md §4.1: what each value of `upgrade` does.
 #[test]
 fn an_option_file_that_says_how_to_upgrade_is_found_and_the_last_line_counts() {
@@ -1966,9 +1997,18 @@ fn another_comparison_of_names_is_found_before_the_new_server_refuses_it() {
             "{found:#?}"
         );
     }
-    // What it runs with is not told: that is no agreement.
-    let seen = configured("9.7.3", "[mysqld]\nlower_case_table_names=1\n", &[]);
-    assert_eq!(of(&judge(&seen, "9.7.4"), "lowerCaseTableNames").len(), 3);
+    // What it runs with is not told: that is no agreement, whatever the files say.
+    for text in ["lower_case_table_names=1", "max_connections=5"] {
+        let mut seen = configured("9.7.3", &format!("[mysqld]\n{text}\n"), &[]);
+        for name in ["db1", "db2", "db3"] {
+            change_server(&mut seen, name, |server| {
+                server.variables.remove(variable);
+            });
+        }
+        let found = of(&judge(&seen, "9.7.4"), "lowerCaseTableNames");
+        assert_eq!(found.len(), 3, "{text}");
+        assert!(found.iter().all(|f| f.level == Level::Error), "{found:#?}");
+    }
 }
 
 /// MYSQL.md §3.4: who may log in with caching_sha2_password to a server that was restarted.

@@ -270,8 +270,12 @@ fn observation(i: usize, version: &str, view: &[GroupMember], offered: &[&str]) 
             gtid_executed: format!("{GROUP}:1-100").parse().unwrap(),
             gtid_purged: "".parse().unwrap(),
             variables: BTreeMap::from(
-                [("binlog_expire_logs_seconds", "2592000"), ("plugins", "")]
-                    .map(|(name, value)| (name.to_owned(), value.to_owned())),
+                [
+                    ("binlog_expire_logs_seconds", "2592000"),
+                    ("lower_case_table_names", "0"),
+                    ("plugins", ""),
+                ]
+                .map(|(name, value)| (name.to_owned(), value.to_owned())),
             ),
             explicit_variables: explicit,
             table_count: Fact::Known(200),
