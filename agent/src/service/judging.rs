@@ -223,6 +223,24 @@ mod tests {
         }
     }
 
+    /// What is borrowed may be half way in the cache until whoever has borrowed it has noticed.
+    #[tokio::test(start_paused = true)]
+    async fn an_order_that_uses_the_cache_waits_until_it_is_let_go() {
+        let rig = Rig::new();
+        let bench = rig.agent.place.bench.clone();
+        let mut borrowed = Box::pin(bench.borrow(std::future::pending::<()>()));
+        assert!(futures::poll!(&mut borrowed).is_pending());
+        let mut order = rig.agent.worker.submit(rig.fetch()).await.unwrap().unwrap();
+        sleep(Duration::from_secs(30)).await;
+        let packages = rig.agent.place.host.packages.clone();
+        let wanted = pins(&new_package());
+        assert!(packages.verify_fetched(&wanted).await.is_err());
+        drop(borrowed);
+        let receipt = order.receipt().await.unwrap();
+        assert!(matches!(receipt.outcome, Outcome::Done { .. }));
+        packages.verify_fetched(&wanted).await.unwrap();
+    }
+
     #[tokio::test(start_paused = true)]
     async fn nothing_is_begun_while_an_order_is_in_hand() {
         let rig = Rig::new();

@@ -321,10 +321,7 @@ fn pins_are_released_by_a_rolling_restart_and_put_back() {
         assert_eq!(member.packages, world.0[name].packages, "{name}");
     }
 
-    let id = rollout_id(&stage);
-    let back = stage.refit().run(&["unwind", &id, "--yes", "--wait"]);
-    let back = back.unwrap();
-    assert_eq!(back.code, 4, "{}{}", back.stdout, back.stderr);
+    unwind(&stage);
     assert_restored(&before, &stage.world().unwrap());
     let pinned = stage.lab.sql("db2", asked).unwrap();
     assert_eq!(pinned, "TRADITIONAL none");

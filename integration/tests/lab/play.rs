@@ -212,6 +212,18 @@ pub fn resumed_to_its_end(stage: &Stage, times: usize) -> Value {
     ended
 }
 
+/// Unwinds the newest rollout, to its end: Restored.
+pub fn unwind(stage: &Stage) {
+    let id = rollout_id(stage);
+    let unwound = stage
+        .refit()
+        .run(&["unwind", &id, "--yes", "--wait"])
+        .unwrap();
+    println!("{}", unwound.stdout);
+    assert_eq!(unwound.code, 4, "{}{}", unwound.stdout, unwound.stderr);
+    assert_eq!(state(&rollout(stage).unwrap()), "restored");
+}
+
 /// What `refit show` prints of the newest rollout, for whoever has to find out why it is not where it should be.
 fn everything_about(stage: &Stage) -> String {
     stage

@@ -32,11 +32,7 @@ fn a_new_server_that_will_not_start_is_unwound() {
     world.assert_whole();
     assert_eq!(before.versions(), world.versions());
 
-    let unwound = stage
-        .refit()
-        .run(&["unwind", &rollout_id(&stage), "--yes", "--wait"])
-        .unwrap();
-    assert_eq!(unwound.code, 4, "{}{}", unwound.stdout, unwound.stderr);
+    unwind(&stage);
     assert_restored(&before, &stage.world().unwrap());
     assert_nothing_lost(&load);
 }

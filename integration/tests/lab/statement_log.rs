@@ -139,11 +139,7 @@ fn a_source_that_logs_statements_logs_rows_while_versions_differ() {
     assert_eq!(rows.0, 0, "statements are still logged");
     wait_for_step(&stage, ANYBODY, "stop_server", "running");
 
-    let unwound = stage
-        .refit()
-        .run(&["unwind", &rollout_id(&stage), "--yes", "--wait"])
-        .unwrap();
-    assert_eq!(unwound.code, 4, "{}{}", unwound.stdout, unwound.stderr);
+    unwind(&stage);
     drop(applied);
     assert_eq!(format(&stage), "STATEMENT", "unwound");
     assert_restored(&before, &stage.world().unwrap());
