@@ -183,6 +183,7 @@ async fn who_is_left_without_majority_leaves_and_the_group_can_be_begun_again() 
             rig.undo(&CLEAR).await;
             assert!(!rig.world.is_writable(&rig.member));
         }
+        assert_eq!(rig.world.violations(), Vec::<String>::new(), "{lost}");
         rig.perform(&Operation::BootstrapGroup).await;
         assert!(rig.world.write().is_ok(), "{lost}");
     }

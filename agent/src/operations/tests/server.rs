@@ -1,6 +1,6 @@
 //! The server's life: stopping with proof, snapshots, packages, first starts and their refusals, releasing.
 
-use super::rig::{Hop, Rig};
+use super::rig::{CUTS, Hop, Rig};
 use crate::simhost::FaultAction;
 use crate::simhost::OPTION_FILE;
 use crate::simhost::pins;
@@ -8,6 +8,7 @@ use refit_shared::observation::ServiceState;
 use refit_shared::operation::{Direction, Operation};
 use refit_shared::receipt::{FailureCode, Outcome};
 use refit_shared::version::PackageVersion;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::time::sleep;
 
@@ -245,6 +246,34 @@ async fn somebody_elses_packages_and_servers_are_left_alone() {
         .await;
     assert_eq!(failure.code, FailureCode::Precondition);
     assert_eq!(rig.world.service_state(&rig.member), ServiceState::Active);
+}
+
+/// Right behind dpkg all packages are there, and where a person had held them before, held: what keeps the unit from starting is, too.
+#[tokio::test(start_paused = true)]
+async fn a_swap_of_held_packages_that_was_cut_short_is_finished() {
+    for cut in CUTS {
+        let rig = Rig::new("m3", Hop::patch());
+        let names: Vec<String> = pins(&rig.hop.from).into_iter().map(|p| p.name).collect();
+        let host = rig.world.ports(&rig.member).host();
+        host.packages.set_held(&names, true).await.unwrap();
+        rig.up_to(SWAP).await;
+        let struck = AtomicBool::new(false);
+        rig.world.faults(move |_, point| {
+            if point == "packages.install/finish" && !struck.swap(true, Ordering::Relaxed) {
+                cut
+            } else {
+                FaultAction::Continue
+            }
+        });
+        rig.perform(&rig.hop.lane()[SWAP].clone()).await;
+        rig.world.no_faults();
+        assert!(!rig.world.is_frozen(&rig.member), "{cut:?}");
+        rig.perform(&rig.hop.lane()[START].clone()).await;
+        assert_eq!(
+            rig.world.running_version(&rig.member),
+            Some(rig.hop.new_version())
+        );
+    }
 }
 
 /// Nobody could fill the cache by hand without leaving the plan, and the server is down.
