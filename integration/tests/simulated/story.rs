@@ -239,7 +239,7 @@ impl<'a> Telling<'a> {
         let writes = world.client.end();
         self.told.longest_gap = writes.longest_gap;
         self.told.acknowledged = writes.acknowledged;
-        self.told.longest_pause = world.pauses.end();
+        self.told.longest_pause = world.write_pauses.end();
         if self.told.longest_pause > LONGEST_PAUSE {
             let pause = self.told.longest_pause;
             self.told

@@ -13,14 +13,13 @@ pub mod client;
 pub mod controller;
 pub mod faults;
 pub mod judge;
-pub mod pauses;
 pub mod wire;
+pub mod write_pauses;
 
 use agents::Agents;
 use client::Client;
 use faults::{Break, Faults, Point, only_looking};
 use judge::Before;
-use pauses::Pauses;
 use refit_agent::host::LogFormat;
 use refit_agent::simhost::{Beginning, Shape, SimWorld, Timings};
 use refit_controller::fleet::{self, Fleet};
@@ -33,6 +32,7 @@ use refit_shared::table::TableName;
 use refit_shared::version::PackageVersion;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+use write_pauses::WritePauses;
 
 /// From where to where.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -295,7 +295,7 @@ pub struct World {
     pub fleet: Arc<Fleet>,
     pub journal: MemoryJournal,
     pub client: Client,
-    pub pauses: Pauses,
+    pub write_pauses: WritePauses,
     pub before: Before,
     /// What was found wrong on the way.
     pub wrongs: Arc<Mutex<Vec<String>>>,
@@ -335,7 +335,7 @@ impl World {
         let hosts = Agents::start(&sim).await;
         faults.states_are_in(hosts.directory());
         let client = Client::start(sim.clone());
-        let pauses = Pauses::watch(hosts.clone());
+        let write_pauses = WritePauses::watch(hosts.clone());
         let entries = hop.members().into_iter().zip(1..).map(|(name, number)| {
             format!("{{ name = \"{name}\", address = \"10.0.0.{number}:7130\" }}")
         });
@@ -353,7 +353,7 @@ impl World {
             fleet: Arc::new(fleet),
             journal: MemoryJournal::default(),
             client,
-            pauses,
+            write_pauses,
             before,
             wrongs: Arc::default(),
         }

@@ -31,12 +31,12 @@ impl Seen {
 
 /// Somebody who looks at every agent's lease all the while.
 #[derive(Debug)]
-pub struct Pauses {
+pub struct WritePauses {
     seen: Arc<Mutex<Seen>>,
     task: JoinHandle<()>,
 }
 
-impl Pauses {
+impl WritePauses {
     pub fn watch(hosts: Agents) -> Self {
         let seen = Arc::new(Mutex::new(Seen::default()));
         let tells = Arc::clone(&seen);
