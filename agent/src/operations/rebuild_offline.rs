@@ -19,7 +19,7 @@ use refit_shared::receipt::{Failure, FailureCode, Probe};
 use refit_shared::table::TableName;
 use refit_shared::version::MysqlVersion;
 
-/// What was executed when it was first started so.
+/// What was executed when it was first started so, since it was a usual server last.
 const BEFORE: &str = "executed-before-offline-rebuild";
 
 pub struct RebuildOffline {
@@ -77,6 +77,9 @@ impl Action for RebuildOffline {
         if stopping::is_down(host).await.map_err(HostError::clean)? {
             admitting::forget(cx).await?;
         }
+        // Clients write again before the next try.
+        let forgotten = cx.memory.put(BEFORE, &None::<GtidSet>).await;
+        forgotten.map_err(HostError::partial)?;
         Ok(vec![
             if begun {
                 "the next start is a usual one; a rebuilt table holds the same rows"
@@ -96,12 +99,13 @@ impl RebuildOffline {
     }
 }
 
-/// What is executed is what was when this rollout first started the server so: noted then, compared ever after.
+/// What is executed is what was when the server was first started so: noted then, compared until that is undone.
 async fn require_same(host: &Host, cx: &OpContext) -> Result<(), Failure> {
     let now = host.mysql.replication().await;
     let now = now.map_err(HostError::partial)?.executed;
-    let before: Option<GtidSet> = cx.memory.get(BEFORE).await.map_err(HostError::partial)?;
-    let Some(before) = before else {
+    let before: Option<Option<GtidSet>> =
+        cx.memory.get(BEFORE).await.map_err(HostError::partial)?;
+    let Some(before) = before.flatten() else {
         let noted = cx.memory.put(BEFORE, &now).await;
         return noted.map_err(HostError::partial);
     };

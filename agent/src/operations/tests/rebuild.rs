@@ -322,5 +322,11 @@ async fn nobody_is_let_in_before_the_binary_log_is_on_again() {
     rig.perform(&Operation::AllowWrites).await;
     rig.world.write().unwrap();
     assert!(rebuilt(&rig).is_empty());
+
+    // Resumed once clients have written again: it is compared with what is executed now.
+    rig.perform(&CLOSE).await;
+    rig.perform(&stop()).await;
+    rig.perform(&offline()).await;
+    assert!(rebuilt(&rig).iter().eq(&two()));
     assert_eq!(rig.world.violations(), Vec::<String>::new());
 }
