@@ -74,6 +74,12 @@ pub enum Condition {
         source: MemberName,
         behind: u64,
     },
+    /// What these had executed when their gate began to hold, the member has executed since: it has passed that point, however much
+    /// is written all the while. One look alone can't tell, so its gate must hold for some time.
+    HasPassed {
+        member: MemberName,
+        sources: BTreeSet<MemberName>,
+    },
     /// This member is the primary.
     PrimaryIs { member: MemberName },
     /// Something expected of one member.
@@ -288,6 +294,12 @@ impl Condition {
                 })
             }
             Self::GroupStands => group_stands(seen),
+            Self::HasPassed { member, sources } => {
+                for name in sources.iter().chain([member]) {
+                    observed(seen, name)?;
+                }
+                Ok(())
+            }
             Self::NobodyInGroup { members } => {
                 for name in members {
                     in_no_group(seen, name)?;
@@ -588,6 +600,10 @@ impl fmt::Display for Condition {
                 besides: Some(name),
             } => write!(f, "a writable member besides {name}"),
             Self::GroupStands => write!(f, "a group that has its majority"),
+            Self::HasPassed { member, sources } => {
+                let names: Vec<&str> = sources.iter().map(MemberName::as_str).collect();
+                write!(f, "{member} has passed what {} had", names.join(" and "))
+            }
             Self::NobodyInGroup { members } => write!(f, "none of {} in a group", members.len()),
             Self::HasEverything { member, of } => {
                 write!(f, "{member} has every transaction of all {}", of.len())

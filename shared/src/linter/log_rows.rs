@@ -46,6 +46,7 @@ pub(super) fn judge(plan: &Plan, found: &mut Vec<Violation>) {
     }
 }
 
+/// Every replica has passed what each server above it had executed when all logged rows, and its links work.
 fn sees(plan: &Plan, gate: &Gate, members: &BTreeSet<&MemberName>) -> bool {
     let links: usize = plan
         .made_from
@@ -53,15 +54,43 @@ fn sees(plan: &Plan, gate: &Gate, members: &BTreeSet<&MemberName>) -> bool {
         .values()
         .map(|m| m.channels.len())
         .sum();
-    let level = gate
+    let work = gate
         .conditions
         .iter()
-        .filter(|c| matches!(c, Condition::Replicates { behind: 0, .. }))
+        .filter(|c| matches!(c, Condition::Replicates { .. }))
         .count();
+    let mut replicas = plan.made_from.members.iter();
+    let passed = replicas.all(|(name, _)| {
+        let above = above(plan, name);
+        above.is_empty()
+            || gate.conditions.iter().any(|c| {
+                matches!(c, Condition::HasPassed { member, sources } if member == name && sources.iter().collect::<BTreeSet<_>>() == above)
+            })
+    });
     let rows = |name: &&MemberName| {
         gate.conditions.iter().any(|c| {
             matches!(c, Condition::Member { member, is: Expectation::LogFormat { is } } if member == *name && is == "ROW")
         })
     };
-    level >= links && members.iter().all(rows)
+    gate.hold_ms > 0 && work >= links && passed && members.iter().all(rows)
+}
+
+/// All that the member replicated from when the plan was made, at any number of levels.
+fn above<'p>(plan: &'p Plan, member: &MemberName) -> BTreeSet<&'p MemberName> {
+    let world = &plan.made_from.members;
+    let mut above = BTreeSet::new();
+    loop {
+        let reading = world
+            .iter()
+            .filter(|(name, _)| *name == member || above.contains(name));
+        let uuids: BTreeSet<_> = reading
+            .flat_map(|(_, one)| one.channels.values().flatten())
+            .collect();
+        let sources = world.iter().filter(|(_, one)| uuids.contains(&one.uuid));
+        let more: BTreeSet<&MemberName> = sources.map(|(name, _)| name).collect();
+        if more.is_subset(&above) {
+            return above;
+        }
+        above.extend(more);
+    }
 }

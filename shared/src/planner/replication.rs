@@ -39,6 +39,8 @@ pub const DRAIN_S: u32 = 10;
 pub const APPLY_S: u32 = 3600;
 /// How long the agent keeps a source read-only by itself, in seconds: for the drain, and for [`CAUGHT_UP_WITHIN_S`].
 pub const LEASE_S: u32 = 60;
+/// Between the look that says what the sources have executed, and one that may see it on every replica, in milliseconds.
+const PASSED_MS: u32 = 1000;
 /// How long sessions that log statements are waited for, in seconds.
 const SESSIONS_S: u32 = 1800;
 const ROW: &str = "ROW";
@@ -244,14 +246,23 @@ impl<'a> Topology<'a> {
         };
         let links = self.tree.members().flat_map(|name| {
             let links = self.tree.links(name).iter();
-            links.map(move |link| replicates(name, link, 0))
+            links.map(move |link| replicates(name, link, BEHIND))
         });
         let mut conditions: Vec<Condition> = links.collect();
+        let replicas = self.tree.members().filter_map(|name| {
+            let sources = self.tree.above(name);
+            (!sources.is_empty()).then(|| Condition::HasPassed {
+                member: name.clone(),
+                sources,
+            })
+        });
+        conditions.extend(replicas);
         conditions.extend(self.logs_rows());
+        // Clients write all the while: a replica that has all at one instant is luck.
         let gate = Gate {
             conditions,
             undo_conditions: Vec::new(),
-            hold_ms: 0,
+            hold_ms: PASSED_MS,
         };
         let why = "every replica has applied all that was logged before";
         let gate = self.draft.gate_within(&first, gate, APPLY_S, why);

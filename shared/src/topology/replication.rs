@@ -189,6 +189,17 @@ impl Tree {
             .collect()
     }
 
+    /// All that the member replicates from, at any number of levels.
+    pub fn above(&self, member: &MemberName) -> BTreeSet<MemberName> {
+        let mut above = BTreeSet::new();
+        let mut next = vec![member];
+        while let Some(name) = next.pop() {
+            let new = self.links(name).iter().map(|link| &link.source);
+            next.extend(new.filter(|source| above.insert((*source).clone())));
+        }
+        above
+    }
+
     pub fn role(&self, member: &MemberName) -> Role {
         match (
             self.links(member).is_empty(),

@@ -174,6 +174,39 @@ fn a_replica_that_says_on_and_gets_nothing_does_not_go_on() {
     assert_eq!(follows(1000).goes_on(&first, &later), Holds::Yes);
 }
 
+/// Clients write all the while: no look sees a replica that has all.
+#[test]
+fn a_replica_passes_a_point_that_its_sources_had_reached() {
+    let passed = Condition::HasPassed {
+        member: member("db3"),
+        sources: [member("db1"), member("db2")].into(),
+    };
+    let mut first = replicas(&["9.7.3"; 3], &[(2, 1), (3, 2)], &[]);
+    for (name, transactions) in [("db1", 500), ("db2", 480), ("db3", 470)] {
+        has(&mut first, name, transactions);
+    }
+    assert_eq!(passed.judge(&first), Holds::Yes);
+    let mut later = first.clone();
+    for (name, transactions) in [("db1", 900), ("db2", 800), ("db3", 490)] {
+        has(&mut later, name, transactions);
+    }
+    // It has what its own source had, and not yet what the source's source had.
+    let Holds::No(why) = passed.goes_on(&first, &later) else {
+        panic!("it has passed");
+    };
+    assert!(
+        why.contains("db1 had executed") && why.contains("10 transactions have not arrived at db3"),
+        "{why}"
+    );
+    has(&mut later, "db3", 500);
+    assert_eq!(passed.goes_on(&first, &later), Holds::Yes);
+    later
+        .members
+        .insert(member("db3"), Fact::Unknown("no answer".to_owned()));
+    assert!(matches!(passed.goes_on(&first, &later), Holds::Unknown(_)));
+    assert!(matches!(passed.judge(&later), Holds::Unknown(_)));
+}
+
 #[test]
 fn a_replica_that_is_delayed_on_purpose_goes_on_when_it_receives() {
     let mut first = replicas(&["9.7.3"; 2], &[(2, 1)], &[]);

@@ -2,10 +2,11 @@
 
 use crate::planner::golden;
 use crate::support::{change_member, change_server, channel_of, member, replicas, request};
+use refit_shared::condition::Condition;
 use refit_shared::linter;
 use refit_shared::observation::Fact;
 use refit_shared::operation::{Operation, OperationKind};
-use refit_shared::plan::{Action, ApprovePivot, Plan, Reversibility, Strategy};
+use refit_shared::plan::{Action, ApprovePivot, Gate, Plan, Reversibility, Strategy};
 use refit_shared::planner::{Refusal, Request, plan};
 use refit_shared::topology::Sighting;
 
@@ -184,11 +185,28 @@ fn the_linter_condemns_statements_of_an_older_source() {
     let mut unproved = base.clone();
     let passed = at(&unproved, "replicas have passed that point");
     unproved.stages.remove(passed);
-    let mut hasty = base.clone();
-    if let Action::Gate(gate) = &mut hasty.stages[passed].lanes[0].steps[0].action {
-        gate.conditions.pop();
-    }
-    for spoiled in [late, unproved, hasty] {
+    let with = |change: &dyn Fn(&mut Gate)| {
+        let mut spoiled = base.clone();
+        if let Action::Gate(gate) = &mut spoiled.stages[passed].lanes[0].steps[0].action {
+            change(gate);
+        }
+        spoiled
+    };
+    let hasty = with(&|gate| drop(gate.conditions.pop()));
+    let blind = with(&|gate| gate.hold_ms = 0);
+    // db3 replicates from db2, which replicates from db1.
+    let shallow = with(&|gate| {
+        for condition in &mut gate.conditions {
+            if let Condition::HasPassed { sources, .. } = condition {
+                sources.retain(|name| *name == member("db2"));
+            }
+        }
+    });
+    let unfollowed = with(&|gate| {
+        gate.conditions
+            .retain(|c| !matches!(c, Condition::Replicates { .. }));
+    });
+    for spoiled in [late, unproved, hasty, blind, shallow, unfollowed] {
         let found = linter::judge(&spoiled);
         assert!(
             found.iter().any(|v| v.rule.starts_with("sources log rows")),
