@@ -1,7 +1,10 @@
 //! Releases that are known to fail on what was seen.
 
 use super::listed::Verdict;
-use super::{ANY_KIND, ANY_STRATEGY, Check, Finding, Level, Overriding, Reference, Subject, When};
+use super::{
+    ANY_KIND, ANY_STRATEGY, Check, Finding, Level, Overriding, Reference, Subject, VersionPair,
+    When,
+};
 use crate::survey::{Listing, Question};
 use crate::version::MysqlVersion;
 
@@ -9,12 +12,12 @@ pub const CHECK: Check = Check {
     id: "knownBadReleases",
     level: Level::Error,
     reference: Reference {
-        source: "MySQL bugs 115517, 118101, 119957, 107462, 108036",
+        source: "MySQL bugs 105301, 115517, 118101, 119957, 107462, 108036",
         link: None,
     },
     applies: When::Rule(
-        "to 8.0.29, 8.0.30, 8.0.37, 8.0.38, 8.0.41, 8.0.42, 8.0.45, 8.4.1, 8.4.8 or 9.0.0",
-        |pair| BAD.contains(&pair.to),
+        "to 8.0.29, 8.0.30, 8.0.37, 8.0.38, 8.0.41, 8.0.42, 8.0.45, 8.4.1, 8.4.8 or 9.0.0, and from 5.7 to 8.0.27",
+        |pair| BAD.contains(&pair.to) || repairs(pair),
     ),
     overriding: Overriding::Allowed,
     needs: &[
@@ -43,6 +46,11 @@ const MANY_STORED: u64 = 100_000;
 const FULLTEXT: [MysqlVersion; 2] = [v(8, 0, 45), v(8, 4, 8)];
 /// Bugs 107462 and 108036: a failed upgrade leaves a redo log that the old version can't read; redo log assertion.
 const REDO: [MysqlVersion; 2] = [v(8, 0, 29), v(8, 0, 30)];
+/// Bug 105301: the first start on a data directory of 5.7 leaves some tables corrupted, told as MY-013382, requires repair. It was
+/// reported of 8.0.27; which tables it strikes, the report alone knows.
+fn repairs(pair: VersionPair) -> bool {
+    pair.from < v(8, 0, 0) && pair.to == v(8, 0, 27)
+}
 const BAD: [MysqlVersion; 10] = [
     v(8, 0, 29),
     v(8, 0, 30),
@@ -68,6 +76,22 @@ fn run(subject: Subject<'_>) -> Vec<Finding> {
             ),
             fix,
         ));
+    }
+    for (name, server) in subject.seen.servers() {
+        let pair = VersionPair {
+            from: server.version,
+            to: target,
+        };
+        if repairs(pair) {
+            found.push(CHECK.warning(
+                name,
+                format!(
+                    "{target} can leave tables of {} corrupted, behind a start that succeeds (bug 105301)",
+                    server.version
+                ),
+                "choose a later patch of the same series, or rehearse the upgrade: a table that it strikes is told as MY-013382, requires repair",
+            ));
+        }
     }
     let mut judge = |question, bad: &[MysqlVersion], wrong: fn(&Listing) -> Option<String>| {
         if !bad.contains(&target) {

@@ -1541,6 +1541,31 @@ fn releases_that_were_withdrawn_are_refused_whatever_is_in_them() {
     assert!(of(&judge(&seen, "8.0.46"), "knownBadReleases").is_empty());
 }
 
+/// Bug 105301.
+#[test]
+fn tables_of_5_7_may_be_corrupted_by_8_0_27() {
+    for (from, to, wanted) in [
+        ("5.7.44", "8.0.27", 3),
+        ("5.7.44", "8.0.28", 0),
+        ("8.0.20", "8.0.27", 0),
+    ] {
+        let seen = group(&[from; 3], &[&format!("{to}-1")]);
+        let found = of(&judge(&seen, to), "knownBadReleases");
+        let told = found.iter().filter(|f| f.description.contains("105301"));
+        let levels: Vec<Level> = told.map(|f| f.level).collect();
+        assert_eq!(
+            levels,
+            vec![Level::Warning; wanted],
+            "{from} to {to}: {found:#?}"
+        );
+        assert!(
+            found
+                .iter()
+                .all(|f| f.level == Level::Warning || wanted == 0)
+        );
+    }
+}
+
 #[test]
 fn plugins_policies_and_settings_are_judged_from_variables() {
     type Change = fn(&mut Sighting);
