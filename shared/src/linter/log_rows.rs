@@ -1,5 +1,5 @@
-//! For sources that are made to log rows: it is done before the first server is taken out, and every replica is seen to have passed
-//! that point before it. Source: MySQL manual, "Upgrading or Downgrading a Replication Topology"; MYSQL.md §3.2.
+//! For sources that are made to log rows: it is done before the first server is taken out, every replica is seen to have passed
+//! that point before it, and each one again before it is taken out: a source may have restarted meanwhile. Source: MySQL manual, "Upgrading or Downgrading a Replication Topology"; MYSQL.md §3.2.
 
 use super::{Violation, breaks, kind};
 use crate::condition::Condition;
@@ -44,9 +44,26 @@ pub(super) fn judge(plan: &Plan, found: &mut Vec<Violation>) {
             "no gate between has seen it",
         );
     }
+    for lane in plan.stages.iter().flat_map(|stage| &stage.lanes) {
+        let mut seen = false;
+        for step in &lane.steps {
+            match &step.action {
+                Action::Gate(gate) => {
+                    seen |= has_passed(plan, gate, &lane.member) && log_rows(gate, &members)
+                }
+                Action::Operate { .. } if kind(step) == Some(Kind::StopReplica) && !seen => breaks(
+                    found,
+                    "sources log rows, and a replica has passed all that they had logged, before it is taken out",
+                    Some(step.id),
+                    "no gate of its lane has seen it",
+                ),
+                Action::Operate { .. } => {}
+            }
+        }
+    }
 }
 
-/// Every replica has passed what each server above it had executed when all logged rows, and its links work.
+/// Every replica has passed that point, and its links work.
 fn sees(plan: &Plan, gate: &Gate, members: &BTreeSet<&MemberName>) -> bool {
     let links: usize = plan
         .made_from
@@ -59,20 +76,24 @@ fn sees(plan: &Plan, gate: &Gate, members: &BTreeSet<&MemberName>) -> bool {
         .iter()
         .filter(|c| matches!(c, Condition::Replicates { .. }))
         .count();
-    let mut replicas = plan.made_from.members.iter();
-    let passed = replicas.all(|(name, _)| {
-        let above = above(plan, name);
-        above.is_empty()
-            || gate.conditions.iter().any(|c| {
-                matches!(c, Condition::HasPassed { member, sources } if member == name && sources.iter().collect::<BTreeSet<_>>() == above)
-            })
-    });
+    let mut replicas = plan.made_from.members.keys();
+    work >= links && replicas.all(|name| has_passed(plan, gate, name)) && log_rows(gate, members)
+}
+
+/// The replica has passed what each server above it had executed when the gate began to hold.
+fn has_passed(plan: &Plan, gate: &Gate, name: &MemberName) -> bool {
+    let above = above(plan, name);
+    let asks = |c: &Condition| matches!(c, Condition::HasPassed { member, sources } if member == name && sources.iter().collect::<BTreeSet<_>>() == above);
+    above.is_empty() || (gate.hold_ms > 0 && gate.conditions.iter().any(asks))
+}
+
+fn log_rows(gate: &Gate, members: &BTreeSet<&MemberName>) -> bool {
     let rows = |name: &&MemberName| {
         gate.conditions.iter().any(|c| {
             matches!(c, Condition::Member { member, is: Expectation::LogFormat { is } } if member == *name && is == "ROW")
         })
     };
-    gate.hold_ms > 0 && work >= links && passed && members.iter().all(rows)
+    members.iter().all(rows)
 }
 
 /// All that the member replicated from when the plan was made, at any number of levels.

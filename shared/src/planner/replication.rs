@@ -249,16 +249,8 @@ impl<'a> Topology<'a> {
             links.map(move |link| replicates(name, link, BEHIND))
         });
         let mut conditions: Vec<Condition> = links.collect();
-        let replicas = self.tree.members().filter_map(|name| {
-            let sources = self.tree.above(name);
-            (!sources.is_empty()).then(|| Condition::HasPassed {
-                member: name.clone(),
-                sources,
-            })
-        });
-        conditions.extend(replicas);
+        conditions.extend(self.tree.members().filter_map(|name| self.has_passed(name)));
         conditions.extend(self.logs_rows());
-        // Clients write all the while: a replica that has all at one instant is luck.
         let gate = Gate {
             conditions,
             undo_conditions: Vec::new(),
@@ -274,6 +266,16 @@ impl<'a> Topology<'a> {
             }],
         };
         vec![rows, passed]
+    }
+
+    /// That the replica has all that was logged before its gate began to hold. Clients write all the while: a look that sees it level
+    /// with its sources would be luck.
+    fn has_passed(&self, name: &MemberName) -> Option<Condition> {
+        let sources = self.tree.above(name);
+        (!sources.is_empty()).then(|| Condition::HasPassed {
+            member: name.clone(),
+            sources,
+        })
     }
 
     /// Those that were made to log rows still do: a restart would have put it back.
@@ -327,11 +329,17 @@ impl<'a> Topology<'a> {
         conditions.push(Condition::NoPreparedXa {
             member: c.name.clone(),
         });
-        conditions.extend(self.logs_rows());
+        let mut hold_ms = 0;
+        if !self.made_to_log_rows.is_empty() {
+            // A source that has restarted meanwhile logged statements until it was made to log rows once more.
+            conditions.extend(self.has_passed(c.name));
+            conditions.extend(self.logs_rows());
+            hold_ms = PASSED_MS;
+        }
         let before = Gate {
             conditions,
             undo_conditions: Vec::new(),
-            hold_ms: 0,
+            hold_ms,
         };
         let why = "all others serve, and nothing is behind";
         let before = self.draft.gate(c.name, before, why);

@@ -206,6 +206,19 @@ fn the_linter_condemns_statements_of_an_older_source() {
         gate.conditions
             .retain(|c| !matches!(c, Condition::Replicates { .. }));
     });
+    // A source that has restarted since is not asked about, and db3 is taken out.
+    let mut trusting = base.clone();
+    let lane = &mut trusting.stages[db3].lanes[0];
+    if let Action::Gate(gate) = &mut lane.steps[0].action {
+        gate.conditions
+            .retain(|c| !matches!(c, Condition::HasPassed { .. }));
+    }
+    let found = linter::judge(&trusting);
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(
+        found[0].rule.contains("before it is taken out"),
+        "{found:?}"
+    );
     for spoiled in [late, unproved, hasty, blind, shallow, unfollowed] {
         let found = linter::judge(&spoiled);
         assert!(
