@@ -91,7 +91,8 @@ fn topology(world: &World) -> Vec<String> {
             wrongs.push(format!("{name}: administrators may still write"));
         }
         let away = |source| world.host(source).server().is_none();
-        let waits = host.data.channels.values().any(away);
+        let mut sources = host.data.channels.values().map(|c| &c.source);
+        let waits = sources.any(away);
         if replica && !host.maintenance && !waits && !world.replicates(name) {
             wrongs.push(format!("{name}: does not replicate"));
         }

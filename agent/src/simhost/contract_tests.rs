@@ -3,8 +3,9 @@
 use super::hand::SimHand;
 use super::*;
 use crate::host::contract::insistent::{Below, Insistent};
-use crate::host::contract::{DiskScene, FilesScene, Kept, Promise, Scene};
-use crate::host::contract::{of_a_disk, of_a_host, of_files};
+use crate::host::contract::{DiskScene, FilesScene, Kept, PairScene, Promise, Scene};
+use crate::host::contract::{of_a_disk, of_a_group_of_one, of_a_host, of_a_replica};
+use crate::host::contract::{of_a_second_member, of_files};
 use crate::ledger::FileDisk;
 use crate::operations::ErrorLog;
 use futures::future::BoxFuture;
@@ -19,32 +20,78 @@ struct Strike {
     action: FaultAction,
 }
 
-/// One server that stands alone.
+/// How a server begins, and is left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// By itself: it takes writes.
+    Alone,
+    /// The same, stopped.
+    Down,
+    /// Configured for a group that nobody is in.
+    OutsideItsGroup,
+    /// In a group with another one, which is its primary.
+    Secondary,
+    /// It follows another one.
+    Replica,
+}
+
+/// One host, and what befalls its calls.
 #[derive(Debug)]
-struct Alone {
+struct Placed {
+    place: Place,
     world: SimWorld,
     member: MemberName,
+    /// Of a pair.
+    other: MemberName,
     /// Calls that were made, and how many of them were made to fail.
     calls: Arc<AtomicU64>,
     failed: Arc<AtomicU64>,
 }
 
-impl Alone {
-    fn new() -> Arc<Self> {
-        let member = MemberName::new("db1").unwrap();
+impl Placed {
+    async fn at(place: Place) -> Arc<Self> {
+        let name = |text| MemberName::new(text).unwrap();
         let version = |text| PackageVersion::new(text).unwrap();
+        let (shape, pair) = match place {
+            Place::Alone | Place::Down => (Shape::Alone, false),
+            Place::OutsideItsGroup => (Shape::Group, false),
+            Place::Secondary => (Shape::Group, true),
+            Place::Replica => (Shape::Replicas, true),
+        };
+        // The first one is the primary, and the source.
+        let (other, member) = match pair {
+            true => (name("db1"), name("db2")),
+            false => (name("nobody"), name("db1")),
+        };
+        let all = [&other, &member].into_iter().skip(usize::from(!pair));
         let beginning = Beginning {
-            members: vec![member.clone()],
+            members: all.cloned().collect(),
             installed: version("9.7.3-1"),
             offered: vec![version("9.7.4-1")],
             timings: Timings::STANDARD,
         };
-        Arc::new(Self {
-            world: SimWorld::shaped(Shape::Alone, beginning),
+        let placed = Self {
+            place,
+            world: SimWorld::shaped(shape, beginning),
             member,
+            other,
             calls: Arc::default(),
             failed: Arc::default(),
-        })
+        };
+        if shape.is_group() {
+            placed.world.allow_full_stop();
+        }
+        if place == Place::OutsideItsGroup {
+            let mysql = placed.world.host(&placed.member).mysql;
+            mysql.set_super_read_only(true).await.unwrap();
+            let limit = Duration::from_secs(60);
+            mysql.stop_group_replication(limit).await.unwrap();
+        }
+        let placed = Arc::new(placed);
+        if place == Place::Down {
+            placed.plain().stop().await.unwrap();
+        }
+        placed
     }
 
     fn struck(self: &Arc<Self>, strike: Option<Strike>) {
@@ -76,7 +123,7 @@ impl Alone {
         }
     }
 
-    fn plain(&self) -> Scene {
+    fn plain(self: &Arc<Self>) -> Scene {
         let port = self.world.ports(&self.member);
         self.scene(port.host(), Arc::new(port))
     }
@@ -86,16 +133,56 @@ impl Alone {
         self.scene(insistent.host(), Arc::new(insistent))
     }
 
-    /// The promise was kept, and nothing has happened on the way that must never be.
+    fn pair(&self, here: Scene) -> PairScene {
+        let there = Arc::new(SimThere::at(&self.world, &self.other));
+        PairScene { here, there }
+    }
+
+    /// The promise was kept, the host is as it was, and nothing has happened on the way that must never be.
     fn judge(&self, promise: &str, kept: Kept) {
         if let Err(why) = kept {
             panic!("{promise}\n  {why:#}");
         }
         assert_eq!(self.world.violations(), Vec::<String>::new(), "{promise}");
+        assert!(self.is_as_before(), "{promise}: it is not as before");
+    }
+
+    /// It runs, is what and where it was, and nothing is left of maintenance or of a rehearsal.
+    fn is_as_before(&self) -> bool {
+        let (world, member) = (&self.world, &self.member);
+        let writable = world.is_writable(member);
+        let state = world.member_state(member);
+        let placed = match self.place {
+            Place::Alone => writable,
+            Place::Down => state.is_none(),
+            Place::OutsideItsGroup => !writable && state == Some(MemberState::Offline),
+            Place::Secondary => {
+                let primary = world.primary();
+                !writable
+                    && state == Some(MemberState::Online)
+                    && primary.as_ref() == Some(&self.other)
+            }
+            Place::Replica => {
+                let source = (String::new(), self.other.clone());
+                !writable && world.replicates(member) && world.sources(member) == [source]
+            }
+        };
+        let unit = match self.place {
+            Place::Down => ServiceState::Inactive,
+            Place::Alone | Place::OutsideItsGroup | Place::Secondary | Place::Replica => {
+                ServiceState::Active
+            }
+        };
+        placed
+            && world.service_state(member) == unit
+            && !world.in_maintenance(member)
+            && !world.is_held_down(member)
+            && world.clones(member) == 0
+            && world.installed(member) == PackageVersion::new("9.7.3-1").ok()
     }
 }
 
-impl Below for Alone {
+impl Below for Placed {
     fn host(&self) -> Host {
         self.world.host(&self.member)
     }
@@ -114,42 +201,18 @@ impl Below for Alone {
     }
 }
 
-async fn of_files_alone(scene: Scene) -> FilesScene {
-    scene.stop().await.unwrap();
-    FilesScene {
-        files: scene.host.files,
-        hand: scene.hand,
+async fn kept<S>(
+    place: Place,
+    promises: Vec<Promise<S>>,
+    scene: impl AsyncFn(&Arc<Placed>, Scene) -> S,
+) {
+    for promise in promises {
+        let placed = Placed::at(place).await;
+        let set = scene(&placed, placed.plain()).await;
+        let kept = (promise.keep)(&set).await;
+        drop(set);
+        placed.judge(&promise.to_string(), kept);
     }
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_simulated_host_keeps_the_contract() {
-    for promise in of_a_host() {
-        let alone = Alone::new();
-        let scene = alone.plain();
-        let kept = (promise.keep)(&scene).await;
-        alone.judge(&promise.to_string(), kept);
-        assert!(is_as_before(&alone).await, "{promise}: it is not as before");
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn simulated_files_keep_the_contract() {
-    for promise in of_files() {
-        let alone = Alone::new();
-        let scene = of_files_alone(alone.plain()).await;
-        let kept = (promise.keep)(&scene).await;
-        alone.judge(&promise.to_string(), kept);
-    }
-}
-
-/// It runs, takes writes, is what it was, and nothing is left of maintenance.
-async fn is_as_before(alone: &Alone) -> bool {
-    let (world, member) = (&alone.world, &alone.member);
-    world.is_writable(member)
-        && !world.in_maintenance(member)
-        && !world.is_held_down(member)
-        && world.installed(member) == PackageVersion::new("9.7.3-1").ok()
 }
 
 /// What may befall a call: it fails without or with its effect, or the agent is killed before or after.
@@ -161,18 +224,22 @@ const BLOWS: [FaultAction; 4] = [
 ];
 
 /// Runs a promise with nothing, with every call slow, and with each blow at each call.
-async fn under_every_blow<S, F>(promises: Vec<Promise<S>>, scene: impl Fn(Arc<Alone>) -> F)
-where
-    F: Future<Output = S>,
-{
+async fn kept_under_every_blow<S>(
+    place: Place,
+    promises: Vec<Promise<S>>,
+    scene: impl AsyncFn(&Arc<Placed>, Scene) -> S,
+) {
     let (mut blows, mut calls_in_all) = (0, 0);
-    for promise in promises {
-        let alone = Alone::new();
-        let set = scene(alone.clone()).await;
-        alone.struck(None);
+    let run = async |promise: &Promise<S>, strike: Option<Strike>| {
+        let placed = Placed::at(place).await;
+        let set = scene(&placed, placed.insistent()).await;
+        placed.struck(strike);
         let kept = (promise.keep)(&set).await;
-        alone.judge(&promise.to_string(), kept);
-        let calls = alone.calls.load(Ordering::Relaxed);
+        placed.judge(&format!("{promise}, {strike:?}"), kept);
+        placed.calls.load(Ordering::Relaxed)
+    };
+    for promise in promises {
+        let calls = run(&promise, None).await;
         calls_in_all += calls;
         let slow = Strike {
             call: None,
@@ -185,11 +252,7 @@ where
             })
         });
         for strike in [slow].into_iter().chain(each) {
-            let alone = Alone::new();
-            let set = scene(alone.clone()).await;
-            alone.struck(Some(strike));
-            let kept = (promise.keep)(&set).await;
-            alone.judge(&format!("{promise}, {strike:?}"), kept);
+            run(&promise, Some(strike)).await;
             blows += 1;
         }
     }
@@ -197,23 +260,75 @@ where
     assert!(calls_in_all > 100, "only {calls_in_all} calls were met");
 }
 
+async fn itself(_: &Arc<Placed>, scene: Scene) -> Scene {
+    scene
+}
+
+async fn in_a_pair(placed: &Arc<Placed>, scene: Scene) -> PairScene {
+    placed.pair(scene)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_simulated_host_keeps_the_contract() {
+    kept(Place::Alone, of_a_host(), itself).await;
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_simulated_host_keeps_the_contract_whatever_befalls_a_call() {
-    under_every_blow(of_a_host(), async |alone: Arc<Alone>| alone.insistent()).await;
+    kept_under_every_blow(Place::Alone, of_a_host(), itself).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_simulated_group_of_one_keeps_the_contract() {
+    kept(Place::OutsideItsGroup, of_a_group_of_one(), itself).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_simulated_group_of_one_keeps_the_contract_whatever_befalls_a_call() {
+    kept_under_every_blow(Place::OutsideItsGroup, of_a_group_of_one(), itself).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_simulated_secondary_keeps_the_contract() {
+    kept(Place::Secondary, of_a_second_member(), in_a_pair).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_simulated_secondary_keeps_the_contract_whatever_befalls_a_call() {
+    kept_under_every_blow(Place::Secondary, of_a_second_member(), in_a_pair).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_simulated_replica_keeps_the_contract() {
+    kept(Place::Replica, of_a_replica(), in_a_pair).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_simulated_replica_keeps_the_contract_whatever_befalls_a_call() {
+    kept_under_every_blow(Place::Replica, of_a_replica(), in_a_pair).await;
+}
+
+async fn its_files(_: &Arc<Placed>, scene: Scene) -> FilesScene {
+    FilesScene {
+        files: scene.host.files,
+        hand: scene.hand,
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn simulated_files_keep_the_contract() {
+    kept(Place::Down, of_files(), its_files).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn simulated_files_keep_the_contract_whatever_befalls_a_call() {
-    under_every_blow(of_files(), async |alone: Arc<Alone>| {
-        of_files_alone(alone.insistent()).await
-    })
-    .await;
+    kept_under_every_blow(Place::Down, of_files(), its_files).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_simulated_disk_and_the_real_one_keep_the_contract() {
-    let alone = Alone::new();
-    let port = alone.world.ports(&alone.member);
+    let placed = Placed::at(Place::Alone).await;
+    let port = placed.world.ports(&placed.member);
     for disk in [FileDisk::quick(), FileDisk::durable(), SimDisk::of(port)] {
         for promise in of_a_disk() {
             let dir = tempfile::tempdir().unwrap();
@@ -222,7 +337,7 @@ async fn the_simulated_disk_and_the_real_one_keep_the_contract() {
                 dir: dir.path().to_owned(),
             };
             let kept = (promise.keep)(&scene).await;
-            alone.judge(&format!("{promise}, {disk:?}"), kept);
+            placed.judge(&format!("{promise}, {disk:?}"), kept);
         }
     }
 }

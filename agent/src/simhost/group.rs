@@ -159,7 +159,7 @@ impl World {
         if self.host(member).member_state() == Some(MemberState::Offline) {
             self.judge_own_tables(member, "joins");
         }
-        let (own, version) = {
+        let (own, version, read_only) = {
             let host = self.host(member);
             let Some(server) = host.server() else {
                 return Err("the server is away".to_owned());
@@ -172,13 +172,14 @@ impl World {
                 }
             }
             let version = host.running_version().expect("it has a server");
-            (host.data.transactions.clone(), version)
+            let read_only = server.super_read_only;
+            (host.data.transactions.clone(), version, read_only)
         };
         let refused = |world: &mut Self, line: &str| {
             world.say(member, line);
-            // The plugin puts back the mode from before START, and that is whatever the option files say.
+            // The plugin puts back the mode from before START.
             if let Some(server) = world.host_mut(member).server_mut() {
-                server.super_read_only = false;
+                server.super_read_only = read_only;
             }
             Err(
                 "The server is not configured properly to be an active member of the group"

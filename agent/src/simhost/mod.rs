@@ -32,6 +32,7 @@ mod replication;
 mod server;
 mod service;
 mod state;
+mod there;
 
 pub use agent::SimAgent;
 pub use disk::SimDisk;
@@ -39,6 +40,7 @@ pub use faults::{FaultAction, FaultHook};
 pub use hand::SimHand;
 pub use port::SimPort;
 pub use state::{NoWrite, OPTION_FILE, Timings, TxId};
+pub use there::SimThere;
 
 use crate::host::{Host, LogFormat};
 use refit_shared::ids::{MemberName, ServerUuid};
@@ -287,8 +289,10 @@ impl SimWorld {
     /// Whom the server replicates from, by channel.
     pub fn sources(&self, member: &MemberName) -> Vec<(String, MemberName)> {
         let world = self.lock();
-        let channels = world.host(member).data.channels.clone();
-        channels.into_iter().collect()
+        let channels = world.host(member).data.channels.iter();
+        channels
+            .map(|(name, channel)| (name.clone(), channel.source.clone()))
+            .collect()
     }
 
     /// The server logs so by its settings, and has done so for all sessions.

@@ -2,7 +2,7 @@
 
 use super::Shape;
 use super::port::SimPort;
-use super::state::{HostState, PERSISTED, Receiver, Server, TxId, World};
+use super::state::{Channel, HostState, PERSISTED, Receiver, Server, TxId, World};
 use crate::host::{HostError, HostResult, LogFormat, Machine, Mysql, Pulse, Rebuilt, Replication};
 use async_trait::async_trait;
 use refit_shared::gtid::GtidSet;
@@ -33,6 +33,16 @@ fn running_mut<'w>(world: &'w mut World, member: &MemberName) -> HostResult<&'w 
         .expect("it was there just now"))
 }
 
+/// Refused while a replication thread runs.
+fn stopped(world: &World, member: &MemberName, statement: &str) -> HostResult<()> {
+    running(world, member)?;
+    if !world.threads_run(member) {
+        return Ok(());
+    }
+    let why = "This operation cannot be performed with running replication threads";
+    Err(sql(statement, 3081, why.to_owned()))
+}
+
 fn sql(statement: &str, code: u16, message: String) -> HostError {
     HostError::Sql {
         statement: statement.to_owned(),
@@ -42,7 +52,7 @@ fn sql(statement: &str, code: u16, message: String) -> HostError {
 }
 
 /// Transactions as a GTID set: under the group's name, or in a replication topology under the UUID of where each was committed.
-fn gtids(world: &World, transactions: &BTreeSet<TxId>) -> HostResult<GtidSet> {
+pub(super) fn gtids(world: &World, transactions: &BTreeSet<TxId>) -> HostResult<GtidSet> {
     if !world.shape.is_topology() {
         return under(&world.group_name, transactions);
     }
@@ -96,14 +106,20 @@ fn group(world: &World, member: &MemberName, server: &Server) -> HostResult<Grou
     let received = gtids(world, &world.host(member).data.transactions)?;
     Ok(GroupFacts {
         group_name: world.group_name.clone(),
-        view_id: format!("17000000000000000:{}", world.view_id),
+        view_id: match server.member {
+            MemberState::Offline => String::new(),
+            _ => format!("17000000000000000:{}", world.view_id),
+        },
         single_primary: world.shape == Shape::Group,
         own_state: server.member,
         members: world.seen_by(member),
         certifier_queue: 0,
         applier_queue: queue(world, server),
         received,
-        communication_protocol: Fact::Known(MysqlVersion::new(8, 0, 27)),
+        communication_protocol: match server.member {
+            MemberState::Online => Fact::Known(MysqlVersion::new(8, 0, 27)),
+            other => Fact::Unknown(format!("this one is {}", other.as_str())),
+        },
         weight: 50,
     })
 }
@@ -142,7 +158,8 @@ fn judge_rebuild(world: &mut World, member: &MemberName, table: &TableName) {
         .hosts
         .iter()
         .find(|(_, other)| {
-            other.data.channels.values().any(|s| s == member) && !other.data.rebuilt.contains(table)
+            other.data.channels.values().any(|c| c.source == *member)
+                && !other.data.rebuilt.contains(table)
         })
         .map(|(name, _)| name.clone());
     if world.shape.is_topology() && is_source && !host.runs_secluded() && host.maintenance {
@@ -211,9 +228,13 @@ impl Mysql for SimPort {
             let version = host.running_version().ok_or_else(|| away(host))?;
             let on = |on: bool| if on { "ON" } else { "OFF" }.to_owned();
             let grouped = world.shape.is_group();
-            let start_on_boot = grouped.then(|| {
-                let variable = "group_replication_start_on_boot".to_owned();
-                (variable, on(server.start_on_boot))
+            let of_the_group = [
+                ("start_on_boot", server.start_on_boot),
+                ("bootstrap_group", server.bootstrap),
+            ];
+            let of_the_group = of_the_group.map(|(name, value)| {
+                let variable = format!("group_replication_{name}");
+                (variable, on(value))
             });
             let variables: BTreeMap<String, String> = [
                 (
@@ -237,7 +258,7 @@ impl Mysql for SimPort {
                 ),
             ]
             .into_iter()
-            .chain(start_on_boot)
+            .chain(of_the_group.into_iter().filter(|_| grouped))
             .collect();
             Ok(ServerFacts {
                 version,
@@ -378,12 +399,16 @@ impl Mysql for SimPort {
     async fn appoint_primary(&self, uuid: &ServerUuid, _: Duration) -> HostResult<()> {
         self.at("mysql.appoint_primary", |world, member| {
             running(world, member)?;
+            let refused = |why| sql("SELECT group_replication_set_as_primary(?)", 1123, why);
+            if !world.is_online(member) {
+                let why = "Member must be ONLINE and in the majority partition".to_owned();
+                return Err(refused(why));
+            }
             let appointed = world
                 .hosts
                 .iter()
                 .find(|(_, host)| host.uuid == *uuid)
                 .map(|(name, _)| name.clone());
-            let refused = |why| sql("SELECT group_replication_set_as_primary(?)", 3910, why);
             let appointed = appointed.ok_or_else(|| refused("no such member".to_owned()))?;
             world.appoint(&appointed).map_err(refused)
         })
@@ -457,16 +482,15 @@ impl Mysql for SimPort {
 
     async fn forget_sources(&self) -> HostResult<()> {
         self.at("mysql.forget_sources", |world, member| {
-            running(world, member)?;
-            let data = &mut world.host_mut(member).data;
-            data.channels.clear();
-            data.relay.clear();
+            stopped(world, member, "RESET REPLICA ALL")?;
+            world.host_mut(member).data.channels.clear();
+            world.reset_relay(member, false);
             Ok(())
         })
         .await
     }
 
-    async fn change_source(&self, source: &SourceAddress, _: bool) -> HostResult<()> {
+    async fn change_source(&self, source: &SourceAddress, known: bool) -> HostResult<()> {
         self.at("mysql.change_source", |world, member| {
             running(world, member)?;
             let found = world
@@ -481,17 +505,29 @@ impl Mysql for SimPort {
                     "no such host".to_owned(),
                 )
             })?;
-            if world
-                .host(member)
-                .server()
-                .is_some_and(|server| server.applier)
-            {
-                let why = "This operation cannot be performed with a running replica".to_owned();
-                return Err(sql("CHANGE REPLICATION SOURCE TO", 3021, why));
-            }
-            let data = &mut world.host_mut(member).data;
-            data.relay.clear();
-            data.channels.insert(source.channel.clone(), found);
+            stopped(world, member, "CHANGE REPLICATION SOURCE TO")?;
+            let channels = &mut world.host_mut(member).data.channels;
+            let before = channels.get(&source.channel).cloned();
+            let same = before
+                .as_ref()
+                .is_some_and(|channel| (&channel.source, channel.port) == (&found, source.port));
+            let channel = match before {
+                Some(channel) if known => Channel {
+                    source: found,
+                    port: source.port,
+                    ..channel
+                },
+                Some(_) | None => Channel {
+                    source: found,
+                    port: source.port,
+                    ssl: source.ssl,
+                    get_public_key: source.get_public_key,
+                    connect_retry_s: source.connect_retry_s,
+                    retry_count: source.retry_count,
+                },
+            };
+            channels.insert(source.channel.clone(), channel);
+            world.reset_relay(member, same);
             Ok(())
         })
         .await
@@ -519,8 +555,8 @@ impl Mysql for SimPort {
 
     async fn discard_logs(&self) -> HostResult<()> {
         self.at("mysql.discard_logs", |world, member| {
-            running(world, member)?;
-            world.host_mut(member).data.relay.clear();
+            stopped(world, member, "RESET REPLICA")?;
+            world.reset_relay(member, false);
             Ok(())
         })
         .await

@@ -3,7 +3,7 @@
 //! Source: MYSQL.md of the project's notes, §3. A replica receives at once and applies a little later; relay logs are fetched
 //! again after a restart (`relay_log_recovery` with GTID auto-position). Channels are part of the data directory.
 
-use super::state::{NoWrite, Receiver, TxId, World};
+use super::state::{Channel, NoWrite, PORT, Receiver, TxId, World};
 use crate::host::LogFormat;
 use refit_shared::ids::MemberName;
 use refit_shared::observation::{
@@ -16,8 +16,6 @@ use std::time::Duration;
 const LAG: Duration = Duration::from_millis(100);
 /// A replica that has less than what was committed so long ago has lost something.
 const CAUGHT_UP_WITHIN: Duration = Duration::from_secs(2);
-/// SOURCE_CONNECT_RETRY times SOURCE_RETRY_COUNT.
-const GIVES_UP_AFTER: Duration = Duration::from_secs(600);
 /// From a connection to the source until its server_uuid has been asked for.
 const INTRODUCTION: Duration = Duration::from_millis(70);
 const CANT_CONNECT: u32 = 2003;
@@ -76,22 +74,22 @@ impl World {
         let Some(server) = host.server() else {
             return false;
         };
-        let Some(source) = host.data.channels.values().next().cloned() else {
+        let Some(channel) = host.data.channels.values().next() else {
             return false;
         };
+        let (source, tries_for) = (channel.source.clone(), channel.tries_for());
+        let listens = channel.port == PORT;
         if matches!(server.receiver, Receiver::Off | Receiver::GaveUp) {
             return false;
         }
         let above = self.host(&source);
         let now = self.now;
-        let reachable =
-            above.server().is_some() && !above.isolated && !host.isolated && !above.runs_secluded();
+        let serves = above.server().is_some() && !above.runs_secluded();
+        let reachable = serves && listens && !above.isolated && !host.isolated;
         if !reachable {
             if let Some(server) = self.host_mut(member).server_mut() {
                 server.receiver = match server.receiver {
-                    Receiver::Connecting { since } if now >= since + GIVES_UP_AFTER => {
-                        Receiver::GaveUp
-                    }
+                    Receiver::Connecting { since } if now >= since + tries_for => Receiver::GaveUp,
                     Receiver::Connecting { since } => Receiver::Connecting { since },
                     Receiver::On | Receiver::Off | Receiver::GaveUp => {
                         Receiver::Connecting { since: now }
@@ -131,11 +129,12 @@ impl World {
         let host = self.host_mut(member);
         if let Some(server) = host.server_mut() {
             if server.receiver != Receiver::On {
-                server.introduced_at = now + INTRODUCTION;
+                server.introduced_at = Some(now + INTRODUCTION);
             }
             server.receiver = Receiver::On;
         }
         let moved = !new.is_empty();
+        host.data.received.extend(&new);
         host.data.relay.extend(new);
         moved
     }
@@ -163,8 +162,8 @@ impl World {
     pub fn is_on_its_way(&self, member: &MemberName, tx: TxId) -> bool {
         let host = self.host(member);
         let mut above = host.data.channels.values();
-        let away = above.any(|source| {
-            let source = self.host(source);
+        let away = above.any(|channel| {
+            let source = self.host(&channel.source);
             source.server().is_none() || !source.data.transactions.contains(&tx)
         });
         let commit = self.commits.get(&tx);
@@ -228,30 +227,30 @@ impl World {
         } else {
             state(ReplicationService::Off, 0, "")
         };
-        let received: BTreeSet<TxId> = host.data.relay.clone();
-        let introduced = server.introduced_at <= self.now;
-        let one = |(name, source): (&String, &MemberName)| ChannelFacts {
+        let introduced = server.introduced_at.is_some_and(|at| at <= self.now);
+        let waits = !host.data.relay.is_empty();
+        let one = |(name, channel): (&String, &Channel)| ChannelFacts {
             name: name.clone(),
-            source_host: source.to_string(),
+            source_host: channel.source.to_string(),
             receiving: receiver.service == ReplicationService::On,
             applying: server.applier,
             last_error: receiver.error.clone(),
             detail: Fact::Known(ChannelDetail {
-                source_port: 3306,
-                source_uuid: introduced.then(|| self.host(source).uuid.clone()),
+                source_port: channel.port,
+                source_uuid: introduced.then(|| self.host(&channel.source).uuid.clone()),
                 user: "replica".to_owned(),
                 auto_position: true,
-                connect_retry_s: 60,
-                retry_count: 10,
-                ssl: true,
-                get_public_key: false,
+                connect_retry_s: channel.connect_retry_s,
+                retry_count: channel.retry_count,
+                ssl: channel.ssl,
+                get_public_key: channel.get_public_key,
                 auto_failover: false,
                 delay_s: 0,
                 filters: Vec::new(),
-                received: gtids(&received),
+                received: gtids(&host.data.received),
                 receiver: receiver.clone(),
                 applier: applier.clone(),
-                lag_ms: Some(if received.is_empty() { 0 } else { 100 }),
+                lag_ms: Some(if waits { 100 } else { 0 }),
             }),
         };
         host.data.channels.iter().map(one).collect()
@@ -261,7 +260,7 @@ impl World {
     pub fn connected(&self, member: &MemberName) -> Vec<ConnectedReplica> {
         let reads = |name: &&MemberName| {
             let host = self.host(name);
-            host.data.channels.values().any(|source| source == member)
+            host.data.channels.values().any(|c| c.source == *member)
                 && host
                     .server()
                     .is_some_and(|s| matches!(s.receiver, Receiver::On))
@@ -297,6 +296,26 @@ impl World {
             server.applier |= applier;
         }
         self.replicate();
+    }
+
+    /// A thread of it runs, or tries to.
+    pub fn threads_run(&self, member: &MemberName) -> bool {
+        let server = self.host(member).server();
+        server.is_some_and(|s| {
+            s.applier || matches!(s.receiver, Receiver::On | Receiver::Connecting { .. })
+        })
+    }
+
+    /// New relay logs: what was received is fetched again, and `known` says whether the receiver's source is still who it was.
+    pub fn reset_relay(&mut self, member: &MemberName, known: bool) {
+        let host = self.host_mut(member);
+        host.data.relay.clear();
+        host.data.received.clear();
+        if let Some(server) = host.server_mut()
+            && !known
+        {
+            server.introduced_at = None;
+        }
     }
 
     pub fn stop_threads(&mut self, member: &MemberName, applier: bool) {

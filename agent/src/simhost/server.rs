@@ -260,6 +260,7 @@ impl World {
         let host = self.host_mut(member);
         // Relay logs are fetched again.
         host.data.relay.clear();
+        host.data.received.clear();
         let replicates = !process.in_maintenance && !host.data.channels.is_empty();
         let server = Server {
             super_read_only: process.in_maintenance || start_on_boot || host.starts_read_only(),
@@ -279,7 +280,7 @@ impl World {
             } else {
                 Receiver::Off
             },
-            introduced_at: now,
+            introduced_at: Some(now),
             applier: replicates,
         };
         let line = log::ready(process.version);

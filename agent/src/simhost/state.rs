@@ -172,13 +172,49 @@ pub(super) struct DataDir {
     pub transactions: BTreeSet<TxId>,
     /// Received and not applied.
     pub relay: BTreeSet<TxId>,
+    /// Received since its relay logs are what they are.
+    pub received: BTreeSet<TxId>,
     /// Whom it replicates from.
-    pub channels: BTreeMap<String, MemberName>,
+    pub channels: BTreeMap<String, Channel>,
     /// Tables that were rebuilt here.
     pub rebuilt: BTreeSet<TableName>,
     /// The version that the server's own tables are of, and whether that was a program's work since the latest start.
     pub system_tables: MysqlVersion,
     pub restart_wanted: bool,
+}
+
+/// What CHANGE REPLICATION SOURCE has set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Channel {
+    pub source: MemberName,
+    pub port: u16,
+    pub ssl: bool,
+    pub get_public_key: bool,
+    pub connect_retry_s: u32,
+    pub retry_count: u64,
+}
+
+/// Where every simulated server listens.
+pub(super) const PORT: u16 = 3306;
+
+impl Channel {
+    /// As a person has set it up.
+    pub fn to(source: MemberName) -> Self {
+        Self {
+            source,
+            port: PORT,
+            ssl: true,
+            get_public_key: false,
+            connect_retry_s: 60,
+            retry_count: 10,
+        }
+    }
+
+    /// From the first try to the last.
+    pub fn tries_for(&self) -> Duration {
+        let seconds = u64::from(self.connect_retry_s).saturating_mul(self.retry_count);
+        Duration::from_secs(seconds)
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -231,7 +267,8 @@ pub(super) struct Server {
     pub queue: u64,
     pub receiver: Receiver,
     /// The receiver knows whom it is connected to from then on: it runs before it has asked (rpl_replica.cc, handle_slave_io).
-    pub introduced_at: Instant,
+    /// `None`: it has never been connected to who is named now.
+    pub introduced_at: Option<Instant>,
     pub applier: bool,
 }
 
@@ -450,7 +487,7 @@ impl World {
                 } else {
                     Receiver::Off
                 },
-                introduced_at: now,
+                introduced_at: Some(now),
                 applier: replicates,
             };
             let host = HostState {
@@ -482,7 +519,11 @@ impl World {
                     open_by: Some(version),
                     transactions: BTreeSet::new(),
                     relay: BTreeSet::new(),
-                    channels: source.into_iter().map(|s| (String::new(), s)).collect(),
+                    received: BTreeSet::new(),
+                    channels: source
+                        .into_iter()
+                        .map(|source| (String::new(), Channel::to(source)))
+                        .collect(),
                     rebuilt: BTreeSet::new(),
                     system_tables: version,
                     restart_wanted: false,

@@ -4,26 +4,40 @@
 //! ```text
 //! promises ──ports──> Host            what is asked for and told
 //!          ──hand───> the same host   what somebody else does there, and what there is to see past all ports
+//!          ──there──> another server  what is committed there: its source, or its group's primary
 //! ```
 //!
-//! Each begins with a server that runs, takes writes and is not in maintenance, and leaves it so; those of `files` begin with one
-//! that is down.
+//! Each leaves the host as it began: with a server that runs, is not in maintenance, and
+//!
+//! - takes writes;
+//! - `files`: is down;
+//! - `group`: is configured for a group and in none, as nobody is, and is read-only;
+//! - `membership`: is the secondary of a group of two;
+//! - `replication`: replicates from another one, and is read-only.
 
 mod beside;
 mod disk;
 mod errorlog;
 mod files;
+mod group;
 mod hand;
 pub mod insistent;
 mod machine;
+mod membership;
 mod mysql;
 mod packages;
 mod rehearsals;
+mod replication;
 mod service;
+mod there;
 
 pub use disk::{DiskScene, promises as of_a_disk};
 pub use files::{FilesScene, promises as of_files};
+pub use group::promises as of_a_group_of_one;
 pub use hand::{Hand, HostHand};
+pub use membership::promises as of_a_second_member;
+pub use replication::promises as of_a_replica;
+pub use there::There;
 
 use super::{Host, HostResult};
 use crate::operations::ErrorLog;
@@ -72,7 +86,7 @@ macro_rules! promises {
 }
 pub(crate) use promises;
 
-/// One host with a server that stands alone.
+/// One host.
 #[derive(Debug, Clone)]
 pub struct Scene {
     pub host: Host,
@@ -88,7 +102,14 @@ pub struct Scene {
     pub patience: Duration,
 }
 
-/// All that is promised of a host whose server runs.
+/// One host, and another server that its own belongs with.
+#[derive(Debug, Clone)]
+pub struct PairScene {
+    pub here: Scene,
+    pub there: Arc<dyn There>,
+}
+
+/// All that is promised of a host whose server runs and stands alone.
 pub fn of_a_host() -> Vec<Promise<Scene>> {
     let ports = [
         service::promises(),
@@ -108,7 +129,26 @@ const LOOK: Duration = Duration::from_millis(100);
 /// What has not happened after this does not happen.
 const NEVER: Duration = Duration::from_secs(3);
 
+/// A wait that comes to an end.
+struct Patience(Instant);
+
+impl Patience {
+    /// Waits a moment; what was seen last is told at the end.
+    async fn more<T: std::fmt::Debug>(&self, wanted: &str, seen: &T) -> Kept {
+        ensure!(
+            Instant::now() < self.0,
+            "waited in vain: {wanted}; seen: {seen:?}"
+        );
+        sleep(LOOK).await;
+        Ok(())
+    }
+}
+
 impl Scene {
+    fn patience(&self) -> Patience {
+        Patience(Instant::now() + self.patience)
+    }
+
     async fn wait_for_state(&self, wanted: &[ServiceState]) -> Kept {
         let deadline = Instant::now() + self.patience;
         loop {
