@@ -32,7 +32,7 @@ impl Beside for SimPort {
 }
 
 /// `mysql-server_9.7.4-1.deb`.
-fn version_of(file: &Path) -> Option<refit_shared::version::MysqlVersion> {
+pub(super) fn version_of(file: &Path) -> Option<refit_shared::version::MysqlVersion> {
     let (_, version) = file.file_stem()?.to_str()?.split_once('_')?;
     PackageVersion::new(version).ok()?.mysql_version().ok()
 }

@@ -89,6 +89,11 @@ impl Hand for SimHand {
         None
     }
 
+    fn left_of_a_rehearsal(&self) -> Option<PathBuf> {
+        let clones = self.world.clones(&self.member);
+        (clones > 0).then(|| PathBuf::from("a clone"))
+    }
+
     fn may_leave_while_held(&self) {
         self.world.lock().may_leave_held = true;
     }

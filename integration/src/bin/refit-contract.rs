@@ -4,14 +4,21 @@
 //! It restarts and kills the server, changes its packages, option files and data, and puts all of it back: for hosts of a lab only.
 
 use anyhow::{Context, ensure};
-use clap::Parser;
+use async_trait::async_trait;
+use clap::{Parser, ValueEnum};
+use mysql_async::prelude::Queryable;
 use refit_agent::config::{AgentConfig, DEFAULT_PATH};
 use refit_agent::host::Host;
-use refit_agent::host::contract::{DiskScene, FilesScene, HostHand, Kept, Promise, Scene};
-use refit_agent::host::contract::{of_a_disk, of_a_host, of_files};
+use refit_agent::host::contract::{DiskScene, FilesScene, HostHand, Kept, PairScene, Promise};
+use refit_agent::host::contract::{Scene, There, of_a_disk, of_a_group_of_one, of_a_host};
+use refit_agent::host::contract::{of_a_replica, of_a_second_member, of_files};
 use refit_agent::ledger::FileDisk;
 use refit_agent::operations::FileLog;
+use refit_integration::writer::server::{Servers, gtid_executed};
+use refit_shared::gtid::GtidSet;
+use refit_shared::ids::ServerUuid;
 use refit_shared::observation::{PackagePin, PathRole};
+use refit_shared::operation::SourceAddress;
 use refit_shared::table::TableName;
 use refit_shared::version::PackageVersion;
 use std::path::{Path, PathBuf};
@@ -31,12 +38,36 @@ struct Arguments {
     /// An InnoDB table.
     #[arg(long)]
     table: TableName,
+    /// What the server is.
+    #[arg(long, value_enum, default_value = "alone")]
+    place: Place,
+    /// Address of the server that it follows, or that is the primary of its group.
+    #[arg(long, required_if_eq_any([("place", "secondary"), ("place", "replica")]))]
+    there: Option<String>,
+    /// Who writes there, into the table.
+    #[arg(long, default_value = "refit_app")]
+    account: String,
+    /// A file with that account's password.
+    #[arg(long, default_value = "/root/refit_app.password")]
+    password_file: PathBuf,
     /// Only promises whose text contains this.
     #[arg(long, default_value = "")]
     only: String,
     /// A database host of a lab, and nothing that anybody needs.
     #[arg(long, required = true)]
     this_is_a_lab: bool,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Place {
+    /// By itself, and it takes writes.
+    Alone,
+    /// Configured for a group that nobody is in.
+    OutsideItsGroup,
+    /// In a group of two, whose primary is the other one.
+    Secondary,
+    /// It follows the other one.
+    Replica,
 }
 
 #[tokio::main]
@@ -58,14 +89,30 @@ async fn run(arguments: &Arguments) -> anyhow::Result<usize> {
     let config = AgentConfig::load(&arguments.config)?;
     let host = Host::production(&config);
     let scene = scene(&config, &host, arguments).await?;
-    let mut broken = judge(of_a_host(), &scene, &arguments.only).await;
+    let only = arguments.only.as_str();
+    match arguments.place {
+        Place::Alone => alone(&config, &scene, only).await,
+        Place::OutsideItsGroup => Ok(judge(of_a_group_of_one(), &scene, only).await),
+        Place::Secondary => {
+            let pair = pair(scene, arguments).await?;
+            Ok(judge(of_a_second_member(), &pair, only).await)
+        }
+        Place::Replica => {
+            let pair = pair(scene, arguments).await?;
+            Ok(judge(of_a_replica(), &pair, only).await)
+        }
+    }
+}
+
+async fn alone(config: &AgentConfig, scene: &Scene, only: &str) -> anyhow::Result<usize> {
+    let mut broken = judge(of_a_host(), scene, only).await;
 
     scene.stop().await?;
     let files = FilesScene {
         files: scene.host.files.clone(),
         hand: scene.hand.clone(),
     };
-    broken += judge(of_files(), &files, &arguments.only).await;
+    broken += judge(of_files(), &files, only).await;
     scene.start().await?;
 
     for disk in [FileDisk::quick(), FileDisk::durable()] {
@@ -76,7 +123,7 @@ async fn run(arguments: &Arguments) -> anyhow::Result<usize> {
                 disk: disk.clone(),
                 dir,
             };
-            broken += judge(vec![promise], &set, &arguments.only).await;
+            broken += judge(vec![promise], &set, only).await;
         }
     }
     Ok(broken)
@@ -102,6 +149,96 @@ async fn judge<S>(promises: Vec<Promise<S>>, scene: &S, only: &str) -> usize {
         }
     }
     broken
+}
+
+async fn pair(here: Scene, arguments: &Arguments) -> anyhow::Result<PairScene> {
+    let host = arguments.there.clone().context("--there is needed")?;
+    let there = Elsewhere::reach(&here, host, arguments).await?;
+    Ok(PairScene {
+        here,
+        there: Arc::new(there),
+    })
+}
+
+/// The other server, with an account there that may write into one table.
+#[derive(Debug)]
+struct Elsewhere {
+    servers: Servers,
+    table: TableName,
+    address: SourceAddress,
+}
+
+/// ER_OPTION_PREVENTS_STATEMENT: a primary that was appointed a moment ago.
+const READ_ONLY: u16 = 1290;
+/// Longer than an election takes.
+const PATIENCE: Duration = Duration::from_secs(15);
+
+impl Elsewhere {
+    /// As the local server follows it now, where it does.
+    async fn reach(here: &Scene, host: String, arguments: &Arguments) -> anyhow::Result<Self> {
+        let port = 3306;
+        let (account, file) = (arguments.account.clone(), &arguments.password_file);
+        let servers = Servers::new(vec![host.clone()], port, account, file)?;
+        let mut connection = servers.connect(&host).await?;
+        let uuid: Option<String> = connection
+            .query_first("SELECT @@GLOBAL.server_uuid")
+            .await?;
+        let mut address = SourceAddress {
+            channel: String::new(),
+            host,
+            port,
+            uuid: ServerUuid::new(uuid.context("a server has a UUID")?)?,
+            ssl: true,
+            get_public_key: false,
+            connect_retry_s: 60,
+            retry_count: 10,
+        };
+        for channel in here.host.mysql.replication().await?.channels {
+            let detail = channel.detail.require().map_err(str::to_owned);
+            let detail = detail.map_err(anyhow::Error::msg)?;
+            ensure!(
+                channel.source_host == address.host,
+                "it follows {}",
+                channel.source_host
+            );
+            address.ssl = detail.ssl;
+            address.get_public_key = detail.get_public_key;
+            address.connect_retry_s = detail.connect_retry_s;
+            address.retry_count = detail.retry_count;
+        }
+        Ok(Self {
+            servers,
+            table: arguments.table.clone(),
+            address,
+        })
+    }
+}
+
+#[async_trait]
+impl There for Elsewhere {
+    fn address(&self) -> SourceAddress {
+        self.address.clone()
+    }
+
+    async fn write(&self) -> anyhow::Result<GtidSet> {
+        let host = &self.address.host;
+        let mut connection = self.servers.connect(host).await?;
+        let (schema, table) = (self.table.schema(), self.table.table());
+        let row = format!("INSERT INTO `{schema}`.`{table}` () VALUES ()");
+        let until = Instant::now() + PATIENCE;
+        loop {
+            match connection.query_drop(&row).await {
+                Ok(()) => break,
+                Err(mysql_async::Error::Server(e))
+                    if e.code == READ_ONLY && Instant::now() < until =>
+                {
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
+                Err(other) => return Err(other.into()),
+            }
+        }
+        Ok(gtid_executed(&mut connection, host).await?.parse()?)
+    }
 }
 
 async fn scene(config: &AgentConfig, host: &Host, arguments: &Arguments) -> anyhow::Result<Scene> {

@@ -10,9 +10,8 @@ use std::time::Duration;
 promises!("Mysql, in a group", Scene:
     outside_its_group_it_is_offline_and_takes_no_writes,
     a_group_of_one_is_begun_takes_writes_and_writes_no_transaction,
-    a_group_that_was_left_is_begun_again_as_another,
-    bootstrap_group_is_as_it_was_set_until_the_process_ends,
-    in_maintenance_it_comes_up_outside_its_group,
+    a_restart_in_maintenance_ends_its_group_and_what_was_to_begin_another,
+    bootstrap_group_is_as_it_was_set,
     whether_it_starts_at_boot_is_told_as_it_was_set,
     where_nobody_is_nobody_is_joined,
 );
@@ -159,63 +158,52 @@ async fn a_group_of_one_is_begun_takes_writes_and_writes_no_transaction(scene: &
     same(&now, &process, "the process")
 }
 
-async fn a_group_that_was_left_is_begun_again_as_another(scene: &Scene) -> Kept {
-    let uuid = scene.host.mysql.uuid().await?;
-    let mut views = Vec::new();
-    for _ in 0..2 {
-        begin(scene).await?;
-        until_online(scene, true).await?;
-        views.push(is_in_a_group(scene, 1, &uuid).await?.view_id);
-        leave(scene).await?;
-        is_outside(scene).await?;
-    }
-    ensure!(views[0] != views[1], "both groups have view {}", views[0]);
-    Ok(())
-}
-
 async fn is_told(scene: &Scene, variable: &str, on: bool) -> Kept {
     let value = scene.variable(variable).await?;
     let wanted = if on { "ON" } else { "OFF" };
     same(&value.as_str(), &wanted, variable)
 }
 
-async fn bootstrap_group_is_as_it_was_set_until_the_process_ends(scene: &Scene) -> Kept {
+async fn bootstrap_group_is_as_it_was_set(scene: &Scene) -> Kept {
     let variable = "group_replication_bootstrap_group";
     is_told(scene, variable, false).await?;
-    for on in [true, false, true] {
+    for on in [true, false] {
         for _ in 0..2 {
             scene.host.mysql.set_bootstrap_group(on).await?;
             is_told(scene, variable, on).await?;
             is_outside(scene).await?;
         }
     }
-    // An operation that was cut short counts on this.
-    restart_in_maintenance(scene).await?;
-    is_told(scene, variable, false).await
+    Ok(())
 }
 
-/// And out of maintenance again, without another restart.
-async fn restart_in_maintenance(scene: &Scene) -> Kept {
-    let boot = "group_replication_start_on_boot";
-    let before = scene.variable(boot).await?;
+async fn a_restart_in_maintenance_ends_its_group_and_what_was_to_begin_another(
+    scene: &Scene,
+) -> Kept {
+    let (mysql, uuid) = (&scene.host.mysql, scene.host.mysql.uuid().await?);
+    let (boot, bootstrap) = (
+        "group_replication_start_on_boot",
+        "group_replication_bootstrap_group",
+    );
+    let before = scene.variable(boot).await? == "ON";
+    begin(scene).await?;
+    until_online(scene, true).await?;
+    let view = is_in_a_group(scene, 1, &uuid).await?.view_id;
+    leave(scene).await?;
+    // An operation that is cut short between ON and OFF counts on the end of the process.
+    mysql.set_bootstrap_group(true).await?;
     scene.enter_maintenance().await?;
     scene.restart().await?;
     is_told(scene, boot, false).await?;
+    is_told(scene, bootstrap, false).await?;
     is_outside(scene).await?;
     scene.leave_maintenance().await?;
-    Ok(scene.host.mysql.set_start_on_boot(before == "ON").await?)
-}
-
-async fn in_maintenance_it_comes_up_outside_its_group(scene: &Scene) -> Kept {
-    let uuid = scene.host.mysql.uuid().await?;
+    mysql.set_start_on_boot(before).await?;
+    // Begun once more it is another group.
     begin(scene).await?;
     until_online(scene, true).await?;
-    leave(scene).await?;
-    restart_in_maintenance(scene).await?;
-    // That it was restarted does not keep it from beginning the group again.
-    begin(scene).await?;
-    until_online(scene, true).await?;
-    is_in_a_group(scene, 1, &uuid).await?;
+    let again = is_in_a_group(scene, 1, &uuid).await?.view_id;
+    ensure!(again != view, "both groups have view {view}");
     leave(scene).await?;
     is_outside(scene).await
 }
@@ -234,10 +222,6 @@ async fn whether_it_starts_at_boot_is_told_as_it_was_set(scene: &Scene) -> Kept 
 
 async fn where_nobody_is_nobody_is_joined(scene: &Scene) -> Kept {
     let mysql = &scene.host.mysql;
-    // A group was here, and its end is no reason to begin another one.
-    begin(scene).await?;
-    until_online(scene, true).await?;
-    leave(scene).await?;
     let before = mysql.replication().await?;
     let joined = mysql.start_group_replication(TIME).await;
     refused(joined, "joining a group that nobody is in")?;

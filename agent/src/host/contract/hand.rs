@@ -29,6 +29,8 @@ pub trait Hand: Send + Sync + std::fmt::Debug {
     fn kill_server(&self, pid: u32) -> anyhow::Result<()>;
     /// What a judgement beside has left.
     fn left_beside(&self) -> Option<PathBuf>;
+    /// What a rehearsal has put on the host, whether it still runs or was cut short.
+    fn left_of_a_rehearsal(&self) -> Option<PathBuf>;
     /// From now on it is no wrong when maintenance is left while the server is held down. Only a simulated host watches for that.
     fn may_leave_while_held(&self) {}
 }
@@ -42,6 +44,7 @@ pub struct HostHand {
     pub data: PathBuf,
     pub snapshots: PathBuf,
     pub beside: PathBuf,
+    pub rehearsal: PathBuf,
 }
 
 const SCRIBBLED: &str = "refit-contract-";
@@ -49,14 +52,18 @@ const SCRIBBLED: &str = "refit-contract-";
 impl HostHand {
     /// Where the configuration says, with the data directory that the server names.
     pub fn at(config: &AgentConfig, data: &Path) -> Self {
-        let mut beside = config.state_dir.as_os_str().to_owned();
-        beside.push("-beside");
+        let next_to_state = |what: &str| {
+            let mut path = config.state_dir.as_os_str().to_owned();
+            path.push(what);
+            PathBuf::from(path)
+        };
         Self {
             option_file: config.mysql.option_file.clone(),
             option_dir: config.mysql.drop_in_dir.clone(),
             data: data.to_owned(),
             snapshots: config.snapshot_dir.clone(),
-            beside: beside.into(),
+            beside: next_to_state("-beside"),
+            rehearsal: next_to_state("-rehearsal"),
         }
     }
 }
@@ -142,5 +149,14 @@ impl Hand for HostHand {
 
     fn left_beside(&self) -> Option<PathBuf> {
         self.beside.exists().then(|| self.beside.clone())
+    }
+
+    fn left_of_a_rehearsal(&self) -> Option<PathBuf> {
+        let clone = self.snapshots.join(".refit-rehearsal");
+        // Its sockets, and its server's unit while that is up.
+        let run = PathBuf::from("/run/refit-rehearsal");
+        let unit = PathBuf::from("/sys/fs/cgroup/system.slice/refit-rehearsal.service");
+        let places = [clone, self.rehearsal.clone(), run, unit];
+        places.into_iter().find(|place| place.exists())
     }
 }

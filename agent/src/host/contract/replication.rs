@@ -329,7 +329,6 @@ async fn follows_nobody(scene: &PairScene, before: &GtidSet) -> Kept {
     let what = "a start without a source";
     refused(mysql.start_replica().await, what)?;
     refused(mysql.start_receivers().await, what)?;
-    refused(mysql.start_appliers().await, what)?;
     mysql.stop_replica().await?;
     // No source is no reason to let writes in.
     ensure!(mysql.super_read_only().await?, "it takes writes");

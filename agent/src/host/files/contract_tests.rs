@@ -88,6 +88,7 @@ fn scene(dir: &Path) -> FilesScene {
             data: at("data"),
             snapshots: at("snapshots"),
             beside: at("state-beside"),
+            rehearsal: at("state-rehearsal"),
         }),
     }
 }

@@ -143,6 +143,27 @@ async fn a_refused_member_is_made_read_only_at_once_and_says_why() {
     assert!(!rig.world.is_writable(&rig.member));
 }
 
+/// The plugin puts back the mode from before START: what was writable then is writable again.
+#[tokio::test(start_paused = true)]
+async fn a_refused_member_that_somebody_had_opened_is_made_read_only() {
+    let rig = Rig::new("m1", Hop::series());
+    rig.perform(&LEAVE).await;
+    for name in ["m2", "m3"] {
+        rig.world
+            .pretend_version(&member(name), rig.hop.new_version());
+    }
+    let (world, own) = (rig.world.clone(), rig.member.clone());
+    rig.world.faults(move |_, at| {
+        if at == "mysql.start_group_replication" {
+            world.open_by_hand(&own);
+        }
+        FaultAction::Continue
+    });
+    let outcome = rig.carry_out(Direction::Perform, &JOIN).await;
+    assert!(matches!(outcome, Outcome::Failed { .. }), "{outcome:?}");
+    assert!(!rig.world.is_writable(&rig.member));
+}
+
 #[tokio::test(start_paused = true)]
 async fn after_a_crash_the_old_incarnation_is_waited_out() {
     let rig = Rig::new("m3", Hop::patch());
