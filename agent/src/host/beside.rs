@@ -11,7 +11,7 @@
 //! command line can't say otherwise) and must then be able to read its plugins.
 
 use super::files::disk;
-use super::{Beside, HostResult};
+use super::{Beside, HostError, HostResult};
 use crate::process::Program;
 use async_trait::async_trait;
 use refit_shared::config::mask::{MASK, is_secret};
@@ -22,6 +22,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+/// Below what is unpacked.
+pub(super) const MYSQLD: &str = "usr/sbin/mysqld";
 const UNPACK: Duration = Duration::from_secs(300);
 /// It loads plugins and parses options; on a busy host that takes seconds.
 const JUDGE: Duration = Duration::from_secs(120);
@@ -102,7 +104,15 @@ impl Unpacked {
                 .succeed()
                 .await?;
         }
-        Ok(())
+        if disk::exists(&root.join(MYSQLD))? {
+            return Ok(());
+        }
+        // Else what does not start for want of a program would be told as the target's own refusal.
+        let why = format!(
+            "{} packages are unpacked, and none has {MYSQLD}",
+            packages.len()
+        );
+        Err(HostError::Packages(why))
     }
 
     async fn ask(&self, options: &Path) -> HostResult<Judged> {
@@ -113,7 +123,7 @@ impl Unpacked {
         let with = |name: &str, path: &Path| format!("--{name}={}", path.display());
         make_public_dir(&self.dir)?;
         // The command line beats the files: whatever they say, nothing of the server's own is opened.
-        let finished = Program::at(&root.join("usr/sbin/mysqld"), "mysqld", JUDGE)
+        let finished = Program::at(&root.join(MYSQLD), "mysqld", JUDGE)
             .env("LD_LIBRARY_PATH", libraries(&root))
             .arg(with("defaults-file", options))
             .args([
@@ -233,6 +243,18 @@ fn scrubbed(line: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// What is not there can't refuse anything.
+    #[tokio::test]
+    async fn packages_without_a_server_are_an_error() {
+        let dir = tempfile::tempdir().unwrap();
+        let unpacked = Unpacked::at(&dir.path().join("beside"));
+        let refused = unpacked.unpack(&[]).await;
+        assert!(
+            matches!(refused, Err(HostError::Packages(_))),
+            "{refused:?}"
+        );
+    }
 
     #[test]
     fn verdicts_as_the_real_program_gives_them() {

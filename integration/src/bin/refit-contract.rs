@@ -53,6 +53,9 @@ struct Arguments {
     /// Only promises whose text contains this.
     #[arg(long, default_value = "")]
     only: String,
+    /// None whose text contains this.
+    #[arg(long)]
+    except: Option<String>,
     /// A database host of a lab, and nothing that anybody needs.
     #[arg(long, required = true)]
     this_is_a_lab: bool,
@@ -89,30 +92,33 @@ async fn run(arguments: &Arguments) -> anyhow::Result<usize> {
     let config = AgentConfig::load(&arguments.config)?;
     let host = Host::production(&config);
     let scene = scene(&config, &host, arguments).await?;
-    let only = arguments.only.as_str();
     match arguments.place {
-        Place::Alone => alone(&config, &scene, only).await,
-        Place::OutsideItsGroup => Ok(judge(of_a_group_of_one(), &scene, only).await),
+        Place::Alone => alone(&config, &scene, arguments).await,
+        Place::OutsideItsGroup => Ok(judge(of_a_group_of_one(), &scene, arguments).await),
         Place::Secondary => {
             let pair = pair(scene, arguments).await?;
-            Ok(judge(of_a_second_member(), &pair, only).await)
+            Ok(judge(of_a_second_member(), &pair, arguments).await)
         }
         Place::Replica => {
             let pair = pair(scene, arguments).await?;
-            Ok(judge(of_a_replica(), &pair, only).await)
+            Ok(judge(of_a_replica(), &pair, arguments).await)
         }
     }
 }
 
-async fn alone(config: &AgentConfig, scene: &Scene, only: &str) -> anyhow::Result<usize> {
-    let mut broken = judge(of_a_host(), scene, only).await;
+async fn alone(
+    config: &AgentConfig,
+    scene: &Scene,
+    arguments: &Arguments,
+) -> anyhow::Result<usize> {
+    let mut broken = judge(of_a_host(), scene, arguments).await;
 
     scene.stop().await?;
     let files = FilesScene {
         files: scene.host.files.clone(),
         hand: scene.hand.clone(),
     };
-    broken += judge(of_files(), &files, only).await;
+    broken += judge(of_files(), &files, arguments).await;
     scene.start().await?;
 
     for disk in [FileDisk::quick(), FileDisk::durable()] {
@@ -123,18 +129,20 @@ async fn alone(config: &AgentConfig, scene: &Scene, only: &str) -> anyhow::Resul
                 disk: disk.clone(),
                 dir,
             };
-            broken += judge(vec![promise], &set, only).await;
+            broken += judge(vec![promise], &set, arguments).await;
         }
     }
     Ok(broken)
 }
 
 /// Says of each promise whether it was kept; how many were not.
-async fn judge<S>(promises: Vec<Promise<S>>, scene: &S, only: &str) -> usize {
+async fn judge<S>(promises: Vec<Promise<S>>, scene: &S, arguments: &Arguments) -> usize {
     let mut broken = 0;
     for promise in promises {
         let text = promise.to_string();
-        if !text.contains(only) {
+        let except = arguments.except.as_ref();
+        let left_out = except.is_some_and(|except| text.contains(except));
+        if left_out || !text.contains(&arguments.only) {
             continue;
         }
         let began = Instant::now();

@@ -19,7 +19,7 @@ mod kept;
 mod lines;
 mod unit;
 
-use super::beside::{OptionTree, Unpacked, libraries};
+use super::beside::{MYSQLD, OptionTree, Unpacked, libraries};
 use super::files::{Clone, HostFiles, Original, disk};
 use super::mysql::{Credentials, Tour, tour};
 use super::{HostError, HostResult, Phase};
@@ -198,7 +198,7 @@ impl Stage {
         let root = self.programs.join("after/root");
         let server = Server {
             version: Some(piece.target),
-            program: root.join("usr/sbin/mysqld"),
+            program: root.join(MYSQLD),
             base: root.join("usr"),
             libraries: Some(libraries(&root)),
             options: after.stage(&piece.candidate)?,

@@ -97,6 +97,16 @@ impl Drop for Judge<'_> {
 
 #[test]
 fn a_real_host_keeps_the_contract_of_its_ports() {
+    a_host_keeps("--except", 60);
+}
+
+#[test]
+fn a_real_host_keeps_the_contract_of_rehearsals() {
+    a_host_keeps("--only", 6);
+}
+
+/// Only the promises of rehearsals, or all others.
+fn a_host_keeps(which: &str, at_least: usize) {
     let stage = set_as("older", Fleet::standalone);
     let judge = Judge::on(&stage);
     let state = || {
@@ -104,6 +114,6 @@ fn a_real_host_keeps_the_contract_of_its_ports() {
         (world, judge.executed("db1"), judge.rows("db1"))
     };
     let before = state();
-    judge.asks("db1", &[], 60);
+    judge.asks("db1", &[which, "Rehearsals: "], at_least);
     assert_eq!(state(), before, "the host is as it was");
 }
