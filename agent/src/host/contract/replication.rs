@@ -370,14 +370,18 @@ async fn a_source_that_does_not_answer_is_told_and_given_up(scene: &PairScene) -
     replicates(scene).await?;
     mysql.stop_replica().await?;
     let before = executed(scene).await?;
-    // A channel keeps its settings: its tries are for one that is new.
-    mysql.forget_sources().await?;
     let nobody = SourceAddress {
         port: NOBODYS_PORT,
         connect_retry_s: 1,
         retry_count: 2,
         ..address.clone()
     };
+    // Whoever is at another address is another server until it says who it is.
+    mysql.change_source(&nobody, true).await?;
+    let uuid = detail(&channel(scene).await?)?.source_uuid.clone();
+    same(&uuid, &None, "the UUID of who is at another port")?;
+    // A channel keeps its settings: its tries are for one that is new.
+    mysql.forget_sources().await?;
     mysql.change_source(&nobody, false).await?;
     for _ in 0..2 {
         mysql.start_replica().await?;
