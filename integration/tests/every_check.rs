@@ -10,6 +10,7 @@ use std::path::Path;
 /// What another scenario of the lab sees.
 const ELSEWHERE: &[(&str, &str)] = &[
     ("pinRelease", "config_rewrite"),
+    ("pluginLibraries", "libraries"),
     ("sysVarsNewDefaults", "config_rewrite"),
     ("validateConfig", "config_rewrite"),
 ];

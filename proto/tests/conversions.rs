@@ -16,7 +16,7 @@ use refit_shared::operation::{Operation, Order};
 use refit_shared::plan::Plan;
 use refit_shared::receipt::{Failure, Probe, Progress, Receipt};
 use refit_shared::saga::{Actor, End, Entry, ParkReason};
-use refit_shared::survey::{Candidate, Judged, Listing, Question, Row, Survey};
+use refit_shared::survey::{Candidate, Fate, Judged, Listing, Question, Row, Survey};
 use refit_shared::table::{TableFacts, TableName};
 use std::collections::BTreeMap;
 use std::fmt::Debug;
@@ -118,10 +118,28 @@ fn survey() -> impl Strategy<Value = Survey> {
 
 fn judged() -> impl Strategy<Value = Fact<Judged>> {
     let errors = proptest::collection::vec("[a-z' ]{0,8}", 0..3);
-    let said = (any::<bool>(), errors);
+    let said = (any::<bool>(), errors, libraries());
     prop_oneof![
-        said.prop_map(|(accepted, errors)| Fact::Known(Judged { accepted, errors })),
+        said.prop_map(|(accepted, errors, libraries)| Fact::Known(Judged {
+            accepted,
+            errors,
+            libraries
+        })),
         "[a-z ]{0,8}".prop_map(Fact::Unknown),
+    ]
+}
+
+fn libraries() -> impl Strategy<Value = Fact<BTreeMap<String, Fate>>> {
+    let package = || "[a-z-]{1,6}";
+    let fate = prop_oneof![
+        Just(Fate::Shipped),
+        package().prop_map(|package| Fate::Goes { package }),
+        proptest::option::of(package()).prop_map(|package| Fate::Stays { package }),
+        Just(Fate::Absent),
+    ];
+    prop_oneof![
+        proptest::collection::btree_map("/[a-z]{1,6}", fate, 0..3).prop_map(Fact::Known),
+        "[a-z ]{0,6}".prop_map(Fact::Unknown),
     ]
 }
 
@@ -172,6 +190,21 @@ fn a_survey_says_what_is_wrong_with_it() {
         ..common::Survey::default()
     });
     assert!(untold.unwrap_err().to_string().contains("judged"));
+
+    // An agent of an earlier release looks for no library: that is not the same as that none is missing.
+    let earlier = Survey::try_from(common::Survey {
+        judged: Some(common::JudgedFact {
+            fact: Some(common::judged_fact::Fact::Value(common::Judged {
+                accepted: true,
+                errors: Vec::new(),
+                libraries: None,
+            })),
+        }),
+        ..common::Survey::default()
+    });
+    let earlier = earlier.unwrap();
+    let libraries = earlier.judged().unwrap().libraries.require();
+    assert!(libraries.unwrap_err().contains("upgrade refit-agent"));
 }
 
 proptest! {

@@ -43,6 +43,22 @@ pub struct Judged {
     pub accepted: bool,
     /// Its errors, secrets masked.
     pub errors: Vec<String>,
+    /// What becomes of the library files that the server loads ([`Question::LoadedLibraries`]), by path.
+    pub libraries: Fact<BTreeMap<String, Fate>>,
+}
+
+/// What becomes of a library file of the present server when the packages are swapped. dpkg removes what its package no longer has, and
+/// leaves alone what is no package's or another's.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Fate {
+    /// The target's packages bring it.
+    Shipped,
+    /// It goes: a package that is swapped has it now, and not of the target.
+    Goes { package: String },
+    /// It stays as it is, of another package or of none.
+    Stays { package: Option<String> },
+    /// There is no such file now either.
+    Absent,
 }
 
 impl Judged {
@@ -183,6 +199,9 @@ questions! {
     CertificateEnds = "certificate_ends", 5;
     /// Limits that the unit of mysqld has. `name`: systemd's property; `detail`: its value.
     ServiceLimits = "service_limits", 5;
+    /// Libraries that the server loads. `schema`: the plugin directory; `name`: the plugin, component or functions; `part`: the file;
+    /// `detail`: `plugin AUTHENTICATION` (its type; none: it is not loaded now), `component`, `keyring component`, `function`.
+    LoadedLibraries = "loaded_libraries", 5;
     /// A number: files that mysqld may have open.
     OpenFiles = "open_files", 5;
     /// The option files and `mysqld-auto.cnf`; they come in [`Survey::config`], and the number is how many there are.

@@ -17,7 +17,9 @@ use async_trait::async_trait;
 use refit_shared::config::mask::{MASK, is_secret};
 use refit_shared::config::read::includes;
 use refit_shared::config::relocate::relocated;
-pub use refit_shared::survey::Judged;
+use refit_shared::observation::Fact;
+pub use refit_shared::survey::{Fate, Judged};
+use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -27,6 +29,11 @@ pub(super) const MYSQLD: &str = "usr/sbin/mysqld";
 const UNPACK: Duration = Duration::from_secs(300);
 /// It loads plugins and parses options; on a busy host that takes seconds.
 const JUDGE: Duration = Duration::from_secs(120);
+/// What dpkg knows of a file.
+const QUERY: Duration = Duration::from_secs(20);
+/// Where the packages put them.
+const PLUGINS: &str = "/usr/lib/mysql/plugin";
+const UNLOOKED: &str = "libraries were not looked for";
 /// Lines that are worth a person's attention.
 const MOST: usize = 10;
 
@@ -115,7 +122,42 @@ impl Unpacked {
         Err(HostError::Packages(why))
     }
 
-    async fn ask(&self, options: &Path) -> HostResult<Judged> {
+    /// What becomes of each file. One that stays is given to the target, where it would find it.
+    async fn fates(
+        &self,
+        packages: &[PathBuf],
+        libraries: &[PathBuf],
+    ) -> HostResult<BTreeMap<String, Fate>> {
+        let mut swapped = BTreeSet::new();
+        for package in packages {
+            let field = Program::new("dpkg-deb", QUERY).arg("--field").arg(package);
+            let name = field.arg("Package").succeed().await?.stdout;
+            swapped.insert(name.trim().to_owned());
+        }
+        let root = self.dir.join("root");
+        let mut fates = BTreeMap::new();
+        for library in libraries {
+            let beside = below(&root, library);
+            let fate = if disk::exists(&beside)? {
+                Fate::Shipped
+            } else if disk::exists(library)? {
+                fate(&owners(library).await?, &swapped)
+            } else {
+                Fate::Absent
+            };
+            if let Fate::Stays { .. } = fate {
+                let dir = beside.parent().unwrap_or(&root);
+                make_public_dir(dir)?;
+                std::os::unix::fs::symlink(library, &beside)
+                    .map_err(disk::error("make", &beside))?;
+            }
+            fates.insert(library.display().to_string(), fate);
+        }
+        Ok(fates)
+    }
+
+    /// `plugins`: where the present server looks for libraries.
+    async fn ask(&self, options: &Path, plugins: &Path) -> HostResult<Judged> {
         let root = self.dir.join("root");
         let data = self.dir.join("data");
         let log = self.dir.join("said.log");
@@ -133,7 +175,7 @@ impl Unpacked {
             ])
             .arg(with("datadir", &data))
             .arg(with("basedir", &root.join("usr")))
-            .arg(with("plugin-dir", &root.join("usr/lib/mysql/plugin")))
+            .arg(with("plugin-dir", &below(&root, plugins)))
             .arg(with("lc-messages-dir", &root.join("usr/share/mysql")))
             .arg(with(
                 "character-sets-dir",
@@ -154,13 +196,25 @@ impl Unpacked {
 
 #[async_trait]
 impl Beside for Unpacked {
-    async fn judge_options(&self, packages: &[PathBuf], tree: &OptionTree) -> HostResult<Judged> {
+    async fn judge_options(
+        &self,
+        packages: &[PathBuf],
+        tree: &OptionTree,
+        libraries: &[PathBuf],
+    ) -> HostResult<Judged> {
         self.clear().await?;
         let left = Left(Some(&self.dir));
         let judged = async {
             self.unpack(packages).await?;
+            let fates = self.fates(packages, libraries).await?;
             let options = self.stage(tree)?;
-            self.ask(&options).await
+            let plugins = libraries.first().and_then(|library| library.parent());
+            let plugins = plugins.unwrap_or(Path::new(PLUGINS));
+            let judged = self.ask(&options, plugins).await?;
+            Ok(Judged {
+                libraries: Fact::Known(fates),
+                ..judged
+            })
         }
         .await;
         left.removed()?;
@@ -200,6 +254,51 @@ pub(super) fn libraries(root: &Path) -> String {
     own.join(":")
 }
 
+/// An absolute path's place below a root.
+fn below(root: &Path, path: &Path) -> PathBuf {
+    root.join(path.strip_prefix("/").unwrap_or(path))
+}
+
+/// The packages that have a file, as dpkg knows.
+async fn owners(file: &Path) -> HostResult<Vec<String>> {
+    let text = file.display().to_string();
+    if text.contains(['*', '?', '[', '\\']) {
+        // dpkg-query would take it for a pattern.
+        let why = format!("whose {text} is can't be asked: it has odd characters");
+        return Err(HostError::Unexpected(why));
+    }
+    let query = Program::new("dpkg-query", QUERY);
+    let asked = query.args(["--search", "--"]).arg(file).run().await?;
+    match asked.status.code() {
+        Some(0) => Ok(named(&asked.stdout, &text)),
+        // No package has it.
+        Some(1) if asked.stderr.contains("no path found") => Ok(Vec::new()),
+        _ => Err(asked.failed()),
+    }
+}
+
+/// `a, b:amd64: /path`; lines about diversions name no owner.
+fn named(said: &str, file: &str) -> Vec<String> {
+    let lines = said.lines().filter(|line| !line.starts_with("diversion "));
+    let own = lines.filter_map(|line| line.strip_suffix(file)?.strip_suffix(": "));
+    let names = own.flat_map(|names| names.split(", "));
+    let plain = names.map(|name| name.split(':').next().unwrap_or(name).to_owned());
+    plain.collect()
+}
+
+/// Of a file that is there and that the target's packages do not bring.
+fn fate(owners: &[String], swapped: &BTreeSet<String>) -> Fate {
+    let other = owners.iter().find(|owner| !swapped.contains(*owner));
+    match (other, owners.first()) {
+        (None, Some(package)) => Fate::Goes {
+            package: package.clone(),
+        },
+        (package, _) => Fate::Stays {
+            package: package.cloned(),
+        },
+    }
+}
+
 fn make_public_dir(dir: &Path) -> HostResult<()> {
     std::fs::create_dir_all(dir).map_err(disk::error("make", dir))?;
     std::fs::set_permissions(dir, std::fs::Permissions::from_mode(0o755))
@@ -228,6 +327,7 @@ fn verdict(success: bool, said: &str) -> Judged {
     Judged {
         accepted: success && !refused,
         errors,
+        libraries: Fact::Unknown(UNLOOKED.to_owned()),
     }
 }
 
@@ -266,13 +366,8 @@ mod tests {
         assert_eq!(judged.errors.len(), 1);
         assert!(judged.in_words().contains("innodb_log_file_size=1G"));
         let warned = "0 [Warning] [MY-013746] [Server] A deprecated TLS version\n";
-        assert_eq!(
-            verdict(true, warned),
-            Judged {
-                accepted: true,
-                errors: vec![]
-            }
-        );
+        let judged = verdict(true, warned);
+        assert!(judged.accepted && judged.errors.is_empty(), "{judged:?}");
         let plugin = "0 [ERROR] [MY-010901] [Server] Can't open shared library 'x.so'\n";
         assert!(
             !verdict(true, plugin).accepted,
@@ -298,7 +393,7 @@ mod tests {
             files: Vec::new(),
         };
         let none = [state.path().join("none.deb")];
-        assert!(beside.judge_options(&none, &tree).await.is_err());
+        assert!(beside.judge_options(&none, &tree, &[]).await.is_err());
         assert!(!beside.dir.exists());
 
         std::fs::create_dir_all(&left_by_a_crash).unwrap();
@@ -312,6 +407,27 @@ mod tests {
         std::fs::create_dir_all(&left_by_a_crash).unwrap();
         beside.clear().await.unwrap();
         assert!(!beside.dir.exists());
+    }
+
+    /// As dpkg-query 1.22 says it.
+    #[test]
+    fn a_file_goes_only_with_the_packages_that_are_swapped() {
+        let file = "/usr/lib/mysql/plugin/x.so";
+        let swapped = BTreeSet::from(["mysql-server-core".to_owned()]);
+        let of = |said: &str| fate(&named(said, file), &swapped);
+        let stays = |package: Option<&str>| Fate::Stays {
+            package: package.map(str::to_owned),
+        };
+        let goes = Fate::Goes {
+            package: "mysql-server-core".to_owned(),
+        };
+        assert_eq!(of(&format!("mysql-server-core: {file}\n")), goes);
+        assert_eq!(of(&format!("mysql-server-core:amd64: {file}\n")), goes);
+        let both = format!("mysql-server-core, vendor-plugins:amd64: {file}\n");
+        assert_eq!(of(&both), stays(Some("vendor-plugins")));
+        let diverted = format!("diversion by vendor-plugins from: {file}\n");
+        assert_eq!(of(&diverted), stays(None));
+        assert_eq!(of(""), stays(None));
     }
 
     #[test]

@@ -365,8 +365,14 @@ pub trait Files: Send + Sync + std::fmt::Debug {
 /// The target's programs, from packages that were fetched, beside those that are installed.
 #[async_trait]
 pub trait Beside: Send + Sync + std::fmt::Debug {
-    /// Has the mysqld in these package files judge option files as if they were in place. Leaves nothing behind.
-    async fn judge_options(&self, packages: &[PathBuf], tree: &OptionTree) -> HostResult<Judged>;
+    /// Has the mysqld in these package files judge option files as if they were in place, and looks what becomes of these library
+    /// files of the present server. Leaves nothing behind.
+    async fn judge_options(
+        &self,
+        packages: &[PathBuf],
+        tree: &OptionTree,
+        libraries: &[PathBuf],
+    ) -> HostResult<Judged>;
     /// Removes what was left when the agent died in the middle of it.
     async fn clear(&self) -> HostResult<()>;
 }

@@ -1,5 +1,6 @@
 //! Has the target's own mysqld judge the option files as they would be, while the present server serves: what it refuses now
-//! would otherwise be found when the member is down.
+//! would otherwise be found when the member is down. So would a library that the server loads, that data, replication or logins
+//! depend on, and that goes with its package: mysqld starts without it.
 
 use super::context::refuse;
 use super::{Action, Notes, OpContext};
@@ -10,7 +11,10 @@ use refit_shared::config::edit::{EditRefused, Rewrite, apply};
 use refit_shared::ids::Digest;
 use refit_shared::observation::PackagePin;
 use refit_shared::receipt::{Failure, FailureCode, Probe};
+use refit_shared::rules::libraries::{Library, Loss, in_group, path};
+use refit_shared::survey::{Fate, Listing, Question};
 use refit_shared::version::MysqlVersion;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 pub struct ValidateConfig {
@@ -30,6 +34,32 @@ pub(crate) async fn fetched(
     }
     host.packages.fetch(packages, phase).await?;
     host.packages.fetched_files(packages).await
+}
+
+/// The files of what the server loads.
+pub(crate) fn libraries(loaded: &Listing) -> Vec<PathBuf> {
+    let files: BTreeSet<PathBuf> = loaded.rows.iter().map(|row| path(row).into()).collect();
+    files.into_iter().collect()
+}
+
+/// What the server would be without that the target does not bring, and may not be without. A library that stays is none of it: that it
+/// can't be loaded is what the target's mysqld says.
+fn losses(loaded: &Listing, fates: &BTreeMap<String, Fate>) -> Result<Vec<String>, String> {
+    let in_group = in_group(&loaded.rows);
+    let mut all = Vec::new();
+    for row in &loaded.rows {
+        let (library, path) = (Library::of(row)?, path(row));
+        let fate = fates.get(&path);
+        match fate.ok_or_else(|| format!("{path} was not looked for"))? {
+            Fate::Shipped | Fate::Stays { .. } => {}
+            Fate::Goes { .. } | Fate::Absent => {
+                if let Loss::Blocks(cost) = library.loss(in_group) {
+                    all.push(format!("{} ({path}): {cost}", library.in_words()));
+                }
+            }
+        }
+    }
+    Ok(all)
 }
 
 /// Why a file can't be edited as it is wanted.
@@ -82,9 +112,12 @@ impl Action for ValidateConfig {
             .map_err(HostError::clean)?;
         cx.phase
             .say(format!("mysqld {} judges the option files", self.version));
+        let loaded = host.mysql.ask(Question::LoadedLibraries).await;
+        let loaded = loaded.map_err(HostError::clean)?;
+        let files = libraries(&loaded);
         let judged = host
             .beside
-            .judge_options(&packages, &tree)
+            .judge_options(&packages, &tree, &files)
             .await
             .map_err(HostError::clean)?;
         if !judged.accepted {
@@ -94,6 +127,21 @@ impl Action for ValidateConfig {
                     "mysqld {} would not start with the option files: {}",
                     self.version,
                     judged.in_words()
+                ),
+            ));
+        }
+        let fates = judged.libraries.require();
+        let losses = fates
+            .map_err(str::to_owned)
+            .and_then(|fates| losses(&loaded, fates))
+            .map_err(refuse)?;
+        if !losses.is_empty() {
+            return Err(Failure::clean(
+                FailureCode::ServerRefused,
+                format!(
+                    "the packages of MySQL {} do not bring what this server loads: {}; `refit check --validate-config` says what to do",
+                    self.version,
+                    losses.join("; ")
                 ),
             ));
         }

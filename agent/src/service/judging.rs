@@ -2,11 +2,11 @@
 //! beside and never installed. Nothing of the server is changed, and an order always comes first.
 
 use crate::host::{Host, HostResult};
-use crate::operations::validate_config::{edit, fetched};
+use crate::operations::validate_config::{edit, fetched, libraries};
 use crate::progress::Phase;
 use crate::worker::Workplace;
 use refit_shared::observation::Fact;
-use refit_shared::survey::{Candidate, JUDGING, Judged};
+use refit_shared::survey::{Candidate, JUDGING, Judged, Question};
 use tokio::time::timeout;
 
 /// What it says, or why it was not asked.
@@ -28,7 +28,16 @@ async fn asked(host: &Host, candidate: &Candidate, phase: &Phase) -> Result<Judg
     let present = told(host.files.option_tree().await)?;
     let tree = edit(present, &candidate.files).map_err(|why| why.to_string())?;
     let packages = told(fetched(host, &candidate.packages, phase).await)?;
-    told(host.beside.judge_options(&packages, &tree).await)
+    let loaded = told(host.mysql.ask(Question::LoadedLibraries).await);
+    let files = loaded.as_ref().map(libraries).unwrap_or_default();
+    let judged = told(host.beside.judge_options(&packages, &tree, &files).await)?;
+    Ok(match loaded {
+        Ok(_) => judged,
+        Err(why) => Judged {
+            libraries: Fact::Unknown(why),
+            ..judged
+        },
+    })
 }
 
 fn told<T>(done: HostResult<T>) -> Result<T, String> {
@@ -43,7 +52,9 @@ mod tests {
     use refit_shared::ids::{Attempt, ClusterName, Digest, Epoch, MemberName, RolloutId, StepId};
     use refit_shared::operation::{AttemptId, Direction, Operation, Order};
     use refit_shared::receipt::Outcome;
+    use refit_shared::survey::Fate;
     use refit_shared::version::{MysqlVersion, PackageVersion};
+    use std::collections::BTreeMap;
     use std::time::Duration;
     use tokio::time::{Instant, sleep};
 
@@ -163,7 +174,8 @@ mod tests {
             accepted,
             Judged {
                 accepted: true,
-                errors: Vec::new()
+                errors: Vec::new(),
+                libraries: Fact::Known(BTreeMap::new()),
             }
         );
         assert_eq!(rig.state(), before);
@@ -172,6 +184,36 @@ mod tests {
             .verify_fetched(&pins(&new_package()))
             .await
             .unwrap();
+    }
+
+    /// What becomes of what the server loads is told of each file; where the server does not say what it loads, that is told.
+    #[tokio::test(start_paused = true)]
+    async fn what_becomes_of_libraries_is_told() {
+        let rig = Rig::new();
+        let gone = Fate::Goes {
+            package: "mysql-server-core".to_owned(),
+        };
+        for (name, file, fate) in [
+            ("clone", "mysql_clone.so", Fate::Shipped),
+            ("ours", "ours.so", gone.clone()),
+        ] {
+            let kind = "plugin AUDIT";
+            rig.world.loads(&rig.member, name, file, kind, fate);
+        }
+        let judged = rig.judge(&rig.as_planned().await).await.unwrap();
+        let fates = judged.libraries.require().unwrap();
+        let expected = [("mysql_clone.so", Fate::Shipped), ("ours.so", gone)];
+        let expected = expected.map(|(file, fate)| (format!("/usr/lib/mysql/plugin/{file}"), fate));
+        assert_eq!(*fates, BTreeMap::from(expected));
+
+        rig.world.faults(|_, point| match point {
+            "mysql.ask" => FaultAction::FailBefore,
+            _ => FaultAction::Continue,
+        });
+        let judged = rig.judge(&rig.as_planned().await).await.unwrap();
+        assert!(judged.accepted, "the options are judged all the same");
+        let why = judged.libraries.require().unwrap_err();
+        assert!(why.contains("connection lost"), "{why}");
     }
 
     #[tokio::test(start_paused = true)]

@@ -70,9 +70,13 @@ impl Placed {
             offered: vec![version("9.7.4-1")],
             timings: Timings::STANDARD,
         };
+        let world = SimWorld::shaped(shape, beginning);
+        let file = "group_replication.so";
+        let kind = "plugin GROUP REPLICATION";
+        world.loads(&member, "group_replication", file, kind, Fate::Shipped);
         let placed = Self {
             place,
-            world: SimWorld::shaped(shape, beginning),
+            world,
             member,
             other,
             calls: Arc::default(),

@@ -45,6 +45,7 @@ pub use there::SimThere;
 use crate::host::{Host, LogFormat};
 use refit_shared::ids::{MemberName, ServerUuid};
 use refit_shared::observation::{MemberState, PackagePin, ServiceState};
+use refit_shared::survey::{Fate, Row};
 use refit_shared::table::TableName;
 use refit_shared::version::{MysqlVersion, PackageVersion};
 use state::World;
@@ -318,6 +319,17 @@ impl SimWorld {
         let files = &mut world.host_mut(member).config;
         let file = files.entry(state::OPTION_FILE.to_owned()).or_default();
         file.extend_from_slice(text.as_bytes());
+    }
+
+    /// Its server loads one more library, of the kind that the question tells.
+    pub fn loads(&self, member: &MemberName, name: &str, file: &str, kind: &str, fate: Fate) {
+        let row = Row {
+            schema: "/usr/lib/mysql/plugin/".to_owned(),
+            name: name.to_owned(),
+            part: file.to_owned(),
+            detail: kind.to_owned(),
+        };
+        self.lock().host_mut(member).libraries.push((row, fate));
     }
 
     /// Tables that were rebuilt on this server.

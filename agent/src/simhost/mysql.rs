@@ -10,7 +10,7 @@ use refit_shared::ids::{MemberName, ServerUuid};
 use refit_shared::observation::{ChannelFacts, Fact, GroupFacts, MemberState, ServerFacts};
 use refit_shared::operation::SourceAddress;
 use refit_shared::rules::system_tables::by_program;
-use refit_shared::survey::{Listing, Question, Survey};
+use refit_shared::survey::{Listing, Question, Row, Survey};
 use refit_shared::table::{TableFacts, TableName};
 use refit_shared::version::MysqlVersion;
 use std::collections::{BTreeMap, BTreeSet};
@@ -669,6 +669,14 @@ impl Mysql for SimPort {
     async fn ask(&self, question: Question) -> HostResult<Listing> {
         self.at("mysql.ask", |world, member| {
             running(world, member)?;
+            if question == Question::LoadedLibraries {
+                let loaded = world.host(member).libraries.iter();
+                let rows: Vec<Row> = loaded.map(|(row, _)| row.clone()).collect();
+                return Ok(Listing {
+                    total: rows.len() as u64,
+                    rows,
+                });
+            }
             Ok(unremarkable(question))
         })
         .await

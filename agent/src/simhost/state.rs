@@ -5,6 +5,7 @@ use super::{Beginning, PACKAGES, Shape};
 use crate::host::LogFormat;
 use refit_shared::ids::{MemberName, ServerUuid};
 use refit_shared::observation::{MemberState, PackagePin, ServiceState};
+use refit_shared::survey::{Fate, Row};
 use refit_shared::table::TableName;
 use refit_shared::version::{MysqlVersion, PackageVersion};
 use std::collections::{BTreeMap, BTreeSet};
@@ -150,6 +151,8 @@ pub(super) struct HostState {
     pub data: DataDir,
     pub snapshots: BTreeMap<String, Snapshot>,
     pub dirty: BTreeSet<String>,
+    /// What its server loads, and what becomes of each file when packages are swapped.
+    pub libraries: Vec<(Row, Fate)>,
     pub config: BTreeMap<String, Vec<u8>>,
     pub config_backups: BTreeMap<String, BTreeMap<String, Vec<u8>>>,
     pub maintenance: bool,
@@ -530,6 +533,7 @@ impl World {
                 },
                 snapshots: BTreeMap::new(),
                 dirty: BTreeSet::new(),
+                libraries: Vec::new(),
                 config: [(OPTION_FILE.to_owned(), option_file(version, replicates))].into(),
                 config_backups: BTreeMap::new(),
                 maintenance: false,

@@ -4,7 +4,7 @@ use super::limits::{MAX_DOCUMENT, MAX_REASON};
 use refit_proto::identity::PeerIdentity;
 use refit_proto::operator::{ErrorCode, Refusal, wire};
 use refit_shared::checks::rebuilds::{Advice, Advised};
-use refit_shared::checks::{self, CHECK_TABLES, Selection, VALIDATE_CONFIG};
+use refit_shared::checks::{self, CHECK_TABLES, Selection};
 use refit_shared::ids::{ClusterName, MemberName, RolloutId, Turn};
 use refit_shared::plan::document::{self, InvalidPlanFile};
 use refit_shared::plan::{Plan, Policy, Strategy};
@@ -378,12 +378,14 @@ pub fn selection(asked: &wire::CheckRequest) -> Result<Selection, Refusal> {
     let exclude = asked.exclude.iter().map(String::as_str);
     let wanted = Selection::new(include, exclude)
         .map_err(|error| invalid(error.to_string()).next("refit check --list"))?;
-    let asked = [
-        (CHECK_TABLES, asked.check_tables),
-        (VALIDATE_CONFIG, asked.validate_config),
-    ];
-    let asked = asked.into_iter().filter(|(_, asked)| *asked);
-    Ok(asked.fold(wanted, |wanted, (check, _)| wanted.with(check)))
+    let wanted = match asked.check_tables {
+        true => wanted.with(CHECK_TABLES),
+        false => wanted,
+    };
+    Ok(match asked.validate_config {
+        true => wanted.with_the_target(),
+        false => wanted,
+    })
 }
 
 /// One refusal for several mistakes: the first one's code, everybody's words.
@@ -436,6 +438,7 @@ pub fn invalid(what: impl Into<String>) -> Refusal {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use refit_shared::checks::OF_THE_TARGET;
 
     #[test]
     fn every_mistake_is_told_at_once() {
@@ -477,7 +480,9 @@ mod tests {
                 ..asked(&["diskSpace"], &[], false)
             };
             let wanted = selection(&asked).unwrap();
-            assert_eq!(wanted.wants(VALIDATE_CONFIG), validate_config);
+            for check in OF_THE_TARGET {
+                assert_eq!(wanted.wants(check), validate_config, "{check}");
+            }
         }
         let rebuild = wire::CheckRequest {
             validate_config: true,

@@ -9,7 +9,6 @@ use refit_proto::identity::PeerIdentity;
 use refit_proto::operator::wire::operator_server::Operator;
 use refit_proto::operator::wire::rehearse_response::Told;
 use refit_proto::operator::{ErrorCode, Refusal, wire};
-use refit_shared::checks::VALIDATE_CONFIG;
 use refit_shared::ids::{ClusterName, Seq};
 use refit_shared::plan::document;
 use refit_shared::version::MysqlVersion;
@@ -112,7 +111,7 @@ impl Operator for OperatorService {
         let asked = request.into_inner();
         let wanted = requests::selection(&asked)?;
         let (cluster, want) = requests::request(asked.into())?;
-        let limit = look(wanted.wants(VALIDATE_CONFIG));
+        let limit = look(wanted.asks_the_target());
         let judged = within(limit, "checking", self.desk.check(&cluster, &want, &wanted)).await?;
         Ok(Response::new(judged.into()))
     }

@@ -10,7 +10,7 @@ use refit_proto::operator::{
     ClusterView, Configuration, Judgement, LineView, RolloutView, SummaryView, wire,
 };
 use refit_proto::tls::{self, MaterialPaths, OwnValidity, Peer, Reloading};
-use refit_shared::checks::VALIDATE_CONFIG;
+use refit_shared::checks::OF_THE_TARGET;
 use refit_shared::plan::{Policy, Strategy};
 use std::time::Duration;
 use tonic::transport::Channel;
@@ -115,7 +115,12 @@ impl Connection {
             check_tables: asked.check_tables,
             validate_config: asked.validate_config,
         });
-        if asked.validate_config || asked.include.iter().any(|id| id == VALIDATE_CONFIG) {
+        if asked.validate_config
+            || asked
+                .include
+                .iter()
+                .any(|id| OF_THE_TARGET.contains(&id.as_str()))
+        {
             request.set_timeout(PATIENCE + JUDGEMENT);
         }
         let answer = self.answer(self.client.clone().check(request).await)?;

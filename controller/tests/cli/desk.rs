@@ -19,6 +19,7 @@ use refit_shared::saga::Actor;
 use refit_shared::survey::Judged;
 use refit_shared::topology::Sighting;
 use refit_shared::version::MysqlVersion;
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::watch;
@@ -130,7 +131,7 @@ impl Desk for FakeDesk {
         wanted: &Selection,
     ) -> Result<Judgement, Refusal> {
         let mut seen = crate::world::group(&["9.7.3"; 3], &["9.7.3-1", "9.7.4-1"]);
-        if wanted.wants(checks::VALIDATE_CONFIG) {
+        if wanted.asks_the_target() {
             judge_options(&mut seen);
         }
         let subject = Subject {
@@ -316,6 +317,7 @@ fn judge_options(seen: &mut Sighting) {
         Fact::Known(Judged {
             accepted: errors.is_empty(),
             errors,
+            libraries: Fact::Known(BTreeMap::new()),
         })
     };
     let told = [

@@ -17,6 +17,7 @@ mod group_rules;
 mod join_refused;
 mod kill_agent;
 mod kill_controller;
+mod libraries;
 mod majority_lost;
 mod matrix;
 mod multi_primary;

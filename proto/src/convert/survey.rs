@@ -8,7 +8,7 @@ use crate::exchange::SurveyRequest;
 use refit_shared::config::persisted::PersistedSetting;
 use refit_shared::config::{ConfigFiles, OptionFile};
 use refit_shared::observation::Fact;
-use refit_shared::survey::{Candidate, Judged, Listing, Question, Row, Survey};
+use refit_shared::survey::{Candidate, Fate, Judged, Listing, Question, Row, Survey};
 use refit_shared::table::{TableFacts, TableName};
 use std::collections::BTreeMap;
 
@@ -143,8 +143,22 @@ impl From<Survey> for wire::Survey {
 impl FromWire<wire::JudgedFact> for Fact<Judged> {
     fn from_wire(fact: wire::JudgedFact) -> Result<Self, InvalidMessage> {
         match fact.fact {
-            Some(wire::judged_fact::Fact::Value(wire::Judged { accepted, errors })) => {
-                Ok(Self::Known(Judged { accepted, errors }))
+            Some(wire::judged_fact::Fact::Value(judged)) => {
+                let wire::Judged {
+                    accepted,
+                    errors,
+                    libraries,
+                } = judged;
+                Ok(Self::Known(Judged {
+                    accepted,
+                    errors,
+                    libraries: match libraries {
+                        Some(libraries) => field("libraries", libraries)?,
+                        None => Fact::Unknown(
+                            "its agent does not look for libraries: upgrade refit-agent".to_owned(),
+                        ),
+                    },
+                }))
             }
             Some(wire::judged_fact::Fact::UnknownReason(why)) => Ok(Self::Unknown(why)),
             None => Err(InvalidMessage::new("fact", Why::Missing)),
@@ -156,10 +170,68 @@ impl From<Fact<Judged>> for wire::JudgedFact {
     fn from(fact: Fact<Judged>) -> Self {
         Self {
             fact: Some(match fact {
-                Fact::Known(Judged { accepted, errors }) => {
-                    wire::judged_fact::Fact::Value(wire::Judged { accepted, errors })
-                }
+                Fact::Known(Judged {
+                    accepted,
+                    errors,
+                    libraries,
+                }) => wire::judged_fact::Fact::Value(wire::Judged {
+                    accepted,
+                    errors,
+                    libraries: Some(libraries.into()),
+                }),
                 Fact::Unknown(why) => wire::judged_fact::Fact::UnknownReason(why),
+            }),
+        }
+    }
+}
+
+impl FromWire<wire::LibrariesFact> for Fact<BTreeMap<String, Fate>> {
+    fn from_wire(fact: wire::LibrariesFact) -> Result<Self, InvalidMessage> {
+        let list = match fact.fact {
+            Some(wire::libraries_fact::Fact::Value(list)) => list,
+            Some(wire::libraries_fact::Fact::UnknownReason(why)) => return Ok(Self::Unknown(why)),
+            None => return Err(InvalidMessage::new("fact", Why::Missing)),
+        };
+        let mut files = BTreeMap::new();
+        for (i, file) in list.files.into_iter().enumerate() {
+            let place = |e: InvalidMessage| e.within_item("files", i);
+            let wire::LibraryFile { path, fate } = file;
+            use wire::library_file::Fate as Wire;
+            let fate = match fate {
+                Some(Wire::Shipped(wire::ShippedFile {})) => Fate::Shipped,
+                Some(Wire::GoesWith(package)) => Fate::Goes { package },
+                Some(Wire::StaysWith(package)) => Fate::Stays {
+                    package: Some(package).filter(|package| !package.is_empty()),
+                },
+                Some(Wire::Absent(wire::AbsentFile {})) => Fate::Absent,
+                None => return Err(place(InvalidMessage::new("fate", Why::Missing))),
+            };
+            if files.insert(path, fate).is_some() {
+                return Err(place(InvalidMessage::new("path", Why::Twice)));
+            }
+        }
+        Ok(Self::Known(files))
+    }
+}
+
+impl From<Fact<BTreeMap<String, Fate>>> for wire::LibrariesFact {
+    fn from(fact: Fact<BTreeMap<String, Fate>>) -> Self {
+        use wire::library_file::Fate as Wire;
+        let file = |(path, fate): (String, Fate)| wire::LibraryFile {
+            path,
+            fate: Some(match fate {
+                Fate::Shipped => Wire::Shipped(wire::ShippedFile {}),
+                Fate::Goes { package } => Wire::GoesWith(package),
+                Fate::Stays { package } => Wire::StaysWith(package.unwrap_or_default()),
+                Fate::Absent => Wire::Absent(wire::AbsentFile {}),
+            }),
+        };
+        Self {
+            fact: Some(match fact {
+                Fact::Known(files) => wire::libraries_fact::Fact::Value(wire::Libraries {
+                    files: files.into_iter().map(file).collect(),
+                }),
+                Fact::Unknown(why) => wire::libraries_fact::Fact::UnknownReason(why),
             }),
         }
     }

@@ -76,6 +76,7 @@ mod package_state;
 mod partitions_with_prefix_keys;
 mod persisted_variables;
 mod pin_release;
+mod plugin_libraries;
 mod plugin_usage;
 mod prepared_xa;
 mod purge_backlog;
@@ -318,6 +319,7 @@ pub const ALL: &[Check] = &[
     pin_release::CHECK,
     persisted_variables::CHECK,
     validate_config::CHECK,
+    plugin_libraries::CHECK,
     upgrade_option::CHECK,
     lower_case_names::CHECK,
     removed_functions::CHECK,
@@ -376,10 +378,14 @@ pub const ALL: &[Check] = &[
 
 /// Checks that are made only where a person asks for them: one costs a server too much, one fetches packages, one is about what only a
 /// plan may be asked for.
-pub const ONLY_WHEN_ASKED: &[&str] = &[CHECK_TABLES, VALIDATE_CONFIG, PIN_RELEASE];
+pub const ONLY_WHEN_ASKED: &[&str] =
+    &[CHECK_TABLES, VALIDATE_CONFIG, PLUGIN_LIBRARIES, PIN_RELEASE];
 
-/// Asked for by `--validate-config`.
+/// Asked for by `--validate-config`: what is known only from the target's own packages.
+pub const OF_THE_TARGET: [&str; 2] = [VALIDATE_CONFIG, PLUGIN_LIBRARIES];
+
 pub const VALIDATE_CONFIG: &str = validate_config::CHECK.id;
+pub const PLUGIN_LIBRARIES: &str = plugin_libraries::CHECK.id;
 
 /// Asked for by `refit plan --release`.
 pub const PIN_RELEASE: &str = pin_release::CHECK.id;

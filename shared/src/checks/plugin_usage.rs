@@ -93,6 +93,13 @@ const COMPONENTS: [&str; 6] = [
     "mysql_firewall_users",
 ];
 
+/// What to do about a plugin of which it is known that it is gone.
+pub(super) fn instead(name: &str, pair: VersionPair) -> Option<&'static str> {
+    let gone =
+        |plugin: &&Plugin| plugin.name.eq_ignore_ascii_case(name) && pair.crosses(plugin.removed);
+    GONE.iter().find(gone).map(|plugin| plugin.instead)
+}
+
 fn run(subject: Subject<'_>) -> Vec<Finding> {
     let mut found = Vec::new();
     for (name, server) in subject.seen.servers() {

@@ -1,6 +1,6 @@
 //! Which checks a person wants to run.
 
-use super::{ALL, Check, ONLY_WHEN_ASKED};
+use super::{ALL, Check, OF_THE_TARGET, ONLY_WHEN_ASKED};
 use std::collections::BTreeSet;
 
 /// All of them, only some, or all but some.
@@ -67,6 +67,16 @@ impl Selection {
     pub fn with(mut self, check: &'static str) -> Self {
         self.also.insert(check);
         self
+    }
+
+    /// Also what the target's own packages are asked for.
+    pub fn with_the_target(self) -> Self {
+        OF_THE_TARGET.into_iter().fold(self, Self::with)
+    }
+
+    /// One of them.
+    pub fn asks_the_target(&self) -> bool {
+        OF_THE_TARGET.iter().any(|id| self.wants(id))
     }
 
     pub fn wants(&self, id: &str) -> bool {

@@ -140,6 +140,7 @@ fn refused(subject: Subject<'_>, member: &MemberName, judged: &Judged) -> (Verdi
     let judged = Judged {
         accepted: false,
         errors: judged.errors.iter().map(timeless).collect(),
+        libraries: judged.libraries.clone(),
     };
     let places = places(subject, member, &judged.errors);
     let object = if places.is_empty() {

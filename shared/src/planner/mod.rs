@@ -24,9 +24,7 @@ mod source_first;
 mod switchover;
 
 use crate::checks::rebuilds::Advised;
-use crate::checks::{
-    CheckResult, Finding, Level, Selection, VALIDATE_CONFIG, of_level, overridden, run_selected,
-};
+use crate::checks::{CheckResult, Finding, Level, Selection, of_level, overridden, run_selected};
 use crate::ids::MemberName;
 use crate::linter::Violation;
 use crate::plan::drift::World;
@@ -61,7 +59,7 @@ impl Request {
     /// The checks that a plan is judged by.
     pub fn wanted(&self) -> Selection {
         if self.validate_config {
-            Selection::all().with(VALIDATE_CONFIG)
+            Selection::all().with_the_target()
         } else {
             Selection::all()
         }

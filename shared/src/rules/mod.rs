@@ -4,6 +4,7 @@ pub mod clone;
 pub mod dialect;
 pub mod group;
 pub mod keywords;
+pub mod libraries;
 pub mod path;
 pub mod rebuild;
 pub mod releases;

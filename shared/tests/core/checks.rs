@@ -2,16 +2,16 @@
 
 use crate::support::{change_member, change_server, configured, group, member, replicas, request};
 use refit_shared::checks::{
-    ALL, CHECK_TABLES, Check, CheckResult, Finding, Level, ONLY_WHEN_ASKED, Selection, Subject,
-    VALIDATE_CONFIG, VersionPair, candidates, manual, run, run_selected,
+    ALL, CHECK_TABLES, Check, CheckResult, Finding, Level, ONLY_WHEN_ASKED, PLUGIN_LIBRARIES,
+    Selection, Subject, VALIDATE_CONFIG, VersionPair, candidates, manual, run, run_selected,
 };
 use refit_shared::observation::Fact;
 use refit_shared::operation::Operation;
 use refit_shared::plan::{Action, Policy};
 use refit_shared::rules::releases::Date;
-use refit_shared::survey::{Judged, Listing, Question, Row, Survey};
+use refit_shared::survey::{Fate, Judged, Listing, Question, Row, Survey};
 use refit_shared::topology::{Kind, Sighting};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 fn row(schema: &str, name: &str, part: &str, detail: &str) -> Row {
     Row {
@@ -85,7 +85,7 @@ fn judge_with(seen: &Sighting, to: &str, choose: impl FnOnce(&mut Policy)) -> Ve
         strategy: None,
         today: TODAY.parse().unwrap(),
     };
-    let asked = Selection::all().with(CHECK_TABLES).with(VALIDATE_CONFIG);
+    let asked = Selection::all().with(CHECK_TABLES).with_the_target();
     run_selected(subject, &asked)
 }
 
@@ -100,13 +100,22 @@ fn refuses(errors: &[&str]) -> Option<Fact<Judged>> {
     Some(Fact::Known(Judged {
         accepted: false,
         errors: errors.iter().map(|line| (*line).to_owned()).collect(),
+        libraries: Fact::Known(BTreeMap::new()),
     }))
 }
 
 fn accepts() -> Option<Fact<Judged>> {
+    becomes(&[])
+}
+
+/// Its options are accepted, and this becomes of its libraries.
+fn becomes(fates: &[(&str, Fate)]) -> Option<Fact<Judged>> {
+    let path = |file: &str| format!("/usr/lib/mysql/plugin/{file}");
+    let fates = fates.iter().map(|(file, fate)| (path(file), fate.clone()));
     Some(Fact::Known(Judged {
         accepted: true,
         errors: Vec::new(),
+        libraries: Fact::Known(fates.collect()),
     }))
 }
 
@@ -120,7 +129,154 @@ fn judge_with_target(seen: &Sighting, to: &str) -> Vec<CheckResult> {
         strategy: None,
         today: TODAY.parse().unwrap(),
     };
-    run_selected(subject, &Selection::all().with(VALIDATE_CONFIG))
+    run_selected(subject, &Selection::all().with_the_target())
+}
+
+fn library(name: &str, file: &str, kind: &str) -> Row {
+    row("/usr/lib/mysql/plugin/", name, file, kind)
+}
+
+fn goes() -> Fate {
+    Fate::Goes {
+        package: "mysql-server-core".to_owned(),
+    }
+}
+
+/// MySQL manual, "Installing and Uninstalling Plugins"; what a start without a library says was seen on real servers.
+#[test]
+fn a_library_that_does_not_come_with_the_target_is_found() {
+    let clone = library("clone", "mysql_clone.so", "plugin CLONE");
+    let group = library(
+        "group_replication",
+        "group_replication.so",
+        "plugin GROUP REPLICATION",
+    );
+    let audit = library("audit_ours", "ours.so", "plugin AUDIT");
+    let sink = library("file://component_sink", "component_sink.so", "component");
+    let calls = library("f, g", "lib_f.so", "function");
+    let left = library("old", "old.so", "plugin");
+    let ring = library(
+        "component_keyring_file",
+        "component_keyring_file.so",
+        "keyring component",
+    );
+    let semi = library(
+        "rpl_semi_sync_master",
+        "semisync_master.so",
+        "plugin REPLICATION",
+    );
+    let stays = |package: Option<&str>| Fate::Stays {
+        package: package.map(str::to_owned),
+    };
+    let cases = [
+        (&clone, Fate::Shipped, None, ""),
+        (&clone, goes(), E, "UNINSTALL PLUGIN clone on each"),
+        (&group, goes(), E, "UNINSTALL PLUGIN group_replication"),
+        (&audit, goes(), W, "UNINSTALL PLUGIN audit_ours"),
+        (&audit, stays(None), W, "made for MySQL 9.7.4"),
+        (&calls, goes(), E, "DROP FUNCTION f; DROP FUNCTION g"),
+        (&calls, stays(Some("vendor")), W, "made for MySQL 9.7.4"),
+        (
+            &sink,
+            goes(),
+            W,
+            "UNINSTALL COMPONENT 'file://component_sink'",
+        ),
+        (&left, Fate::Absent, N, "UNINSTALL PLUGIN old"),
+        (&left, stays(None), N, "made for MySQL 9.7.4"),
+        (&audit, Fate::Absent, W, "UNINSTALL PLUGIN audit_ours"),
+        (&ring, goes(), E, "mysql_migrate_keyring"),
+        (&semi, goes(), E, "INSTALL PLUGIN rpl_semi_sync_source"),
+    ];
+    for (of, fate, level, fix) in cases {
+        let loaded = vec![group.clone(), of.clone()];
+        let mut seen = world("8.4.6", Question::LoadedLibraries, &listing(loaded));
+        let fates = [
+            ("group_replication.so", Fate::Shipped),
+            (&of.part, fate.clone()),
+        ];
+        for name in ["db1", "db2", "db3"] {
+            judged(&mut seen, name, becomes(&fates));
+        }
+        let found = of_check(&seen, PLUGIN_LIBRARIES);
+        let levels: Vec<Level> = found.iter().map(|finding| finding.level).collect();
+        let expected: Vec<Level> = level.into_iter().collect();
+        assert_eq!(levels, expected, "{} {fate:?}: {found:#?}", of.name);
+        for finding in found {
+            assert_eq!(finding.object, of.part);
+            assert!(finding.fix.contains(fix), "{fate:?}: {}", finding.fix);
+            let said = &finding.description;
+            assert!(said.contains("/usr/lib/mysql/plugin/"), "{said}");
+            assert!(!said.contains("only on"), "{said}");
+        }
+    }
+
+    // Outside a group nobody needs to be cloned from here, and it is said where it is not so everywhere.
+    let mut seen = world("8.4.6", Question::LoadedLibraries, &listing(vec![clone]));
+    judged(&mut seen, "db1", becomes(&[("mysql_clone.so", goes())]));
+    for name in ["db2", "db3"] {
+        judged(
+            &mut seen,
+            name,
+            becomes(&[("mysql_clone.so", Fate::Shipped)]),
+        );
+    }
+    let [one] = &of_check(&seen, PLUGIN_LIBRARIES)[..] else {
+        panic!("one finding")
+    };
+    assert_eq!(one.level, Level::Warning);
+    assert_eq!(
+        one.description,
+        "plugin clone is in /usr/lib/mysql/plugin/mysql_clone.so, which mysql-server-core has now and not of MySQL 9.7.4:          the server could neither clone nor be cloned (only on db1)"
+    );
+}
+
+/// Not to know is no leave.
+#[test]
+fn libraries_that_could_not_be_looked_for_are_told() {
+    let clone = library("clone", "mysql_clone.so", "plugin CLONE");
+    let mut seen = world("8.4.6", Question::LoadedLibraries, &listing(vec![clone]));
+    judged(&mut seen, "db1", becomes(&[]));
+    let unlooked = Fact::Unknown("connection lost".to_owned());
+    let judgement = Judged {
+        accepted: true,
+        errors: Vec::new(),
+        libraries: unlooked,
+    };
+    judged(&mut seen, "db2", Some(Fact::Known(judgement)));
+    judged(&mut seen, "db3", None);
+    let results = judge_with_target(&seen, "9.7.4");
+    let told = of(&results, PLUGIN_LIBRARIES);
+    assert!(told.iter().all(|finding| finding.level == Level::Error));
+    for why in [
+        "plugin clone: its agent has not looked for /usr/lib/mysql/plugin/mysql_clone.so",
+        "is not known: connection lost",
+        "is not known: its agent does not have option files judged",
+    ] {
+        let count = told.iter().filter(|f| f.description.contains(why)).count();
+        assert_eq!(count, 1, "{why}: {told:#?}");
+    }
+    let own = results.iter().find(|result| result.id == PLUGIN_LIBRARIES);
+    assert!(own.unwrap().is_incomplete());
+
+    let more = Listing {
+        total: 101,
+        rows: Vec::new(),
+    };
+    let mut seen = world("8.4.6", Question::LoadedLibraries, &more);
+    for name in ["db1", "db2", "db3"] {
+        judged(&mut seen, name, becomes(&[]));
+    }
+    let [one] = &of_check(&seen, PLUGIN_LIBRARIES)[..] else {
+        panic!("one finding")
+    };
+    assert!(one.description.starts_with("101 more libraries"), "{one:?}");
+    let unasked = judge(&seen, "9.7.4");
+    assert!(unasked.iter().all(|result| result.id != PLUGIN_LIBRARIES));
+}
+
+fn of_check(seen: &Sighting, id: &str) -> Vec<Finding> {
+    of(&judge_with_target(seen, "9.7.4"), id)
 }
 
 /// MySQL manual, "Server Configuration Validation": mysqld's own words are told, with the place that sets what they name.

@@ -2,15 +2,28 @@
 
 use super::{Kept, Scene, promises, refused, same};
 use crate::host::Phase;
-use crate::host::beside::{Judged, OptionTree};
+use crate::host::beside::{Fate, Judged, OptionTree};
 use anyhow::{Context, ensure};
+use refit_shared::rules::libraries::path;
+use refit_shared::survey::Question;
+use std::path::PathBuf;
 
 promises!("Beside", Scene:
     options_as_they_are_are_accepted,
     an_option_that_was_removed_is_refused_and_named,
     a_loose_option_that_was_removed_is_accepted,
+    what_becomes_of_libraries_is_told_of_every_file,
     without_a_package_nothing_is_judged,
 );
+
+/// What the server loads, and a file that is nowhere.
+async fn libraries(scene: &Scene) -> anyhow::Result<Vec<PathBuf>> {
+    let loaded = scene.host.mysql.ask(Question::LoadedLibraries).await?;
+    let files = loaded.rows.iter().map(|row| PathBuf::from(path(row)));
+    Ok(files.chain([PathBuf::from(NOWHERE)]).collect())
+}
+
+const NOWHERE: &str = "/usr/lib/mysql/plugin/no_such_library.so";
 
 /// The target is at hand, judges these options, and nothing of the server is another.
 async fn judged(scene: &Scene, tree: &OptionTree) -> anyhow::Result<Judged> {
@@ -23,7 +36,8 @@ async fn judged(scene: &Scene, tree: &OptionTree) -> anyhow::Result<Judged> {
     );
     let mut answers = Vec::new();
     for _ in 0..2 {
-        answers.push(host.beside.judge_options(&files, tree).await?);
+        let libraries = libraries(scene).await?;
+        answers.push(host.beside.judge_options(&files, tree, &libraries).await?);
     }
     // Its lines bear the time.
     let verdict = |judged: &Judged| (judged.accepted, judged.errors.len());
@@ -76,8 +90,24 @@ async fn a_loose_option_that_was_removed_is_accepted(scene: &Scene) -> Kept {
     Ok(())
 }
 
+async fn what_becomes_of_libraries_is_told_of_every_file(scene: &Scene) -> Kept {
+    let tree = scene.host.files.option_tree().await?;
+    let judged = judged(scene, &tree).await?;
+    let fates = judged.libraries.require();
+    let fates = fates.map_err(|why| anyhow::anyhow!("{why}"))?;
+    for file in libraries(scene).await? {
+        let file = file.display().to_string();
+        let expected = match file == NOWHERE {
+            true => Fate::Absent,
+            false => Fate::Shipped,
+        };
+        same(&fates.get(&file), &Some(&expected), &file)?;
+    }
+    Ok(())
+}
+
 async fn without_a_package_nothing_is_judged(scene: &Scene) -> Kept {
     let tree = scene.host.files.option_tree().await?;
-    let judged = scene.host.beside.judge_options(&[], &tree).await;
+    let judged = scene.host.beside.judge_options(&[], &tree, &[]).await;
     refused(judged, "a judgement by no package")
 }

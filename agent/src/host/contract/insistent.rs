@@ -185,7 +185,7 @@ port!(Files in files {
 });
 
 port!(Beside in beside {
-    fn judge_options(packages: &[PathBuf], tree: &OptionTree) -> Judged;
+    fn judge_options(packages: &[PathBuf], tree: &OptionTree, libraries: &[PathBuf]) -> Judged;
     fn clear() -> ();
 });
 

@@ -7,6 +7,7 @@ use crate::simhost::pins;
 use refit_shared::observation::ServiceState;
 use refit_shared::operation::{Direction, Operation};
 use refit_shared::receipt::{FailureCode, Outcome};
+use refit_shared::survey::Fate;
 use refit_shared::version::PackageVersion;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -430,6 +431,40 @@ async fn the_target_judges_the_option_files_as_they_will_be() {
         "{failure}"
     );
     assert_eq!(rig.world.running_version(&rig.member), Some(rig.hop.old()));
+}
+
+/// mysqld would start without it, and nobody would notice before data, writes or logins are missed.
+#[tokio::test(start_paused = true)]
+async fn a_library_that_may_not_be_missed_stops_the_member_before_it_is_stopped() {
+    let goes = || Fate::Goes {
+        package: "mysql-server-core".to_owned(),
+    };
+    let stays = || Fate::Stays { package: None };
+    let auth = "plugin AUTHENTICATION";
+    for (kind, fate, refused) in [
+        (auth, goes(), true),
+        (auth, Fate::Absent, true),
+        (auth, stays(), false),
+        (auth, Fate::Shipped, false),
+        ("plugin AUDIT", goes(), false),
+        ("plugin", Fate::Absent, false),
+    ] {
+        let rig = Rig::new("m3", Hop::series());
+        rig.up_to(VALIDATE).await;
+        let validate = rig.hop.lane()[VALIDATE].clone();
+        let told = format!("{kind} {fate:?}");
+        rig.world.loads(&rig.member, "ours", "ours.so", kind, fate);
+        if !refused {
+            rig.perform(&validate).await;
+            continue;
+        }
+        let failure = rig.refused(Direction::Perform, &validate).await;
+        let code = (failure.code, failure.partial);
+        assert_eq!(code, (FailureCode::ServerRefused, false), "{told}");
+        let said = "plugin ours (/usr/lib/mysql/plugin/ours.so): accounts that log in with it";
+        assert!(failure.message.contains(said), "{told}: {failure}");
+        assert_eq!(rig.world.running_version(&rig.member), Some(rig.hop.old()));
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -10,6 +10,7 @@ use refit_shared::observation::Fact;
 use refit_shared::plan::{RiskLevel, Strategy};
 use refit_shared::planner::Request;
 use refit_shared::survey::{Judged, Listing, Question, Row};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 fn holds(question: Question, detail: &str) -> FakeAgents {
@@ -154,6 +155,7 @@ async fn the_targets_own_mysqld_is_asked_when_a_person_says_so() {
         Some(Fact::Known(Judged {
             accepted,
             errors: vec![error.to_owned()],
+            libraries: Fact::Known(BTreeMap::new()),
         }))
     };
     let refused = "[ERROR] [MY-000067] [Server] unknown variable 'no_such_option=1'.";

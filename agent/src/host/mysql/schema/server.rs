@@ -7,6 +7,28 @@ use refit_shared::version::MysqlVersion;
 
 const NONE: &[&str] = &[];
 
+const LIBRARY: [&str; 4] = [
+    "@@GLOBAL.plugin_dir",
+    "loaded.name",
+    "loaded.file",
+    "loaded.kind",
+];
+
+/// What is loaded, and what is installed and not loaded. One character set, since a UNION of several is refused.
+macro_rules! libraries {
+    () => {
+        "SELECT CONVERT(plugin_name USING utf8mb4) name, CONVERT(plugin_library USING utf8mb4) file, \
+         CONVERT(CONCAT('plugin ', plugin_type) USING utf8mb4) kind \
+         FROM information_schema.plugins WHERE plugin_library IS NOT NULL AND plugin_status IN ('ACTIVE', 'INACTIVE', 'DISABLED') \
+         UNION ALL SELECT CONVERT(name USING utf8mb4), CONVERT(dl USING utf8mb4), 'plugin' FROM mysql.plugin \
+         WHERE CONVERT(name USING utf8mb4) NOT IN (SELECT CONVERT(plugin_name USING utf8mb4) FROM information_schema.plugins) \
+         UNION ALL SELECT CONVERT(component_urn USING utf8mb4), CONVERT(CONCAT(SUBSTRING(component_urn, 8), '.so') USING utf8mb4), \
+         'component' FROM mysql.component WHERE component_urn LIKE 'file://%' \
+         UNION ALL SELECT GROUP_CONCAT(CONVERT(name USING utf8mb4) ORDER BY name SEPARATOR ', '), CONVERT(dl USING utf8mb4), \
+         'function' FROM mysql.func GROUP BY dl"
+    };
+}
+
 /// Under every name that a version gives them: `'back_log', …`
 pub(super) fn defaults() -> String {
     let names = DEFAULTS
@@ -99,6 +121,26 @@ pub(super) const QUERIES: &[Query] = &[
             ["''", "i.variable_name", "''", "g.variable_value"],
             "FROM performance_schema.variables_info i JOIN performance_schema.global_variables g USING (variable_name) \
              WHERE i.variable_source = 'DYNAMIC' AND i.variable_name IN ({defaults})",
+        ),
+    },
+    Query {
+        question: Question::LoadedLibraries,
+        since: V8,
+        privileges: NONE,
+        ask: Ask::Objects(LIBRARY, concat!("FROM (", libraries!(), ") loaded")),
+    },
+    Query {
+        question: Question::LoadedLibraries,
+        since: MysqlVersion::new(8, 0, 24),
+        privileges: NONE,
+        ask: Ask::Objects(
+            LIBRARY,
+            concat!(
+                "FROM (",
+                libraries!(),
+                " UNION ALL SELECT CONVERT(status_value USING utf8mb4), CONVERT(CONCAT(status_value, '.so') USING utf8mb4), \
+                 'keyring component' FROM performance_schema.keyring_component_status WHERE status_key = 'Component_name') loaded"
+            ),
         ),
     },
     Query {
