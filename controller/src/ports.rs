@@ -9,9 +9,9 @@ use refit_shared::operation::Order;
 use refit_shared::plan::Plan;
 use refit_shared::receipt::{Failure, Progress, Receipt};
 use refit_shared::saga::Entry;
-use refit_shared::survey::{Candidate, Judged, Question, Survey};
+use refit_shared::survey::{Address, Candidate, Judged, Question, Survey, Unreached};
 use refit_shared::table::TableName;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use tokio::sync::mpsc;
 
@@ -56,6 +56,13 @@ pub trait Agents: Send + Sync + 'static {
         candidate: &Candidate,
         deadline: Duration,
     ) -> Result<Option<Fact<Judged>>, AgentError>;
+    /// Has these addresses tried from the member's host, and tells those that were not reached. `None`: as above.
+    async fn unreached(
+        &self,
+        member: &MemberName,
+        addresses: &BTreeSet<Address>,
+        deadline: Duration,
+    ) -> Result<Option<Fact<BTreeMap<Address, Unreached>>>, AgentError>;
     /// Gives the order, or attaches to it when the agent has it already, and waits for its receipt. Dropping the future
     /// stops the waiting, never the work.
     async fn carry_out(

@@ -9,6 +9,7 @@ use std::path::Path;
 
 /// What another scenario of the lab sees.
 const ELSEWHERE: &[(&str, &str)] = &[
+    ("addressesReachable", "advisor"),
     ("pinRelease", "config_rewrite"),
     ("pluginLibraries", "libraries"),
     ("sysVarsNewDefaults", "config_rewrite"),

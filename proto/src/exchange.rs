@@ -4,7 +4,7 @@
 use refit_shared::ids::{ClusterName, Digest, Epoch, MemberName, RolloutId};
 use refit_shared::operation::Order;
 use refit_shared::receipt::{Failure, Probe, Progress, Receipt};
-use refit_shared::survey::Candidate;
+use refit_shared::survey::{Address, Candidate};
 use refit_shared::table::TableName;
 use std::time::Duration;
 
@@ -25,6 +25,8 @@ pub struct SurveyRequest {
     pub tables: Vec<TableName>,
     /// To be judged by the target's mysqld.
     pub candidate: Option<Candidate>,
+    /// To be tried.
+    pub addresses: Vec<Address>,
 }
 
 /// The answer to a question of a newer controller.

@@ -16,7 +16,9 @@ use refit_shared::operation::{Operation, Order};
 use refit_shared::plan::Plan;
 use refit_shared::receipt::{Failure, Probe, Progress, Receipt};
 use refit_shared::saga::{Actor, End, Entry, ParkReason};
-use refit_shared::survey::{Candidate, Fate, Judged, Listing, Question, Row, Survey};
+use refit_shared::survey::{
+    Address, Candidate, Fate, Judged, Listing, Question, Row, Speaks, Survey, Unreached,
+};
 use refit_shared::table::{TableFacts, TableName};
 use std::collections::BTreeMap;
 use std::fmt::Debug;
@@ -107,13 +109,27 @@ fn survey() -> impl Strategy<Value = Survey> {
         config,
         proptest::option::of(tables()),
         proptest::option::of(judged()),
+        proptest::option::of(unreached()),
     )
-        .prop_map(|(answers, config, tables, judged)| Survey {
+        .prop_map(|(answers, config, tables, judged, unreached)| Survey {
             answers,
             config,
             tables,
             judged,
+            unreached,
         })
+}
+
+fn unreached() -> impl Strategy<Value = Fact<BTreeMap<Address, Unreached>>> {
+    let speaks = prop_oneof![Just(Speaks::Mysql), Just(Speaks::Xcom)];
+    let address = ("[a-z:.]{1,8}", any::<u16>(), speaks);
+    let address = address.prop_map(|(host, port, speaks)| Address { host, port, speaks });
+    let why = (any::<bool>(), "[a-z ]{0,8}");
+    let why = why.prop_map(|(refused, why)| Unreached { refused, why });
+    prop_oneof![
+        proptest::collection::btree_map(address, why, 0..3).prop_map(Fact::Known),
+        "[a-z ]{0,6}".prop_map(Fact::Unknown),
+    ]
 }
 
 fn judged() -> impl Strategy<Value = Fact<Judged>> {
@@ -173,6 +189,7 @@ fn a_survey_says_what_is_wrong_with_it() {
             config: None,
             tables: None,
             judged: None,
+            unreached: None,
         })
     };
     assert!(survey(vec![answer("row_formats")]).is_ok());
@@ -277,6 +294,10 @@ proptest! {
             member: member.clone(),
             every,
         });
+        let addresses = vec![
+            Address { host: "db1".to_owned(), port: 3306, speaks: Speaks::Mysql },
+            Address { host: "::1".to_owned(), port: 33061, speaks: Speaks::Xcom },
+        ];
         let candidate = match &order.operation {
             Operation::ValidateConfig { version, packages, files } => Some(Candidate {
                 version: *version,
@@ -291,6 +312,7 @@ proptest! {
             questions: vec!["row_formats".to_owned()],
             tables: Vec::new(),
             candidate,
+            addresses,
         });
         travels::<LedgerRequest, agent::LedgerRequest>(LedgerRequest { cluster, member, rollout });
         travels::<LedgerEntry, agent::LedgerEntry>(LedgerEntry { order, content, began_unix_ms, receipt });

@@ -37,6 +37,44 @@ pub struct Candidate {
     pub files: Vec<Rewrite>,
 }
 
+/// Where a server would be connected to by another.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Address {
+    /// A name or an address, as the server would be given it.
+    pub host: String,
+    pub port: u16,
+    pub speaks: Speaks,
+}
+
+/// Who listens there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Speaks {
+    /// mysqld, to clients.
+    Mysql,
+    /// Group Replication, by its own protocol.
+    Xcom,
+}
+
+/// Why an address was not reached.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Unreached {
+    /// The host is there, and nobody listens.
+    pub refused: bool,
+    pub why: String,
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.host.contains(':') {
+            true => write!(f, "[{}]:{}", self.host, self.port),
+            false => write!(f, "{}:{}", self.host, self.port),
+        }
+    }
+}
+
+/// Addresses that one agent tries; more are told as not tried.
+pub const MOST_ADDRESSES: usize = 64;
+
 /// What a mysqld says of option files.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Judged {
@@ -286,6 +324,8 @@ pub struct Survey {
     pub tables: Option<Fact<BTreeMap<TableName, TableFacts>>>,
     /// What the target's mysqld says of a [`Candidate`]. `None`: it was not asked, or by an agent that does not know of such questions.
     pub judged: Option<Fact<Judged>>,
+    /// Of the addresses that the agent was told to try, those that it did not reach. `None`: as above.
+    pub unreached: Option<Fact<BTreeMap<Address, Unreached>>>,
 }
 
 /// The answers of a cluster's members.
@@ -314,6 +354,7 @@ impl Survey {
             answers,
             tables: None,
             judged: None,
+            unreached: Some(Fact::Known(BTreeMap::new())),
         }
     }
 
@@ -337,6 +378,14 @@ impl Survey {
         let judged = self.judged.as_ref();
         judged
             .ok_or("its agent does not have option files judged: upgrade refit-agent")?
+            .require()
+    }
+
+    /// The addresses that were tried and not reached.
+    pub fn unreached(&self) -> Result<&BTreeMap<Address, Unreached>, &str> {
+        let unreached = self.unreached.as_ref();
+        unreached
+            .ok_or("its agent does not try addresses: upgrade refit-agent")?
             .require()
     }
 

@@ -3,7 +3,8 @@
 use super::{HostError, HostResult, Machine};
 use crate::process::Program;
 use async_trait::async_trait;
-use refit_shared::survey::{Listing, Question, Row};
+use refit_shared::survey::{Address, Listing, Question, Row, Unreached};
+use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
@@ -157,6 +158,10 @@ impl Machine for LocalMachine {
                 "{other} is not about the machine"
             ))),
         }
+    }
+
+    async fn unreached(&self, addresses: &[Address]) -> HostResult<BTreeMap<Address, Unreached>> {
+        Ok(super::reach::unreached(addresses).await)
     }
 }
 

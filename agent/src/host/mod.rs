@@ -8,7 +8,7 @@
 //!            ──> Files           option files, drop-ins, snapshots below a root
 //!            ──> Beside          the target's programs, unpacked and never installed
 //!            ──> Rehearsals      the target on a throw-away clone
-//! surveys    ──> Machine         the kernel, the clock, what else runs
+//! surveys    ──> Machine         the kernel, the clock, what else runs, whom it reaches
 //! ```
 //!
 //! Adapters decide nothing: what should happen is in [`crate::operations`], and they only do it or say why they could not.
@@ -21,6 +21,7 @@ pub mod files;
 pub mod machine;
 pub mod mysql;
 mod production;
+pub mod reach;
 pub mod rehearsal;
 mod seclusion;
 pub mod systemd;
@@ -38,9 +39,10 @@ use refit_shared::observation::{
 };
 use refit_shared::operation::SourceAddress;
 use refit_shared::receipt::{Failure, FailureCode};
-use refit_shared::survey::{Listing, Question};
+use refit_shared::survey::{Address, Listing, Question, Unreached};
 use refit_shared::table::{TableFacts, TableName};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -255,6 +257,9 @@ pub trait Mysql: Send + Sync + std::fmt::Debug {
 pub trait Machine: Send + Sync + std::fmt::Debug {
     /// Answers a question about the machine; an error for one that is about the server.
     async fn ask(&self, question: Question) -> HostResult<Listing>;
+    /// Tries these addresses, all at once and within seconds, and tells those that were not reached. No server counts it against this
+    /// host.
+    async fn unreached(&self, addresses: &[Address]) -> HostResult<BTreeMap<Address, Unreached>>;
 }
 
 /// Asynchronous replication, as a replica tells of itself.

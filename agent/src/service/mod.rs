@@ -118,6 +118,10 @@ impl wire::agent_server::Agent for AgentService {
         if let Some(candidate) = &asked.candidate {
             survey.judged = Some(judging::judge(&self.place, candidate).await);
         }
+        if !asked.addresses.is_empty() {
+            let told = survey::unreached(&self.place.host, &asked.addresses).await;
+            survey.unreached = Some(told);
+        }
         let mut reply = refit_proto::common::Survey::from(survey);
         let unknown = asked
             .questions

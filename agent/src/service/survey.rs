@@ -4,7 +4,7 @@
 use crate::host::{Host, HostResult};
 use refit_shared::config::ConfigFiles;
 use refit_shared::observation::Fact;
-use refit_shared::survey::{Listing, Question, Survey};
+use refit_shared::survey::{Address, Listing, Question, Survey, Unreached};
 use refit_shared::table::{TableFacts, TableName};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -14,6 +14,8 @@ use tokio::time::{Instant, timeout};
 const WHOLE: Duration = Duration::from_secs(35);
 /// For all tables that were named.
 const TABLES: Duration = Duration::from_secs(10);
+/// For all addresses; they are tried at once, and each has limits of its own.
+const ADDRESSES: Duration = Duration::from_secs(15);
 /// Beyond a question's own limit, for the way there and back.
 const GRACE: Duration = Duration::from_secs(1);
 
@@ -49,6 +51,15 @@ async fn about(host: &Host, tables: &[TableName]) -> Fact<BTreeMap<TableName, Ta
         Ok(Ok(facts)) => Fact::Known(tables.iter().cloned().zip(facts).collect()),
         Ok(Err(why)) => Fact::Unknown(why.to_string()),
         Err(_) => Fact::Unknown(format!("no answer within {} s", TABLES.as_secs())),
+    }
+}
+
+/// Which of these addresses can't be reached from here.
+pub async fn unreached(host: &Host, addresses: &[Address]) -> Fact<BTreeMap<Address, Unreached>> {
+    match timeout(ADDRESSES, host.machine.unreached(addresses)).await {
+        Ok(Ok(told)) => Fact::Known(told),
+        Ok(Err(why)) => Fact::Unknown(why.to_string()),
+        Err(_) => Fact::Unknown(format!("no answer within {} s", ADDRESSES.as_secs())),
     }
 }
 

@@ -314,6 +314,7 @@ async fn every_question_has_an_answer_and_an_unknown_one_a_reason() {
         questions: questions.iter().map(|q| (*q).to_owned()).collect(),
         tables: Vec::new(),
         candidate: None,
+        addresses: Vec::new(),
     };
     let reply = rig.service.survey(Request::new(ask(&[
         "row_formats",
@@ -344,6 +345,20 @@ async fn every_question_has_an_answer_and_an_unknown_one_a_reason() {
     assert_eq!(of("shop.report"), TableFacts::NotBase("VIEW".to_owned()));
     assert_eq!(of("shopp.items"), TableFacts::Missing);
 
+    assert_eq!(told.unreached, None, "nobody has asked for it");
+    let mut addressed = ask(&[]);
+    addressed.addresses = ["m2", "m9"]
+        .map(|host| refit_proto::common::NetworkAddress {
+            host: host.to_owned(),
+            port: 3306,
+            xcom: false,
+        })
+        .to_vec();
+    let reply = rig.service.survey(Request::new(addressed)).await.unwrap();
+    let tried = refit_shared::survey::Survey::try_from(reply.into_inner()).unwrap();
+    let missed = tried.unreached().unwrap().keys();
+    let missed: Vec<String> = missed.map(ToString::to_string).collect();
+    assert_eq!(missed, ["m9:3306"], "m2 is a member, and there");
     assert_eq!(told.judged, None, "nobody has asked for it");
     let mut judged = ask(&[]);
     judged.candidate = Some(wire::OptionsCandidate {

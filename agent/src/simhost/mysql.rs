@@ -10,7 +10,7 @@ use refit_shared::ids::{MemberName, ServerUuid};
 use refit_shared::observation::{ChannelFacts, Fact, GroupFacts, MemberState, ServerFacts};
 use refit_shared::operation::SourceAddress;
 use refit_shared::rules::system_tables::by_program;
-use refit_shared::survey::{Listing, Question, Row, Survey};
+use refit_shared::survey::{Address, Listing, Question, Row, Survey, Unreached};
 use refit_shared::table::{TableFacts, TableName};
 use refit_shared::version::MysqlVersion;
 use std::collections::{BTreeMap, BTreeSet};
@@ -195,6 +195,17 @@ impl Machine for SimPort {
             }
             let why = format!("{question} is not about the machine");
             Err(HostError::Unexpected(why))
+        })
+        .await
+    }
+
+    async fn unreached(&self, addresses: &[Address]) -> HostResult<BTreeMap<Address, Unreached>> {
+        self.at("machine.unreached", |world, member| {
+            let tried = addresses.iter().filter_map(|address| {
+                let why = world.unreached(member, &address.host).err()?;
+                Some((address.clone(), why))
+            });
+            Ok(tried.collect())
         })
         .await
     }

@@ -9,6 +9,7 @@ use refit_shared::ids::MemberName;
 use refit_shared::observation::{
     ChannelDetail, ChannelFacts, ConnectedReplica, Fact, ReplicationService, ThreadState,
 };
+use refit_shared::survey::Unreached;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -21,6 +22,31 @@ const INTRODUCTION: Duration = Duration::from_millis(70);
 const CANT_CONNECT: u32 = 2003;
 
 impl World {
+    /// Whether a connection from this host to a server comes about. A member's name is its address.
+    pub fn unreached(&self, from: &MemberName, host: &str) -> Result<(), Unreached> {
+        let failed = |refused, why: &str| {
+            Err(Unreached {
+                refused,
+                why: why.to_owned(),
+            })
+        };
+        let named = match host {
+            "127.0.0.1" => Some(from),
+            _ => self.hosts.keys().find(|name| name.as_str() == host),
+        };
+        let Some(to) = named else {
+            return failed(false, "failed to lookup address information");
+        };
+        let (there, here) = (self.host(to), self.host(from));
+        if to != from && (!there.powered || there.isolated || here.isolated) {
+            return failed(false, "no answer within 2 s");
+        }
+        match there.server() {
+            Some(_) if !there.runs_secluded() => Ok(()),
+            Some(_) | None => failed(true, "Connection refused"),
+        }
+    }
+
     /// Who takes writes now.
     pub fn writable(&self) -> Vec<MemberName> {
         let takes = |member: &&MemberName| {

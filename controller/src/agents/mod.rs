@@ -20,7 +20,7 @@ use refit_shared::ids::{ClusterName, MemberName};
 use refit_shared::observation::{Beat, Fact, Observation};
 use refit_shared::operation::Order;
 use refit_shared::receipt::{Failure, FailureCode, Progress, Receipt};
-use refit_shared::survey::{Candidate, Judged, Question, Survey};
+use refit_shared::survey::{Address, Candidate, Judged, Question, Survey, Unreached};
 use refit_shared::table::TableName;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -197,6 +197,7 @@ impl Agents for GrpcAgents {
             questions: questions.iter().map(ToString::to_string).collect(),
             tables: tables.to_vec(),
             candidate: None,
+            addresses: Vec::new(),
         };
         self.ask(member, ask, deadline).await
     }
@@ -213,8 +214,26 @@ impl Agents for GrpcAgents {
             questions: Vec::new(),
             tables: Vec::new(),
             candidate: Some(candidate.clone()),
+            addresses: Vec::new(),
         };
         Ok(self.ask(member, ask, deadline).await?.judged)
+    }
+
+    async fn unreached(
+        &self,
+        member: &MemberName,
+        addresses: &BTreeSet<Address>,
+        deadline: Duration,
+    ) -> Result<Option<Fact<BTreeMap<Address, Unreached>>>, AgentError> {
+        let ask = |cluster: &ClusterName| SurveyRequest {
+            cluster: cluster.clone(),
+            member: member.clone(),
+            questions: Vec::new(),
+            tables: Vec::new(),
+            candidate: None,
+            addresses: addresses.iter().cloned().collect(),
+        };
+        Ok(self.ask(member, ask, deadline).await?.unreached)
     }
 
     async fn carry_out(

@@ -304,9 +304,9 @@ pub struct CheckArguments {
     /// tables and may read them, so it is never done otherwise.
     #[arg(long, conflicts_with = "list")]
     pub check_tables: bool,
-    /// Also have the target's own mysqld judge each member's option files as a plan would make them (mysqld --validate-config). Agents
-    /// fetch its packages into their own cache and unpack them beside, which takes up to two and a half minutes; nothing is installed
-    /// and nothing of the server is changed.
+    /// Also have the target's own mysqld judge each member's option files as a plan would make them (mysqld --validate-config), and look
+    /// for the libraries that the server loads. Agents fetch its packages into their own cache and unpack them beside, which takes up to
+    /// two and a half minutes; nothing is installed and nothing of the server is changed.
     #[arg(long, conflicts_with = "list")]
     pub validate_config: bool,
     /// Also write the result to a file, as one HTML page that needs nothing else.

@@ -8,7 +8,7 @@ use refit_shared::checks::{self, Selection, VersionPair};
 use refit_shared::ids::MemberName;
 use refit_shared::observation::{Fact, Observation};
 use refit_shared::receipt::{Failure, FailureCode};
-use refit_shared::survey::{Candidate, Judged, Question, Survey, Surveys};
+use refit_shared::survey::{Address, Candidate, Judged, Question, Survey, Surveys};
 use refit_shared::table::TableName;
 use refit_shared::topology::Sighting;
 use refit_shared::version::MysqlVersion;
@@ -177,6 +177,31 @@ impl Observer {
         for (name, judged) in join_all(asks).await {
             match seen.surveys.get_mut(&name) {
                 Some(Fact::Known(survey)) => survey.judged = judged,
+                // What is not known of it has its reason already.
+                Some(Fact::Unknown(_)) | None => {}
+            }
+        }
+    }
+
+    /// Has these members try addresses, beside what they were asked before.
+    pub async fn ask_to_reach(
+        &self,
+        seen: &mut Sighting,
+        addresses: BTreeMap<MemberName, BTreeSet<Address>>,
+        deadline: Duration,
+    ) {
+        let asks = addresses.into_iter().map(|(name, addresses)| async move {
+            let asked = self.agents.unreached(&name, &addresses, deadline);
+            let told = match tokio::time::timeout(deadline, asked).await {
+                Ok(Ok(told)) => told,
+                Ok(Err(error)) => Some(Fact::Unknown(reason(&error))),
+                Err(_) => Some(Fact::Unknown(late(deadline))),
+            };
+            (name, told)
+        });
+        for (name, told) in join_all(asks).await {
+            match seen.surveys.get_mut(&name) {
+                Some(Fact::Known(survey)) => survey.unreached = told,
                 // What is not known of it has its reason already.
                 Some(Fact::Unknown(_)) | None => {}
             }

@@ -31,7 +31,9 @@ use crate::fleet::{Cluster, Fleet};
 use crate::journal::Room;
 use crate::ports::{Journal, JournalError};
 use crate::standing::Standing;
-use refit_shared::checks::{self, CHECK_TABLES, CheckResult, Finding, Level, Selection, rebuilds};
+use refit_shared::checks::{
+    self, ADDRESSES_REACHABLE, CHECK_TABLES, CheckResult, Finding, Level, Selection, rebuilds,
+};
 use refit_shared::config::propose::propose;
 use refit_shared::ids::{ClusterName, Digest, MemberName, RolloutId, Seq, Turn};
 use refit_shared::linter;
@@ -420,6 +422,10 @@ impl Rollouts {
         let mut seen = observer
             .sight_and_survey(cluster, request.target, wanted, look, SURVEY)
             .await;
+        if wanted.wants(ADDRESSES_REACHABLE) {
+            let addresses = checks::addresses(self.subject(&seen, request));
+            observer.ask_to_reach(&mut seen, addresses, SURVEY).await;
+        }
         if wanted.asks_the_target() {
             // Only now: the edits follow from the files.
             let candidates = checks::candidates(self.subject(&seen, request));

@@ -1,5 +1,5 @@
 //! Bytes that nobody has written on purpose, for everything that reads bytes from outside: the wire, the fleet file, option
-//! files, mysqld's error log, the journal. Reading never panics, and what was read says itself again.
+//! files, mysqld's error log and its answers to a login, the journal. Reading never panics, and what was read says itself again.
 //!
 //! Each takes a second. `REFIT_FUZZ_SECONDS=300 cargo test -p refit-integration --test fuzz` looks for longer.
 
@@ -7,6 +7,7 @@ mod errorlog;
 mod files;
 mod journal;
 mod message;
+mod mysqld;
 mod wire;
 
 use proptest::strategy::Strategy;

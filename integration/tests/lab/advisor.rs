@@ -75,6 +75,69 @@ fn checks_find_what_a_real_topology_holds() {
     assert_told(TOPOLOGY, &clean, &dirty);
 }
 
+/// A replica names itself as nobody can reach it: that is found before it is promoted. However often that is asked, no server counts it
+/// towards max_connect_errors, which would block the others' hosts.
+#[test]
+fn addresses_that_lead_nowhere_are_found_and_nobody_is_blocked() {
+    let stage = set_as("older", Fleet::source_with_two_replicas);
+    let (version, target) = (target(&stage, "older"), target(&stage, "newest"));
+    let links = ["db2:db1", "db3:db1"];
+    let look = |strategy: &str| {
+        let only = ["--include", "addressesReachable", "--strategy", strategy];
+        let asks = ["--target", &target, "--accept-no-spare"];
+        let report = check(&stage, &[&asks[..], &only[..]].concat());
+        (levels(&report, "addressesReachable"), report.to_string())
+    };
+    let (found, said) = look("switchover");
+    assert_eq!(found, BTreeSet::new(), "{said}");
+
+    const FILE: &str = "/etc/mysql/mysql.conf.d/zz-production.cnf";
+    let restart = |host: &str, edit: &str| {
+        for argv in [
+            &["sed", "-i", edit, FILE][..],
+            &["systemctl", "restart", "mysql"],
+        ] {
+            stage.lab.exec(host, argv).unwrap().ok(edit).unwrap();
+        }
+    };
+    // Errors are counted by host only where names are looked up.
+    let hosts = ["db1", "db2", "db3", "ctl"].map(|host| {
+        let address = stage.lab.ip(host).unwrap();
+        format!("{address} {host}\n")
+    });
+    let known = format!("127.0.0.1 localhost\n{}", hosts.concat());
+    put(&stage, "db2", "/etc/hosts", &known).unwrap();
+    restart("db2", "/^skip_name_resolve/d");
+    restart("db3", "s/^report_host.*/report_host = db3.nowhere.invalid/");
+    assert_replicating_at(&stage, &links, &version);
+
+    for (strategy, level) in [
+        ("switchover", "Error"),
+        ("replicas-first", "Warning"),
+        ("switchover", "Error"),
+    ] {
+        let (found, said) = look(strategy);
+        let expected = BTreeSet::from([("db3".to_owned(), level.to_owned())]);
+        assert_eq!(found, expected, "{said}");
+        for text in [
+            "db1, db2 can not reach db3 at db3.nowhere.invalid:3306",
+            "set report_host in the option files of db3",
+        ] {
+            assert!(said.contains(text), "{text}: {said}");
+        }
+    }
+    let counted = "SELECT ip, sum_connect_errors, count_handshake_errors, \
+         count_authentication_errors + count_auth_plugin_errors FROM performance_schema.host_cache ORDER BY ip";
+    let rows = stage.lab.sql("db2", counted).unwrap();
+    println!("{rows}");
+    for host in ["db1", "db3"] {
+        // Refused three times, and not once in the way of a handshake.
+        let row = format!("{}\t0\t0\t3", stage.lab.ip(host).unwrap());
+        assert!(rows.lines().any(|line| line == row), "{host}: {rows}");
+    }
+    assert_replicating_at(&stage, &links, &version);
+}
+
 /// Some facts are looked at every few seconds only, and a replica takes its time to give up.
 fn check_soiled(stage: &Stage, arguments: &[&str], fixtures: &[Fixture]) -> Value {
     wait_for("every check to speak", Duration::from_secs(30), || {

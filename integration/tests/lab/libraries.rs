@@ -1,11 +1,15 @@
 use crate::play::*;
-use refit_integration::stage::Stage;
+use anyhow::ensure;
+use refit_integration::stage::{Stage, wait_for};
 use serde_json::Value;
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 const PLUGINS: &str = "/usr/lib/mysql/plugin";
 /// What dpkg knows to be this package's.
 const OWNED: &str = "/var/lib/dpkg/info/mysql-server-core.list";
+const FILE: &str = "/etc/mysql/mysql.conf.d/zz-production.cnf";
+const STAYS: &str = "login_stays.so";
 const GONE: &str = "component_gone";
 const OURS: &str = "component_ours";
 
@@ -80,6 +84,18 @@ fn libraries_that_the_target_does_not_bring_stop_a_member_before_it_is_stopped()
             &format!("INSTALL COMPONENT 'file://{component}'"),
         );
     }
+    // What nobody's package has is loaded by an option file, too: the target finds it where it is.
+    copy(&stage, "db3", "mysql_no_login.so", STAYS, false);
+    let line = format!("$a plugin_load_add = mysql_no_login={STAYS}");
+    on(&stage, "db3", &["sed", "-i", &line, FILE]);
+    on(&stage, "db3", &["systemctl", "restart", "mysql"]);
+    wait_for("db3 to be back", Duration::from_secs(60), || {
+        let asked = "SELECT member_state FROM performance_schema.replication_group_members WHERE member_id = @@server_uuid";
+        let state = stage.lab.sql("db3", asked)?;
+        ensure!(state == "ONLINE", "{state}");
+        Ok(())
+    })
+    .unwrap();
     let before = stage.world().unwrap();
     let (code, levels, said) = told(&stage, &target);
     assert_eq!(code, 2, "{said}");
@@ -87,6 +103,7 @@ fn libraries_that_the_target_does_not_bring_stop_a_member_before_it_is_stopped()
     let warned = [
         level("component_gone.so", "Warning"),
         level("component_ours.so", "Warning"),
+        level(STAYS, "Warning"),
     ];
     let mut expected = BTreeSet::from(warned.clone());
     expected.insert(level("login_ours.so", "Error"));
@@ -133,6 +150,8 @@ fn libraries_that_the_target_does_not_bring_stop_a_member_before_it_is_stopped()
         assert!(!is_there(&stage, "db2", file), "{file} is still there");
     }
     assert!(is_there(&stage, "db3", "component_ours.so"));
+    let loaded = "SELECT plugin_library FROM information_schema.plugins WHERE plugin_name = 'mysql_no_login'";
+    assert_eq!(stage.lab.sql("db3", loaded).unwrap(), STAYS);
     let installed = "SELECT component_urn FROM mysql.component";
     let serves = "USE sys; SELECT COALESCE(mysql_query_attribute_string('x'), 'none')";
     assert_eq!(stage.lab.sql("db3", serves).unwrap(), "none");

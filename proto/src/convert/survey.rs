@@ -8,7 +8,9 @@ use crate::exchange::SurveyRequest;
 use refit_shared::config::persisted::PersistedSetting;
 use refit_shared::config::{ConfigFiles, OptionFile};
 use refit_shared::observation::Fact;
-use refit_shared::survey::{Candidate, Fate, Judged, Listing, Question, Row, Survey};
+use refit_shared::survey::{
+    Address, Candidate, Fate, Judged, Listing, Question, Row, Speaks, Survey, Unreached,
+};
 use refit_shared::table::{TableFacts, TableName};
 use std::collections::BTreeMap;
 
@@ -25,6 +27,7 @@ impl FromWire<wire_agent::SurveyRequest> for SurveyRequest {
             questions,
             tables,
             candidate,
+            addresses,
         } = request;
         Ok(Self {
             cluster: field("cluster", cluster)?,
@@ -32,6 +35,7 @@ impl FromWire<wire_agent::SurveyRequest> for SurveyRequest {
             questions,
             tables: each("tables", tables)?,
             candidate: optional("candidate", candidate)?,
+            addresses: each("addresses", addresses)?,
         })
     }
 }
@@ -44,6 +48,7 @@ impl From<SurveyRequest> for wire_agent::SurveyRequest {
             questions,
             tables,
             candidate,
+            addresses,
         } = request;
         Self {
             cluster: cluster.into(),
@@ -51,6 +56,7 @@ impl From<SurveyRequest> for wire_agent::SurveyRequest {
             questions,
             tables: tables.into_iter().map(String::from).collect(),
             candidate: candidate.map(Into::into),
+            addresses: messages(addresses),
         }
     }
 }
@@ -92,6 +98,7 @@ impl FromWire<wire::Survey> for Survey {
             config,
             tables,
             judged,
+            unreached,
         } = survey;
         let mut answers = BTreeMap::new();
         for (i, answer) in all.into_iter().enumerate() {
@@ -118,6 +125,7 @@ impl FromWire<wire::Survey> for Survey {
             config: optional("config", config)?,
             tables: optional("tables", tables)?,
             judged: optional("judged", judged)?,
+            unreached: optional("unreached", unreached)?,
         })
     }
 }
@@ -136,6 +144,76 @@ impl From<Survey> for wire::Survey {
             config: survey.config.map(Into::into),
             tables: survey.tables.map(Into::into),
             judged: survey.judged.map(Into::into),
+            unreached: survey.unreached.map(Into::into),
+        }
+    }
+}
+
+impl FromWire<wire::NetworkAddress> for Address {
+    fn from_wire(address: wire::NetworkAddress) -> Result<Self, InvalidMessage> {
+        let wire::NetworkAddress { host, port, xcom } = address;
+        Ok(Self {
+            host,
+            port: field("port", port)?,
+            speaks: if xcom { Speaks::Xcom } else { Speaks::Mysql },
+        })
+    }
+}
+
+impl From<Address> for wire::NetworkAddress {
+    fn from(address: Address) -> Self {
+        let Address { host, port, speaks } = address;
+        Self {
+            host,
+            port: port.into(),
+            xcom: speaks == Speaks::Xcom,
+        }
+    }
+}
+
+impl FromWire<wire::UnreachedFact> for Fact<BTreeMap<Address, Unreached>> {
+    fn from_wire(fact: wire::UnreachedFact) -> Result<Self, InvalidMessage> {
+        let list = match fact.fact {
+            Some(wire::unreached_fact::Fact::Value(list)) => list,
+            Some(wire::unreached_fact::Fact::UnknownReason(why)) => return Ok(Self::Unknown(why)),
+            None => return Err(InvalidMessage::new("fact", Why::Missing)),
+        };
+        let mut told = BTreeMap::new();
+        for (i, one) in list.addresses.into_iter().enumerate() {
+            let place = |e: InvalidMessage| e.within_item("addresses", i);
+            let wire::UnreachedAddress {
+                address,
+                refused,
+                why,
+            } = one;
+            let missing = || place(InvalidMessage::new("address", Why::Missing));
+            let address = address.ok_or_else(missing)?;
+            let address = field("address", address).map_err(place)?;
+            if told.insert(address, Unreached { refused, why }).is_some() {
+                return Err(place(InvalidMessage::new("address", Why::Twice)));
+            }
+        }
+        Ok(Self::Known(told))
+    }
+}
+
+impl From<Fact<BTreeMap<Address, Unreached>>> for wire::UnreachedFact {
+    fn from(fact: Fact<BTreeMap<Address, Unreached>>) -> Self {
+        let one = |(address, unreached): (Address, Unreached)| {
+            let Unreached { refused, why } = unreached;
+            wire::UnreachedAddress {
+                address: Some(address.into()),
+                refused,
+                why,
+            }
+        };
+        Self {
+            fact: Some(match fact {
+                Fact::Known(told) => wire::unreached_fact::Fact::Value(wire::Unreached {
+                    addresses: told.into_iter().map(one).collect(),
+                }),
+                Fact::Unknown(why) => wire::unreached_fact::Fact::UnknownReason(why),
+            }),
         }
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! Adding a check is a new file and a line in [`ALL`].
 
+mod addresses_reachable;
 mod agent_statements;
 mod agents;
 mod async_channels;
@@ -117,6 +118,7 @@ mod validate_config;
 mod when;
 mod zero_dates;
 
+pub use addresses_reachable::addresses;
 pub use manual::{MANUAL, ManualCheck, manual};
 pub use overriding::{Override, mistakes, overridden};
 pub use selection::{Selection, UnknownChecks, check};
@@ -294,6 +296,7 @@ pub const ALL: &[Check] = &[
     replication_queues::CHECK,
     async_channels::CHECK,
     replication_versions::CHECK,
+    addresses_reachable::CHECK,
     channels_run::CHECK,
     gtid_auto_position::CHECK,
     gtid_mode_pinned::CHECK,
@@ -387,6 +390,9 @@ pub const OF_THE_TARGET: [&str; 2] = [VALIDATE_CONFIG, PLUGIN_LIBRARIES];
 pub const VALIDATE_CONFIG: &str = validate_config::CHECK.id;
 pub const PLUGIN_LIBRARIES: &str = plugin_libraries::CHECK.id;
 
+/// Has agents try addresses.
+pub const ADDRESSES_REACHABLE: &str = addresses_reachable::CHECK.id;
+
 /// Asked for by `refit plan --release`.
 pub const PIN_RELEASE: &str = pin_release::CHECK.id;
 
@@ -409,7 +415,9 @@ pub fn needed(wanted: &Selection, pair: VersionPair) -> BTreeSet<Question> {
 
 /// Runs the checks for which an observation is enough: what `apply` asks again.
 pub fn run_without_survey(subject: Subject<'_>) -> Vec<CheckResult> {
-    let costly = ALL.iter().filter(|check| !check.needs.is_empty());
+    let costly = ALL
+        .iter()
+        .filter(|check| !check.needs.is_empty() || check.id == ADDRESSES_REACHABLE);
     let quick = Selection::without(costly.map(|check| check.id));
     run_selected(subject, &quick)
 }

@@ -227,7 +227,7 @@ fn a_library_that_does_not_come_with_the_target_is_found() {
     assert_eq!(one.level, Level::Warning);
     assert_eq!(
         one.description,
-        "plugin clone is in /usr/lib/mysql/plugin/mysql_clone.so, which mysql-server-core has now and not of MySQL 9.7.4:          the server could neither clone nor be cloned (only on db1)"
+        "plugin clone is in /usr/lib/mysql/plugin/mysql_clone.so, which mysql-server-core has now and not of MySQL 9.7.4: the server could neither clone nor be cloned (only on db1)"
     );
 }
 

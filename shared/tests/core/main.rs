@@ -1,5 +1,6 @@
 //! Tests of the pure core, as one program.
 
+mod addresses;
 mod advised;
 mod checks;
 mod conditions;

@@ -18,8 +18,9 @@ use refit_shared::observation::{
 };
 use refit_shared::operation::SourceAddress;
 use refit_shared::rehearsal::Rehearsal;
-use refit_shared::survey::{Listing, Question};
+use refit_shared::survey::{Address, Listing, Question, Unreached};
 use refit_shared::table::{TableFacts, TableName};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -157,6 +158,7 @@ fn replication_user(&self) -> Option<String> {
 
 port!(Machine in machine {
     fn ask(question: Question) -> Listing;
+    fn unreached(addresses: &[Address]) -> BTreeMap<Address, Unreached>;
 });
 
 port!(Files in files {

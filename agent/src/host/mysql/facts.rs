@@ -26,6 +26,7 @@ const VARIABLES: &[&str] = &[
     "default_table_encryption",
     "enforce_gtid_consistency",
     "event_scheduler",
+    "group_replication_advertise_recovery_endpoints",
     "group_replication_allow_local_lower_version_join",
     "group_replication_autorejoin_tries",
     "group_replication_bootstrap_group",

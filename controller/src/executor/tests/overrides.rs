@@ -4,8 +4,10 @@ use crate::api::line;
 use crate::fixture::{FakeAgents, SERIES, controller, memory, orders, request, somebody};
 use crate::rollouts::ApiError;
 use refit_shared::checks::rebuilds::{Advice, Advised};
-use refit_shared::checks::{Level, Override, Selection, VALIDATE_CONFIG, of_level};
-use refit_shared::ids::Seq;
+use refit_shared::checks::{
+    ADDRESSES_REACHABLE, Level, Override, Selection, VALIDATE_CONFIG, of_level,
+};
+use refit_shared::ids::{MemberName, Seq};
 use refit_shared::observation::Fact;
 use refit_shared::plan::{RiskLevel, Strategy};
 use refit_shared::planner::Request;
@@ -192,4 +194,41 @@ async fn the_targets_own_mysqld_is_asked_when_a_person_says_so() {
     }
     agents.judges(says(true, ""));
     assert!(rollouts.plan(&orders(), &asked).await.is_ok());
+}
+
+/// Each agent tries the others' addresses, whenever somebody checks or plans.
+#[tokio::test(start_paused = true)]
+async fn members_that_nobody_reaches_block_and_one_is_told() {
+    let agents = FakeAgents::running(SERIES);
+    let controller = controller(&agents, Arc::new(memory())).await;
+    let rollouts = &controller.rollouts;
+    let wanted = Selection::new([ADDRESSES_REACHABLE], []).unwrap();
+    let look = async || {
+        let checked = rollouts
+            .check(&orders(), &request(), &wanted)
+            .await
+            .unwrap();
+        let found = checked
+            .results
+            .into_iter()
+            .flat_map(|result| result.findings);
+        found
+            .map(|finding| (finding.level, finding.object))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(look().await, []);
+    let name = |text: &str| MemberName::new(text).unwrap();
+    agents.hides(&name("m3"), "no answer within 2 s");
+    assert_eq!(look().await, [(Level::Warning, "m3".to_owned())]);
+    assert!(rollouts.plan(&orders(), &request()).await.is_ok());
+    // m1 has nobody left to catch up from, and m3 only m1.
+    agents.hides(&name("m2"), "no answer within 2 s");
+    let errors = [
+        (Level::Error, "m2".to_owned()),
+        (Level::Error, "m3".to_owned()),
+    ];
+    let all = look().await;
+    assert!(errors.iter().all(|error| all.contains(error)), "{all:?}");
+    let no = rollouts.plan(&orders(), &request()).await;
+    assert_eq!(blocking(no), ["addressesReachable"; 2]);
 }

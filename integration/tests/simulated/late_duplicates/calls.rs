@@ -189,6 +189,7 @@ impl<'a> Lines<'a> {
                     questions: vec!["config".to_owned()],
                     tables: Vec::new(),
                     candidate: None,
+                    addresses: Vec::new(),
                 },
             ));
             all.push(Sent::Beats(

@@ -13,7 +13,7 @@ use refit_shared::ids::{Epoch, MemberName};
 use refit_shared::observation::{AgentFacts, Beat, Fact, HostFacts, Observation};
 use refit_shared::operation::Order;
 use refit_shared::receipt::{Failure, Progress, Receipt};
-use refit_shared::survey::{Candidate, Judged, Question, Survey};
+use refit_shared::survey::{Address, Candidate, Judged, Question, Survey, Unreached};
 use refit_shared::table::TableName;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -236,6 +236,11 @@ impl Agent {
     /// As the agent's service has them judged.
     pub async fn judge_options(&self, candidate: &Candidate) -> Fact<Judged> {
         refit_agent::service::judging::judge(&self.place, candidate).await
+    }
+
+    /// As the agent's service has them tried.
+    pub async fn unreached(&self, addresses: &[Address]) -> Fact<BTreeMap<Address, Unreached>> {
+        refit_agent::service::survey::unreached(&self.port.host(), addresses).await
     }
 
     /// As the agent's service tells it.

@@ -9,9 +9,9 @@ use refit_shared::ids::{Attempt, MemberName};
 use refit_shared::observation::{Beat, Fact, Observation};
 use refit_shared::operation::{Direction, Order};
 use refit_shared::receipt::{Outcome, Progress, Receipt};
-use refit_shared::survey::{Candidate, Judged, Question, Survey};
+use refit_shared::survey::{Address, Candidate, Judged, Question, Survey, Unreached};
 use refit_shared::table::TableName;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -215,6 +215,19 @@ impl Agents for Wire {
     ) -> Result<Option<Fact<Judged>>, AgentError> {
         self.call(member, async |agent| {
             Ok(Some(only_looking(agent.judge_options(candidate)).await))
+        })
+        .await
+    }
+
+    async fn unreached(
+        &self,
+        member: &MemberName,
+        addresses: &BTreeSet<Address>,
+        _: Duration,
+    ) -> Result<Option<Fact<BTreeMap<Address, Unreached>>>, AgentError> {
+        let addresses: Vec<Address> = addresses.iter().cloned().collect();
+        self.call(member, async |agent| {
+            Ok(Some(only_looking(agent.unreached(&addresses)).await))
         })
         .await
     }
