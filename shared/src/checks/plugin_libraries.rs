@@ -25,7 +25,9 @@ pub const CHECK: Check = Check {
         "only with --validate-config, for targets from 8.0.16 on",
         |pair| Dialect::of(pair.to).has_validate_config(),
     ),
-    overriding: Overriding::Allowed,
+    overriding: Overriding::Refused(
+        "the rollout looks again before it stops a member, and parks there",
+    ),
     // The option files, since the packages are unpacked to judge them, too.
     needs: &[
         Question::LoadedLibraries,
