@@ -16,7 +16,7 @@ pub const CHECK: Check = Check {
         link: None,
     },
     applies: When::Rule(
-        "to 8.0.29, 8.0.30, 8.0.37, 8.0.38, 8.0.41, 8.0.42, 8.0.45, 8.4.1, 8.4.8 or 9.0.0, and from 5.7 to 8.0.27",
+        "to 8.0.27 (from 5.7), .29, .30, .37, .38, .41, .42, .45, 8.4.1, 8.4.8 or 9.0.0",
         |pair| BAD.contains(&pair.to) || repairs(pair),
     ),
     overriding: Overriding::Allowed,
