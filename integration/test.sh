@@ -97,7 +97,7 @@ if [ "$what" != fast ]; then
   grep -q REFIT_FAULTS target/simulated/armed/refit-agent || { echo "the armed agent has no fault points in it" >&2; exit 1; }
   if [ "$what" = all ]; then
     # Scenarios wait more than they reckon.
-    (cd integration && matrix_for 1200 idly "../$simulated" whatever_strikes) >"$more" 2>&1 &
+    (cd integration && matrix_for 1500 idly "../$simulated" whatever_strikes) >"$more" 2>&1 &
     more_rows=$!
   fi
   step "scenarios on real hosts, three at a time"

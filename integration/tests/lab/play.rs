@@ -8,7 +8,7 @@ use std::process::Child;
 use std::time::Duration;
 
 /// A rolling upgrade of three members takes a minute or two here; a scenario that needs more than this is stuck.
-pub const PATIENCE: Duration = Duration::from_secs(420);
+pub const PATIENCE: Duration = Duration::from_secs(600);
 
 /// The directory of the programs under test: beside this test program.
 pub fn programs() -> PathBuf {

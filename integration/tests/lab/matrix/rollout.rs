@@ -19,7 +19,8 @@ const A_WHILE: Duration = Duration::from_secs(5);
 pub fn play(base: &Base, stage: &Stage, file: &str, row: &Row, line: &mut Line) {
     let before = stage.world().unwrap();
     let load = stage.load().unwrap();
-    load.start(4, "100").unwrap();
+    // Three scenarios share the machine: where replicas can't keep up with the writes, nobody comes back.
+    load.start(4, "50").unwrap();
     let mut watching = play::apply(stage, file);
     let mut story = Story {
         base,
@@ -90,7 +91,12 @@ impl Story<'_> {
         if self.acted.is_none_or(|when| when.elapsed() > A_WHILE) {
             self.help(&rollout)?;
         }
-        bail!("{}: {}", state(&rollout), rollout["why"])
+        let steps = rollout["steps"].as_array().context("a rollout has steps")?;
+        let running: Vec<&Value> = steps
+            .iter()
+            .filter(|step| step["status"] == "running")
+            .collect();
+        bail!("{}: {}; {running:?}", state(&rollout), rollout["why"])
     }
 
     fn strike_if_due(&mut self, rollout: &Value) -> Result<()> {
