@@ -3,7 +3,7 @@
 //! depend on, and that goes with its package: mysqld starts without it.
 
 use super::context::refuse;
-use super::{Action, Notes, OpContext};
+use super::{Action, Notes, OpContext, answering};
 use crate::host::beside::OptionTree;
 use crate::host::{Host, HostError, Phase};
 use async_trait::async_trait;
@@ -112,6 +112,8 @@ impl Action for ValidateConfig {
             .map_err(HostError::clean)?;
         cx.phase
             .say(format!("mysqld {} judges the option files", self.version));
+        // One that has just died is restarted by its service manager.
+        answering::pulse(host, cx).await?;
         let loaded = host.mysql.ask(Question::LoadedLibraries).await;
         let loaded = loaded.map_err(HostError::clean)?;
         let files = libraries(&loaded);

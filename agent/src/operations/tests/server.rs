@@ -433,6 +433,18 @@ async fn the_target_judges_the_option_files_as_they_will_be() {
     assert_eq!(rig.world.running_version(&rig.member), Some(rig.hop.old()));
 }
 
+/// Nothing is amiss with the option files, and its service manager restarts it within seconds.
+#[tokio::test(start_paused = true)]
+async fn a_server_that_dies_while_the_options_are_judged_is_waited_for() {
+    let rig = Rig::new("m3", Hop::series());
+    rig.up_to(VALIDATE).await;
+    let validate = rig.hop.lane()[VALIDATE].clone();
+    rig.world.kill_mysqld(&rig.member);
+    assert_eq!(rig.world.running_version(&rig.member), None);
+    rig.perform(&validate).await;
+    assert_eq!(rig.world.running_version(&rig.member), Some(rig.hop.old()));
+}
+
 /// mysqld would start without it, and nobody would notice before data, writes or logins are missed.
 #[tokio::test(start_paused = true)]
 async fn a_library_that_may_not_be_missed_stops_the_member_before_it_is_stopped() {
