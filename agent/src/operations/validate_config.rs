@@ -112,9 +112,15 @@ impl Action for ValidateConfig {
             .map_err(HostError::clean)?;
         cx.phase
             .say(format!("mysqld {} judges the option files", self.version));
-        // One that has just died is restarted by its service manager.
-        answering::pulse(host, cx).await?;
-        let loaded = host.mysql.ask(Question::LoadedLibraries).await;
+        let ask = || host.mysql.ask(Question::LoadedLibraries);
+        let loaded = match ask().await {
+            // One that has just died is restarted by its service manager.
+            Err(HostError::ServerAway(_)) => {
+                answering::pulse(host, cx).await?;
+                ask().await
+            }
+            answer => answer,
+        };
         let loaded = loaded.map_err(HostError::clean)?;
         let files = libraries(&loaded);
         let judged = host
