@@ -208,6 +208,7 @@ impl Beside for Unpacked {
             self.unpack(packages).await?;
             let fates = self.fates(packages, libraries).await?;
             let options = self.stage(tree)?;
+            // A server loads all from its one plugin_dir.
             let plugins = libraries.first().and_then(|library| library.parent());
             let plugins = plugins.unwrap_or(Path::new(PLUGINS));
             let judged = self.ask(&options, plugins).await?;

@@ -71,7 +71,6 @@ fn failed(why: impl Into<String>) -> Unreached {
 
 async fn attempt(address: &Address) -> Result<(), Unreached> {
     let connect = TcpStream::connect((address.host.as_str(), address.port));
-    let late = |limit: Duration| failed(format!("no answer within {} s", limit.as_secs()));
     let stream = match timeout(CONNECT, connect).await {
         Ok(Ok(stream)) => stream,
         Ok(Err(error)) => {
@@ -85,15 +84,23 @@ async fn attempt(address: &Address) -> Result<(), Unreached> {
     match address.speaks {
         // A connection that says nothing is nothing to it.
         Speaks::Xcom => Ok(()),
-        Speaks::Mysql => match timeout(LOGIN, log_in(stream)).await {
-            Ok(met) => met,
-            Err(_) => Err(late(LOGIN)),
-        },
+        Speaks::Mysql => log_in(stream).await,
     }
 }
 
+fn late(limit: Duration) -> Unreached {
+    failed(format!("no answer within {} s", limit.as_secs()))
+}
+
 /// Ok: mysqld has answered to a login.
-pub async fn log_in(mut stream: impl AsyncRead + AsyncWrite + Unpin) -> Result<(), Unreached> {
+pub async fn log_in(stream: impl AsyncRead + AsyncWrite + Unpin) -> Result<(), Unreached> {
+    match timeout(LOGIN, handshake(stream)).await {
+        Ok(met) => met,
+        Err(_) => Err(late(LOGIN)),
+    }
+}
+
+async fn handshake(mut stream: impl AsyncRead + AsyncWrite + Unpin) -> Result<(), Unreached> {
     let lost = |error: io::Error| match error.kind() {
         ErrorKind::UnexpectedEof => failed("the connection was closed without an answer"),
         _ => failed(error.to_string()),
@@ -266,6 +273,14 @@ mod tests {
         drop(theirs);
         let why = log_in(ours).await.unwrap_err().why;
         assert_eq!(why, "the connection was closed without an answer");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_listens_and_says_nothing_is_given_up() {
+        let (ours, _theirs) = duplex(1 << 16);
+        let met = timeout(LOGIN * 2, log_in(ours)).await;
+        let why = met.expect("it is given up").unwrap_err().why;
+        assert_eq!(why, "no answer within 10 s");
     }
 
     #[tokio::test]

@@ -11,10 +11,10 @@ use refit_shared::config::edit::{EditRefused, Rewrite, apply};
 use refit_shared::ids::Digest;
 use refit_shared::observation::PackagePin;
 use refit_shared::receipt::{Failure, FailureCode, Probe};
-use refit_shared::rules::libraries::{Library, Loss, in_group, path};
-use refit_shared::survey::{Fate, Listing, Question};
+use refit_shared::rules::libraries::{losses, path};
+use refit_shared::survey::{Listing, Question};
 use refit_shared::version::MysqlVersion;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 pub struct ValidateConfig {
@@ -37,29 +37,9 @@ pub(crate) async fn fetched(
 }
 
 /// The files of what the server loads.
-pub(crate) fn libraries(loaded: &Listing) -> Vec<PathBuf> {
+pub(crate) fn library_files(loaded: &Listing) -> Vec<PathBuf> {
     let files: BTreeSet<PathBuf> = loaded.rows.iter().map(|row| path(row).into()).collect();
     files.into_iter().collect()
-}
-
-/// What the server would be without that the target does not bring, and may not be without. A library that stays is none of it: that it
-/// can't be loaded is what the target's mysqld says.
-fn losses(loaded: &Listing, fates: &BTreeMap<String, Fate>) -> Result<Vec<String>, String> {
-    let in_group = in_group(&loaded.rows);
-    let mut all = Vec::new();
-    for row in &loaded.rows {
-        let (library, path) = (Library::of(row)?, path(row));
-        let fate = fates.get(&path);
-        match fate.ok_or_else(|| format!("{path} was not looked for"))? {
-            Fate::Shipped | Fate::Stays { .. } => {}
-            Fate::Goes { .. } | Fate::Absent => {
-                if let Loss::Blocks(cost) = library.loss(in_group) {
-                    all.push(format!("{} ({path}): {cost}", library.in_words()));
-                }
-            }
-        }
-    }
-    Ok(all)
 }
 
 /// Why a file can't be edited as it is wanted.
@@ -122,7 +102,7 @@ impl Action for ValidateConfig {
             answer => answer,
         };
         let loaded = loaded.map_err(HostError::clean)?;
-        let files = libraries(&loaded);
+        let files = library_files(&loaded);
         let judged = host
             .beside
             .judge_options(&packages, &tree, &files)

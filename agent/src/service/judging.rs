@@ -2,7 +2,7 @@
 //! beside and never installed. Nothing of the server is changed, and an order always comes first.
 
 use crate::host::{Host, HostResult};
-use crate::operations::validate_config::{edit, fetched, libraries};
+use crate::operations::validate_config::{edit, fetched, library_files};
 use crate::progress::Phase;
 use crate::worker::Workplace;
 use refit_shared::observation::Fact;
@@ -29,7 +29,7 @@ async fn asked(host: &Host, candidate: &Candidate, phase: &Phase) -> Result<Judg
     let tree = edit(present, &candidate.files).map_err(|why| why.to_string())?;
     let packages = told(fetched(host, &candidate.packages, phase).await)?;
     let loaded = told(host.mysql.ask(Question::LoadedLibraries).await);
-    let files = loaded.as_ref().map(libraries).unwrap_or_default();
+    let files = loaded.as_ref().map(library_files).unwrap_or_default();
     let judged = told(host.beside.judge_options(&packages, &tree, &files).await)?;
     Ok(match loaded {
         Ok(_) => judged,

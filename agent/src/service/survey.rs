@@ -178,5 +178,7 @@ mod tests {
         assert_eq!(why(last), "the survey took longer than 35 s");
         let tables = survey.tables.unwrap();
         assert_eq!(why(&tables), "no answer within 10 s");
+        let reached = unreached(&host, &[]).await;
+        assert_eq!(why(&reached), "no answer within 15 s");
     }
 }

@@ -28,6 +28,7 @@ fn packet() -> impl Strategy<Value = Vec<u8>> {
 #[test]
 fn a_login_ends_whatever_is_answered() {
     let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
         .build()
         .expect("a runtime");
     let said = vec(packet(), 0..12).prop_map(|packets| packets.concat());

@@ -17,7 +17,7 @@ pub const CHECK: Check = Check {
     },
     applies: When::Rule(
         "to 8.0.27 (from 5.7), .29, .30, .37, .38, .41, .42, .45, 8.4.1, 8.4.8 or 9.0.0",
-        |pair| BAD.contains(&pair.to) || repairs(pair),
+        |pair| BAD.contains(&pair.to) || corrupts(pair),
     ),
     overriding: Overriding::Allowed,
     needs: &[
@@ -48,7 +48,7 @@ const FULLTEXT: [MysqlVersion; 2] = [v(8, 0, 45), v(8, 4, 8)];
 const REDO: [MysqlVersion; 2] = [v(8, 0, 29), v(8, 0, 30)];
 /// Bug 105301: the first start on a data directory of 5.7 leaves some tables corrupted, told as MY-013382, requires repair. It was
 /// reported of 8.0.27; which tables it strikes, the report alone knows.
-fn repairs(pair: VersionPair) -> bool {
+fn corrupts(pair: VersionPair) -> bool {
     pair.from < v(8, 0, 0) && pair.to == v(8, 0, 27)
 }
 const BAD: [MysqlVersion; 10] = [
@@ -82,7 +82,7 @@ fn run(subject: Subject<'_>) -> Vec<Finding> {
             from: server.version,
             to: target,
         };
-        if repairs(pair) {
+        if corrupts(pair) {
             found.push(CHECK.warning(
                 name,
                 format!(

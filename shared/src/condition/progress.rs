@@ -17,14 +17,19 @@ impl Condition {
     }
 
     fn arrived(&self, earlier: &Sighting, later: &Sighting) -> Result<(), Holds> {
-        let (member, sources) = match self {
-            Self::Replicates { member, source, .. } => (member, BTreeSet::from([source])),
-            Self::HasPassed { member, sources } => (member, sources.iter().collect()),
+        let (member, sources, channel) = match self {
+            Self::Replicates {
+                member,
+                channel,
+                source,
+                ..
+            } => (member, BTreeSet::from([source]), Some(channel)),
+            Self::HasPassed { member, sources } => (member, sources.iter().collect(), None),
             _ => return Ok(()),
         };
         let own = observed(later, member)?;
         let mut has = own.gtid_executed.clone();
-        if let Self::Replicates { channel, .. } = self {
+        if let Some(channel) = channel {
             let untold = |why: &str| Holds::Unknown(format!("{member}: {why}"));
             let channels = own.channels.require().map_err(untold)?;
             let found = channels.iter().find(|found| found.name == *channel);

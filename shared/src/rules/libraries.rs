@@ -4,7 +4,8 @@
 //! Source: MySQL manual, "INFORMATION_SCHEMA PLUGINS" (types), "Installing and Uninstalling Plugins", "Installing and Uninstalling
 //! Components", "Keyring Component Installation", "Installing and Uninstalling Loadable Functions".
 
-use crate::survey::Row;
+use crate::survey::{Fate, Listing, Row};
+use std::collections::BTreeMap;
 
 /// What is in a library.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -136,6 +137,32 @@ pub fn in_group(rows: &[Row]) -> bool {
         .any(|row| row.detail == "plugin GROUP REPLICATION")
 }
 
+/// What the server would be without that the target does not bring, and may not be without. A library that stays is none of it: that it
+/// can't be loaded is what the target's mysqld says. Err: what becomes of one is not known.
+pub fn losses(loaded: &Listing, fates: &BTreeMap<String, Fate>) -> Result<Vec<String>, String> {
+    let unnamed = loaded.total.saturating_sub(loaded.rows.len() as u64);
+    if unnamed > 0 {
+        return Err(format!(
+            "{unnamed} more libraries are loaded and were not looked for"
+        ));
+    }
+    let in_group = in_group(&loaded.rows);
+    let mut all = Vec::new();
+    for row in &loaded.rows {
+        let (library, path) = (Library::of(row)?, path(row));
+        let fate = fates.get(&path);
+        match fate.ok_or_else(|| format!("{path} was not looked for"))? {
+            Fate::Shipped | Fate::Stays { .. } => {}
+            Fate::Goes { .. } | Fate::Absent => {
+                if let Loss::Blocks(cost) = library.loss(in_group) {
+                    all.push(format!("{} ({path}): {cost}", library.in_words()));
+                }
+            }
+        }
+    }
+    Ok(all)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -214,5 +241,21 @@ mod tests {
             text("keyring component component_keyring_file", "")
         );
         assert_eq!(path(&row("x", "plugin")), "/usr/lib/mysql/plugin/x.so");
+    }
+
+    /// What is not known is not fine.
+    #[test]
+    fn a_library_whose_fate_is_not_known_is_an_error() {
+        let loaded = Listing {
+            total: 1,
+            rows: vec![row("ours", "plugin AUTHENTICATION")],
+        };
+        let file = path(&loaded.rows[0]);
+        let fates = |fate| BTreeMap::from([(file.clone(), fate)]);
+        assert_eq!(losses(&loaded, &fates(Fate::Shipped)), Ok(vec![]));
+        assert_eq!(losses(&loaded, &fates(Fate::Absent)).unwrap().len(), 1);
+        assert!(losses(&loaded, &BTreeMap::new()).is_err());
+        let more = Listing { total: 2, ..loaded };
+        assert!(losses(&more, &fates(Fate::Shipped)).is_err());
     }
 }
